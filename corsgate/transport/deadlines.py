@@ -1,7 +1,7 @@
-"""One timer for all time-outs: a sweep per second over whatever has a deadline.
+"""One timer for all timeouts: a sweep per second over all objects with a deadline.
 
-A callLater per request costs more than the request's own parsing; a deadline that is an
-attribute costs one assignment. The price is that a time-out fires up to a second late.
+A callLater per request costs more than parsing the request. A deadline in an attribute costs one
+assignment. The price is that a timeout fires up to a second late.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from twisted.logger import Logger
 NEVER = float("inf")
 SWEEP_INTERVAL_S = 1.0
 TURN_S = 0.01
-"""How long one turn of a sweep may take: where a thousand time out at once, others have their turns
-in between."""
+"""How many seconds one turn of a sweep may take. If a thousand objects time out at once, other work
+runs in between."""
 
 
 class Timed(Protocol):
-    """What can be swept."""
+    """An object with a deadline."""
 
     deadline_s: float
-    """The reactor's time in seconds past which `timed_out` is called; `NEVER` for no limit."""
+    """The reactor's time in seconds after which `timed_out` is called; `NEVER` for no limit."""
 
     def timed_out(self) -> None:
-        """Act on the passed deadline, and set another or leave the sweep."""
+        """Act on the passed deadline, then set a new one or leave the sweep."""
 
 
 class Deadlines:
     """Calls `timed_out` on every member whose deadline has passed.
 
-    The timer runs only while there are members, so an idle gate wakes nobody and a test's
-    reactor is left clean.
+    The timer runs only while there are members, so an idle gate never wakes up, and tests leave a
+    clean reactor.
 
     Args:
-        clock: Tells the time and calls back.
+        clock: The reactor.
 
     Attributes:
-        now: Returns the time in seconds that deadlines are compared with.
+        now: Returns the time in seconds with which deadlines are compared.
     """
 
     _log = Logger()
@@ -48,7 +48,7 @@ class Deadlines:
         self._clock = clock
         self._members: set[Timed] = set()
         self._call: IDelayedCall | None = None
-        # The clock's own method: it is called several times per request.
+        # The clock's own method, because it is called several times per request.
         self.now: Callable[[], float] = clock.seconds
 
     @property
@@ -57,13 +57,13 @@ class Deadlines:
         return not self._members
 
     def add(self, member: Timed) -> None:
-        """Sweep `member` from now on."""
+        """Start sweeping `member`."""
         self._members.add(member)
         if self._call is None:
             self._call = self._clock.callLater(SWEEP_INTERVAL_S, self._sweep)
 
     def discard(self, member: Timed) -> None:
-        """Sweep `member` no longer."""
+        """Stop sweeping `member`."""
         self._members.discard(member)
         if not self._members and self._call is not None:
             self._call.cancel()
@@ -77,12 +77,12 @@ class Deadlines:
         failed = 0
         while due:
             member = due.pop()
-            # An earlier member's time-out may have ended this one.
+            # The timeout of an earlier member may have ended this one.
             if member in self._members and member.deadline_s <= now:
                 try:
                     member.timed_out()
                 except Exception:
-                    # One that fails must not keep all the others from ever timing out.
+                    # One that fails must not prevent the timeouts of all others.
                     failed += 1
                     if failed == 1:
                         self._log.failure("a timeout's callback failed")

@@ -1,4 +1,4 @@
-"""Exchanges that may never end by themselves, such as WebSockets, and how a drain ends them."""
+"""Exchanges that may never end on their own, such as WebSockets, and how a drain ends them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from twisted.internet.defer import Deferred
 
 CLOSING_S: Final = 2.0
-"""How long a client may take to end an exchange after it was asked to, in seconds."""
+"""How many seconds a client has to end an exchange after it was asked to."""
 
 
 class Stage(IntEnum):
@@ -17,11 +17,11 @@ class Stage(IntEnum):
     SERVING = auto()
     """There is no drain."""
     DRAINING = auto()
-    """Exchanges that their clients repeat by themselves end as soon as nothing is lost by that."""
+    """Exchanges that clients restart on their own end as soon as nothing is lost."""
     ENDING = auto()
     """`tunnel_grace` is over. Peers are asked to end; those that can't be asked are cut."""
     CUTTING = auto()
-    """The time for that is over, too. The rest is closed, whatever the peers do."""
+    """That time is over as well. The rest is closed, whatever the peers do."""
     ABORTING = auto()
     """All connections are cut at once."""
 
@@ -30,7 +30,7 @@ class Fate(IntEnum):
     """How a drain has ended an exchange."""
 
     NONE = auto()
-    """Not at all: it continues, or has ended by itself."""
+    """Not at all: it continues, or has ended on its own."""
     ENDED = auto()
     """Cleanly, as its protocol requires."""
     CUT = auto()
@@ -38,7 +38,7 @@ class Fate(IntEnum):
 
 
 class Endless(Protocol):
-    """An exchange that may never end by itself.
+    """An exchange that may never end on its own.
 
     Attributes:
         kind: A noun for the log, such as "tunnel".
@@ -67,7 +67,7 @@ class EndlessExchanges:
         self._waiting: list[Deferred[None]] = []
 
     def of(self, request: object) -> Endless | None:
-        """Return the endless exchange of a request; None for one that ends by itself."""
+        """Return the endless exchange of a request; None if it ends on its own."""
         return self._by_request.get(request)
 
     def add(self, request: Any, endless: Endless, closed: Deferred[None] | None = None) -> None:
@@ -79,7 +79,7 @@ class EndlessExchanges:
             closed: Fires when the exchange has ended, if it may outlive the request.
         """
         self._by_request[request] = endless
-        # Called after the request's line of the access log was made.
+        # Called after the request's access log line was made.
         request.notifyFinish().addBoth(lambda _: self._by_request.pop(request, None))
         if closed is not None:
             self._outliving.add(endless)
@@ -88,7 +88,7 @@ class EndlessExchanges:
             endless.advance(self.stage)
 
     def advance(self, stage: Stage) -> None:
-        """Bring all exchanges to a stage, also those that are added later."""
+        """Move all exchanges to a stage, including those that are added later."""
         if stage > self.stage:
             self.stage = stage
             for endless in {*self._by_request.values(), *self._outliving}:

@@ -1,8 +1,7 @@
-"""Bytes on their way to a peer: into the socket at once, where nothing waits before them.
+"""Write to the socket at once if no earlier bytes are waiting.
 
-A Twisted transport keeps what is written until its socket is polled for writing. For a small
-message that costs two changes of the poll set and a turn of the reactor, more than the sending
-itself.
+A Twisted transport buffers written bytes until its socket is polled as writable. For a small
+message, that costs two changes of the poll set and a turn of the reactor, more than sending it.
 """
 
 from __future__ import annotations
@@ -17,17 +16,17 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
 TIGHT_BYTES = 4 * 1024
-"""How much may wait in a transport before its producer is paused, where much waits already. It is
-64 KiB otherwise: a slow peer gets more in the same time where more is ready for it."""
+"""How much may wait in a transport before its producer is paused, if much memory is in use already.
+Otherwise it is 64 KiB, because a slow peer gets more throughput with a larger buffer."""
 
 
 def pause_sooner(transport: Any, most: int = TIGHT_BYTES) -> None:
-    """Have a transport pause its producer at `most` bytes from now on, and read no more at once."""
+    """Make a transport pause its producer at `most` bytes, and read at most that many at once."""
     _socket_of(transport).bufferSize = most
 
 
 def drop_unsent(transport: Any) -> None:
-    """Forget what a transport keeps, which is being cut: it would have it until the next turn."""
+    """Drop the buffer of a transport that is being cut, which would keep it until the next turn."""
     below = _socket_of(transport)
     if isinstance(below, FileDescriptor):
         held: Any = below
@@ -36,12 +35,12 @@ def drop_unsent(transport: Any) -> None:
 
 
 def unsent(transport: Any) -> int:
-    """Return how many bytes a transport keeps that its socket has not taken."""
+    """Return how many bytes a transport has buffered that its socket has not accepted."""
     below: Any = _socket_of(transport)
     if not isinstance(below, FileDescriptor):
         return 0
-    # Its two buffers, of what it is sending and what it will. What has left of the first still
-    # takes memory until all of it has.
+    # A transport has two buffers: the bytes being sent, and the later ones. The sent part of the
+    # first takes memory until all of it has been sent.
     count = len(below.dataBuffer) + below._tempDataLen
     if isinstance(transport, TLSMemoryBIOProtocol):
         count += sum(map(len, transport._appSendBuffer))
@@ -49,28 +48,28 @@ def unsent(transport: Any) -> int:
 
 
 def _socket_of(transport: Any) -> Any:
-    """Return the transport that has the socket, below TLS and what reads a PROXY header."""
+    """Return the transport with the socket, below TLS and the PROXY protocol."""
     while isinstance(transport, ProtocolWrapper):
         transport = transport.transport
     return transport
 
 
 UNSENT_BYTES = 128 * 1024
-"""How much the kernel takes of a response before it has been sent. By itself it takes some MiB, of
-which a client that reads nothing can have as many as it has connections; and it takes so long to
-fill them that until then such a client seems to take what it gets."""
+"""How many unsent bytes of a response the kernel accepts. By default it accepts some MiB, for each
+connection of a client that reads nothing. Until those are full, such a client would also seem to
+read."""
 
 
 def writer(transport: Any) -> Callable[[bytes], None]:
-    """Return what writes to a transport.
+    """Return a function that writes to a transport.
 
     Args:
-        transport: The connection's; it stays in charge of what can't leave at once, of
-            producers and of errors.
+        transport: The connection's transport. It still handles bytes that can't be sent at once,
+            producers and errors.
 
     Returns:
-        A function of the bytes to write. It sends at once where the transport is a plain socket
-        with nothing in its buffer; any other transport's is its own `write`.
+        A function of the bytes to write. If the transport is a plain socket with an empty buffer,
+        it sends at once. For any other transport it is the transport's own `write`.
     """
     if not isinstance(transport, Connection):
         write: Callable[[bytes], None] = transport.write
@@ -79,8 +78,8 @@ def writer(transport: Any) -> Callable[[bytes], None]:
     send = tcp.getHandle().send
 
     def write_now(data: bytes) -> None:
-        # The transport's two buffers, of what it is sending and what it will, or TLS that was
-        # started on it since, which would else be passed by in the clear; and its states.
+        # Check the transport's two buffers and its states. Also check whether TLS was started on
+        # it, since the bytes would otherwise be sent in the clear.
         waiting = tcp.dataBuffer or tcp._tempDataLen or tcp.TLS
         if waiting or not tcp.connected or tcp.disconnecting or tcp._aborting:
             tcp.write(data)
@@ -88,7 +87,7 @@ def writer(transport: Any) -> Callable[[bytes], None]:
         try:
             sent = send(data)
         except OSError:
-            # It is full, or gone: the transport finds out which.
+            # It is full or lost. The transport finds out which.
             sent = 0
         if sent < len(data):
             tcp.write(data[sent:] if sent else data)
@@ -97,10 +96,10 @@ def writer(transport: Any) -> Callable[[bytes], None]:
 
 
 def bound_unsent(port: Any) -> None:
-    """Bound what the kernel takes for each connection that a port accepts, where it knows how.
+    """Limit what the kernel buffers for each accepted connection, if it supports that.
 
     Args:
-        port: It listens; what it accepts inherits this.
+        port: The listening port. Accepted connections inherit the limit.
     """
     listening: Any = getattr(port, "socket", None)
     option: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)

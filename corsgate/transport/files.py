@@ -1,4 +1,4 @@
-"""Files that are read whole or appended to: never waited for, and read no further than a bound."""
+"""Read or append to files, without ever blocking and with a maximum size."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISFIFO, S_ISREG, S_ISSOCK, S_ISVTX, S_IWGRP, S_IWOTH
 
 MAX_FILE_BYTES = 16 * 1024**2
-"""How much of a file is read: a configuration or a bundle of certificates is far smaller."""
+"""The maximum size of a file. Configurations and certificate bundles are far smaller."""
 
 _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
     (S_ISFIFO, "a FIFO"),
@@ -23,30 +23,30 @@ _STANDARD_INPUT = "/dev/stdin"
 def read_file(path: str) -> bytes:
     """Return the bytes of a regular file.
 
-    Opening a FIFO waits for whoever writes to it, and some devices have no end: in the place of a
-    file they would stop the reactor. They are not even opened.
+    Opening a FIFO blocks until there is a writer, and some devices never end, so they would block
+    the reactor. They are not even opened.
 
     Args:
         path: The file, or a link to it.
 
     Raises:
-        OSError: It can't be read, is no regular file, or has more than `MAX_FILE_BYTES`; its
-            ``strerror`` says so.
+        OSError: It can't be read, is not a regular file, or is larger than `MAX_FILE_BYTES`; the
+            ``strerror`` has the reason.
     """
     check_regular(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
-        # Again, since another one may have taken its place in the meantime.
-        _refuse_irregular(os.fstat(descriptor).st_mode, path)
+        # Check again, since it may have been replaced in the meantime.
+        _check_regular_mode(os.fstat(descriptor).st_mode, path)
         return _read(descriptor, path)
     finally:
         os.close(descriptor)
 
 
 def read_given(path: str) -> bytes:
-    """Return the bytes of a file that is named on a command line.
+    """Return the bytes of a file named on a command line.
 
-    What the shell hands over as ``<(...)``, or standard input, may be a pipe, whose end is awaited.
+    A ``<(...)`` of the shell, and standard input, may be a pipe, which is read to its end.
 
     Args:
         path: The file.
@@ -64,61 +64,59 @@ def read_given(path: str) -> bytes:
 
 
 def check_regular(path: str) -> None:
-    """Refuse what is no regular file, without opening it.
+    """Check that a path is a regular file, without opening it.
 
     Raises:
-        OSError: It is none, or not there.
+        OSError: It is not a regular file, or does not exist.
     """
-    _refuse_irregular(os.stat(path).st_mode, path)
+    _check_regular_mode(os.stat(path).st_mode, path)
 
 
 def check_finite(path: str) -> None:
-    """Refuse what has no end or is no file: a record may come by a FIFO, but from no device.
+    """Check that a path is a regular file, a FIFO or standard input.
 
     Raises:
-        OSError: It is a device, a socket or a directory, or not there.
+        OSError: It is a device, a socket or a directory, or does not exist.
     """
     mode = os.stat(path).st_mode
     if not (S_ISFIFO(mode) or path == _STANDARD_INPUT):
-        _refuse_irregular(mode, path)
+        _check_regular_mode(mode, path)
 
 
 def open_to_append(path: str, mode: int) -> int:
-    """Return a descriptor of a file to append to, which is made if need be.
+    """Return a descriptor for appending to a file, which is created if necessary.
 
-    A terminal, ``/dev/null`` and the like will do, and a FIFO that somebody reads. To wait for a
-    reader would stop the reactor, and to write over a disk is never meant.
+    Terminals, ``/dev/null`` and similar devices are accepted, and FIFOs that have a reader. Waiting
+    for a reader would block the reactor, and writing to a disk device is never intended.
 
     Args:
         path: The file.
-        mode: Who may do what with it if it is made.
+        mode: The permissions of a newly created file.
 
     Raises:
-        OSError: It can't be appended to; its ``strerror`` says why.
+        OSError: It can't be appended to; the ``strerror`` has the reason.
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
     try:
         descriptor = os.open(path, flags, mode)
     except OSError as error:
         if error.errno == errno.ENXIO:
-            raise OSError(
-                error.errno, "it is a FIFO that nobody reads, or a socket", path
-            ) from None
+            raise OSError(error.errno, "it is a FIFO without a reader, or a socket", path) from None
         raise
     found = os.fstat(descriptor).st_mode
     if not (S_ISREG(found) or S_ISCHR(found) or S_ISFIFO(found)):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, f"it is {_kind(found)}, where a file must be", path)
+        raise OSError(errno.EINVAL, f"it is {_kind(found)}, not a file", path)
     os.set_blocking(descriptor, True)
     return descriptor
 
 
 def who_reads(path: str) -> str:
-    """Return who beside its owner can read a file, in words; empty for nobody, or where unknown.
+    """Return who besides its owner can read a file, in words; empty if nobody can, or if unknown.
 
-    A directory on the way that others can't enter protects the file. A file that belongs to
-    another user, and to this process's own group, is meant for that group: so root hands a
-    configuration to a daemon.
+    A parent directory that others can't enter protects the file. A file of another user in this
+    process's own group is intended for that group: that is how root gives a configuration to a
+    daemon.
     """
     try:
         status = os.stat(path)
@@ -134,13 +132,13 @@ def who_reads(path: str) -> str:
 
 
 def who_writes(path: str) -> str:
-    """Return by which right others can change what a path leads to; empty for none, or unknown.
+    """Return how others can change the file at a path; empty if they can't, or if unknown.
 
-    Whoever may write to a directory can put another file into the place of one in it, unless the
-    directory is sticky. Links are followed, and their own directories count as well.
+    Anyone who can write to a directory can replace its files, unless the directory is sticky.
+    Links are followed, and the directories of the links are checked as well.
 
     Returns:
-        Words that go on after "others can write to".
+        Words to put after "others can write to".
     """
     real = os.path.realpath(path)
     places = [(real, "it")]
@@ -151,7 +149,7 @@ def who_writes(path: str) -> str:
 
 
 def _modes_above(path: str) -> list[int]:
-    """Return the modes of the directories on the way to a path."""
+    """Return the modes of all parent directories of a path."""
     modes = []
     while (above := os.path.dirname(path)) != path:
         path = above
@@ -182,11 +180,11 @@ def _read(descriptor: int, path: str) -> bytes:
     raise OSError(errno.EFBIG, f"it is larger than {MAX_FILE_BYTES // 1024**2} MiB", path)
 
 
-def _refuse_irregular(mode: int, path: str) -> None:
+def _check_regular_mode(mode: int, path: str) -> None:
     if S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if not S_ISREG(mode):
-        raise OSError(errno.EINVAL, f"it is {_kind(mode)}, where a file must be", path)
+        raise OSError(errno.EINVAL, f"it is {_kind(mode)}, not a file", path)
 
 
 def _kind(mode: int) -> str:

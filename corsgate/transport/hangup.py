@@ -1,4 +1,4 @@
-"""Whether a connection's other end has left, or sent something, although nothing was read of it."""
+"""Check whether a peer has closed a connection or sent bytes, without reading from it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from twisted.internet.tcp import Connection
 
 from corsgate.transport.tls import TLSTransport
 
-# Linux reports a FIN behind bytes that have not been read; elsewhere a reset alone is seen.
+# Linux reports a FIN even if bytes before it have not been read. Elsewhere only a reset is seen.
 _LEFT = getattr(select, "POLLRDHUP", 0)
 
 
 def has_hung_up(transport: Any) -> bool:
     """Return whether the peer has closed its sending side or reset the connection.
 
-    A reactor that does not read a socket does not learn of this, whatever the peer does.
+    A reactor that does not read a socket does not notice this.
 
     Args:
-        transport: The connection's; one without a file descriptor is never found to have ended.
+        transport: The connection's transport. Without a file descriptor, the result is False.
     """
     fileno = getattr(transport, "fileno", None)
     number = -1 if fileno is None else fileno()
@@ -33,15 +33,16 @@ def has_hung_up(transport: Any) -> bool:
 
 
 def unread_check(transport: Any) -> Callable[[], object]:
-    """Return what finds out whether more has come than was read, or the peer has closed its side.
+    """Return a function that checks for unread bytes, or for a peer that closed its side.
 
     Args:
-        transport: The connection's; of one that is neither TCP nor TLS over it this is not known.
+        transport: The connection's transport. For anything but TCP, or TLS over it, the result is
+            always False.
 
     Returns:
-        A function that returns something true if so. It is a call of C, since each request that
-        is sent on a kept connection asks; peeking into the socket takes three times as long, as
-        that raises where there is nothing.
+        A function that returns a true value if so. It is a single C call, since it runs for each
+        request on a reused connection. Peeking into the socket would take three times as long,
+        because it raises an exception if there is nothing.
     """
     if isinstance(transport, TLSTransport):
         return lambda: transport.has_unread
@@ -49,6 +50,6 @@ def unread_check(transport: Any) -> Callable[[], object]:
     if number < 0:
         return lambda: False
     poll = select.poll()
-    # It also reports the end of what the peer sends, and a reset.
+    # This also reports that the peer closed its side, and a reset.
     poll.register(number, select.POLLIN)
     return partial(poll.poll, 0)

@@ -1,4 +1,4 @@
-"""Listening sockets that systemd opened and handed over when it started the process.
+"""Listening sockets that systemd opened and passed to the process.
 
 The descriptors stay open as long as the process runs: each listener accepts from a duplicate. So a
 reload can close a listener and add it again, and nothing here ever shuts down a socket that the
@@ -157,7 +157,7 @@ def is_loopback_socket(endpoint: str, reactor: Any) -> bool:
 
 @implementer(IStreamServerEndpoint)
 class InheritedEndpoint:
-    """Accepts from a socket that was handed over; it can do so any number of times.
+    """Accepts connections from an inherited socket, any number of times.
 
     Twisted's own endpoint closes the descriptor, so that it could be used only once.
 
@@ -186,7 +186,7 @@ class InheritedEndpoint:
 
 
 class InheritedUnixPort(UnixPort):
-    """Accepts from a Unix socket that systemd made and will use again.
+    """Accepts connections from a Unix socket that systemd created and will use again.
 
     Twisted's own class would make the socket writable for all users despite SocketMode=, set its
     backlog to 50, and at the end shut it down for all processes and remove its file.
@@ -244,7 +244,7 @@ def _inspected(index: int, name: str, fileno: int) -> InheritedSocket:
             if family in (socket.AF_INET, socket.AF_INET6):
                 is_loopback = is_loopback_address(opened.getsockname()[0].partition("%")[0])
     except OSError as error:
-        # It may be any file: a FIFO, or a descriptor that is closed by now.
+        # It may be any file, such as a FIFO, or a descriptor that is already closed.
         address = f"descriptor {fileno}: {error.strerror}"
     return InheritedSocket(
         index=index,

@@ -15,10 +15,10 @@ from corsgate.config.model.endpoint import DEFAULT_BACKLOG, backlog_of, socket_m
 from corsgate.transport.shortage import has_descriptor
 
 ACCEPTS_PER_TURN = 16
-"""How many connections are accepted in a row, before idle ones are closed to make room."""
+"""How many connections are accepted in a row before idle ones may be closed to make room."""
 
 ACCEPT_PAUSE_S = 0.25
-"""How long nothing is accepted once there was no descriptor for it."""
+"""For how many seconds nothing is accepted after a descriptor was lacking."""
 
 
 def tend(port: Any, reactor: Any, short: Callable[[], None]) -> None:
@@ -28,7 +28,7 @@ def tend(port: Any, reactor: Any, short: Callable[[], None]) -> None:
     lines for each connection that it closes for lack of one.
 
     Args:
-        port: An IListeningPort that listens; one that is not Twisted's own is left as it is.
+        port: A listening IListeningPort. One that is not Twisted's own is left unchanged.
         reactor: The reactor that it uses.
         short: Called when there was no descriptor for a connection.
     """
@@ -40,13 +40,13 @@ def tend(port: Any, reactor: Any, short: Callable[[], None]) -> None:
 
     def accept() -> None:
         tended.numberAccepts = min(tended.numberAccepts, ACCEPTS_PER_TURN)
-        # Without one, Twisted would accept the waiting connections only to close them.
+        # Without a descriptor, Twisted would accept waiting connections only to close them.
         enough = has_descriptor()
         if enough:
             do_read()
         if complaints or not enough:
             complaints.clear()
-            # Otherwise the reactor would try again at once, over and over.
+            # Otherwise the reactor would immediately try again, repeatedly.
             port.stopReading()
             reactor.callLater(ACCEPT_PAUSE_S, go_on)
             short()
@@ -56,7 +56,7 @@ def tend(port: Any, reactor: Any, short: Callable[[], None]) -> None:
             port.startReading()
 
     tended.doRead = accept
-    # While it accepts, it only logs a lack of descriptors or of kernel memory.
+    # While accepting, Twisted logs only a lack of descriptors or of kernel memory.
     tended._logger = Logger(observer=cast(ILogObserver, complaints.append))
 
 
@@ -78,10 +78,10 @@ def adjust(port: Any, endpoint: str) -> None:
 
 
 def stop_listening(port: Any, reactor: Any, *, handed_over: bool) -> Deferred[Any]:
-    """Close a listening socket, after accepting what waits in its queue.
+    """Close a listening socket, after accepting the connections in its queue.
 
-    Closing a socket resets the connections that were not accepted yet, and with them requests
-    that their clients have sent already.
+    Closing a socket resets the connections that were not yet accepted, including requests that
+    clients have already sent.
 
     Args:
         port: An IListeningPort.
@@ -93,16 +93,16 @@ def stop_listening(port: Any, reactor: Any, *, handed_over: bool) -> Deferred[An
         A Deferred that fires when it is closed.
     """
     if not handed_over:
-        # Twisted closes the socket in a later call; this one comes just before.
+        # Twisted closes the socket in a later call. This runs just before it.
         reactor.callLater(0, accept_queued, port)
     return maybeDeferred(port.stopListening)
 
 
 def accept_queued(port: Any) -> None:
-    """Accept the connections that wait in a port's queue, a queue's length at most.
+    """Accept the connections waiting in a port's queue, at most as many as it can hold.
 
     Args:
-        port: An IListeningPort; only Twisted's own kind can be asked.
+        port: An IListeningPort. Only Twisted's own kind is supported.
     """
     if not isinstance(port, Port):
         return

@@ -1,4 +1,4 @@
-"""Lines of the log about what clients do: so few that no client can flood it."""
+"""Limit log lines about clients, so that no client can flood the log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import attrs
 from twisted.python.failure import Failure
 
 INTERVAL_S = 1.0
-"""The shortest time between two lines of a kind."""
+"""The minimum time between two lines of a kind, in seconds."""
 
 
 @attrs.define
@@ -16,7 +16,7 @@ class Throttle:
     """Decides when a line may be written, and counts the events without one.
 
     Attributes:
-        interval_s: The shortest time between two lines.
+        interval_s: The minimum time between two lines, in seconds.
     """
 
     interval_s: float = INTERVAL_S
@@ -51,7 +51,7 @@ class LogThrottle:
         """Return the end of the line that may be written now; None for no line.
 
         Args:
-            kind: One of few, which no client may choose.
+            kind: One of a few kinds, which no client may choose.
             now: The reactor's seconds.
         """
         pace = self._throttles.get(kind)

@@ -1,4 +1,4 @@
-"""How much is read of a socket at once: more, where what was read has been taken every time."""
+"""Choose how much is read from a socket at once: more if all earlier reads were passed on."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.internet.tcp import Connection
 
 USUAL_BYTES: Final = FileDescriptor.bufferSize
-"""What Twisted reads at once, 64 KiB: so much of a response waits for a client that takes none."""
+"""What Twisted reads at once, 64 KiB, which waits in memory if the client reads nothing."""
 
 MOST_BYTES: Final = 256 * 1024
-"""What is read at once where the client keeps up: a fourth of the turns for a long body."""
+"""What is read at once if the client keeps up, so that a body takes a fourth of the turns."""
 
 PROVEN_READS: Final = 10
-"""How many full reads a client has to have taken before. What kernels buffer for one that takes
-nothing is less: thousands of such clients never wait for more than the usual read."""
+"""How many full reads a client must have read before. Kernels buffer less than that for a client
+that reads nothing, so thousands of such clients never get more than the usual read."""
 
 
 class ReadSize:
     """How much a transport reads at once.
 
-    Only a plain TCP connection ever reads more than usual: TLS is decrypted in small pieces anyway.
-    Twisted takes the same attribute for how much may wait in the transport before its producer is
+    Only plain TCP connections read more than usual, because TLS is decrypted in small pieces anyway.
+    Twisted uses the same attribute for how much may wait in the transport before its producer is
     paused, so it must not grow while a body is being sent.
 
     Args:
-        transport: Whose socket is read.
+        transport: The transport of the socket.
     """
 
     __slots__ = ("_full_reads", "_tcp")
@@ -36,12 +36,12 @@ class ReadSize:
         self._full_reads = 0
 
     def grow(self, size: int) -> None:
-        """Read more at once from now on, if several reads have brought all that they could.
+        """Read more at once from now on, if several reads in a row were full.
 
-        To be called once what was read has been taken.
+        Call this once the bytes have been passed on.
 
         Args:
-            size: How many bytes the read has brought.
+            size: How many bytes the read returned.
         """
         if size >= USUAL_BYTES and self._tcp is not None:
             self._full_reads += 1
@@ -49,7 +49,7 @@ class ReadSize:
                 self._tcp.bufferSize = MOST_BYTES
 
     def reset(self) -> None:
-        """Read as much as usual at once."""
+        """Return to the usual size."""
         self._full_reads = 0
         if self._tcp is not None:
             self._tcp.bufferSize = USUAL_BYTES

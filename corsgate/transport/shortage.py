@@ -1,4 +1,4 @@
-"""Whether it is the gate's own process that lacks something, rather than a server."""
+"""Detect errors caused by the gate's own limits rather than by a server."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _LACKING = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
 def is_shortage(failure: Failure) -> bool:
-    """Return whether a connection failed for want of a descriptor or of the kernel's memory.
+    """Return whether a connection failed for lack of a descriptor or of kernel memory.
 
     Args:
-        failure: What it failed with. A name look-up does not say why it failed, so that it is
-            tried whether there is a descriptor now.
+        failure: The failure. A name look-up does not report its reason, so this also checks
+            whether a descriptor is available now.
     """
     error = failure.value
     code = getattr(error, "osError", None) or getattr(error, "errno", None)
@@ -32,5 +32,5 @@ def has_descriptor() -> bool:
 
 
 def no_descriptor() -> OSError:
-    """Return what is raised where there is none."""
+    """Return the error to raise if no descriptor is available."""
     return OSError(errno.EMFILE, os.strerror(errno.EMFILE))

@@ -1,4 +1,4 @@
-"""Call what may wait for long, in a thread that the end of the process doesn't wait for."""
+"""Run slow functions in threads that don't delay the end of the process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def call_in_thread(
     """Call a function in a thread of its own.
 
     The reactor waits for the threads of its pool when it stops. A file system that does not
-    respond, or a program that hangs, would keep the process from ending.
+    respond, or a program that hangs, would then prevent the process from ending.
 
     Args:
         reactor: Gets the result.
@@ -27,7 +27,7 @@ def call_in_thread(
         arguments: Its arguments.
 
     Returns:
-        A Deferred of the result. If it is cancelled, the thread goes on, and its result is dropped.
+        A Deferred of the result. If it is cancelled, the thread continues, and its result is lost.
     """
     came: Deferred[_Result] = Deferred()
 

@@ -22,28 +22,27 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 READ_BYTES = 12 * 1024
-"""How much of what was read is decrypted at once."""
+"""How many bytes are decrypted at once."""
 
 FIRST_BYTES = 11
-"""How much is kept of a connection's beginning: a ServerHello up to its version."""
+"""How many of the first bytes of a connection are kept: a ServerHello up to its version."""
 
 
 class TLSTransport(BufferingTLSTransport):
-    """Twisted's TLS transport, which also closes below a paused producer.
+    """Twisted's TLS transport, which also closes while a producer is paused.
 
-    A peer that sends close_notify, or breaks TLS, ends the connection: nothing that is written
-    afterwards is sent. Twisted then calls `loseConnection()` on the transport below. But that
-    transport stays open for as long as a producer is registered with it, and it reads no more, so
-    it doesn't see the peer go. A response that was paused at that moment kept its upstream
-    connection until a time-out.
+    A peer that sends close_notify, or violates TLS, ends the connection: nothing written afterwards
+    is sent. Twisted then calls `loseConnection()` on the transport below. But that transport stays
+    open as long as a producer is registered with it. Since it no longer reads, it doesn't notice
+    that the peer leaves. So a paused response would keep its upstream connection until a timeout.
 
-    What is read is decrypted in pieces of `READ_BYTES`, since OpenSSL's buffer for a connection
-    stays as large as what it once held: 64 KiB of one upload, as long as the connection is there.
+    Bytes are decrypted in pieces of `READ_BYTES`, because OpenSSL's buffer for a connection never
+    shrinks. It would keep 64 KiB after one upload, as long as the connection exists.
 
-    `first_bytes` are the first ones that the peer sent, which tell what it is if it speaks no TLS.
+    `first_bytes` are the first bytes of the peer, which show what it is if it doesn't speak TLS.
 
     If the protocol above has a method `tls_ended`, it is called at once. `connectionLost` follows
-    when what was encrypted before has left, which a peer that reads nothing can delay.
+    when the bytes encrypted before have been sent, which a peer that reads nothing can delay.
 
     Attributes:
         closed_below: Whether the peer closed the connection below without ending TLS; it is set
@@ -52,13 +51,13 @@ class TLSTransport(BufferingTLSTransport):
 
     closed_below = False
 
-    # Whether a part of the last read is still to be decrypted.
+    # Whether a part of the last read has not been decrypted yet.
     _encrypted = False
 
     first_bytes = b""
 
     def dataReceived(self, bytes: bytes) -> None:
-        """Decrypt what was read, and hand it on."""
+        """Decrypt bytes, and pass them on."""
         if not self.first_bytes:
             self.first_bytes = bytes[:FIRST_BYTES]
         if len(bytes) <= READ_BYTES:
@@ -73,9 +72,9 @@ class TLSTransport(BufferingTLSTransport):
 
     @property
     def has_unread(self) -> bool:
-        """Whether more has come than the protocol above was handed, be it the end of TLS.
+        """Whether there are bytes, or the end of TLS, that the protocol above has not received.
 
-        One read of the socket may bring many records, which are handed on one after the other.
+        One read of the socket may contain many records, which are passed on one after another.
         """
         if self._encrypted:
             return True
@@ -87,12 +86,12 @@ class TLSTransport(BufferingTLSTransport):
         except WantReadError:
             return False
         except Error:
-            # The end, or what is no TLS: the read that comes to it finds out which.
+            # TLS ended or is invalid. The next read finds out which.
             return True
         return True
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Note how the connection below ended: Twisted reports a reset and a close alike."""
+        """Record how the connection below ended. Twisted reports a reset and a close alike."""
         closed = not self._lostTLSConnection and reason.check(ConnectionDone) is not None
         self.closed_below = closed
         super().connectionLost(reason)
@@ -106,21 +105,21 @@ class TLSTransport(BufferingTLSTransport):
 
 
 class TLSFactory(TLSMemoryBIOFactory):
-    """Wraps the connections of a factory in a `TLSTransport` each."""
+    """Wraps each connection of a factory in a `TLSTransport`."""
 
     protocol = TLSTransport
 
 
 @implementer(IStreamClientEndpoint)
 class TLSClientEndpoint:
-    """Connects by another endpoint, and speaks TLS there.
+    """Connects through another endpoint, and starts TLS.
 
     It is `twisted.internet.endpoints.wrapClientTLS` with a `TLSTransport`.
 
     Args:
-        creator: Makes the client's side of TLS connections.
-        endpoint: Connects.
-        clock: Gathers small writes.
+        creator: Makes the client side of TLS connections.
+        endpoint: The endpoint that connects.
+        clock: Schedules the joining of small writes.
     """
 
     def __init__(
@@ -134,7 +133,7 @@ class TLSClientEndpoint:
         self._clock = clock
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """Return a Deferred of the protocol that speaks over TLS, before the handshake is done."""
+        """Return a Deferred of the protocol above TLS, which fires before the handshake is done."""
         factory = TLSFactory(self._creator, True, protocolFactory, clock=self._clock)
         connecting: Deferred[Any] = self._endpoint.connect(factory)
         return connecting.addCallback(lambda transport: transport.wrappedProtocol)

@@ -1,4 +1,4 @@
-"""Two connections joined, once an upstream has agreed to switch protocols (RFC 9110 7.8)."""
+"""Two joined connections, after an upstream has switched protocols (RFC 9110 7.8)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from corsgate.transport.endless import Fate, Stage
 from corsgate.transport.fast_write import pause_sooner
 
 TUNNEL_BYTES = 16 * 1024
-"""How much is read of a tunnel's side at once, and may wait for it before the other one pauses."""
+"""How many bytes of a side are read at once, and may wait for it before the other side pauses."""
 
 LAST_BYTES_S = 30.0
-"""How long a side may take what the other had written before it left."""
+"""For how many seconds a side may still read what the other had sent before it closed."""
 
 DRAINED_S = 1.0
 """The same when a drain cuts the tunnel."""
@@ -29,14 +29,14 @@ CUT = "a drain cut the tunnel"
 
 @implementer(IPushProducer)
 class TunnelEnd:
-    """One side of a tunnel: what its connection receives, the other side's sends.
+    """One side of a tunnel. The other side sends the bytes that this one receives.
 
-    It is the producer of the other side's transport, so that neither side reads faster than
-    the other writes. Until `join` what comes is kept, and the transport is paused.
+    It is the producer of the other side's transport, so that neither side is read faster than the
+    other accepts bytes. Until `join`, received bytes are kept, and the transport is paused.
 
     Args:
-        transport: The connection's.
-        first: Bytes of the new protocol that have come already.
+        transport: The connection's transport.
+        first: Bytes of the new protocol that have already arrived.
     """
 
     def __init__(self, transport: Any, first: bytes = b"") -> None:
@@ -47,19 +47,19 @@ class TunnelEnd:
         self._pass_on: Callable[[bytes], None] = self.write
         self._is_lost = False
         self._is_closing = False
-        # Whether the other side is its transport's producer.
+        # Whether the other side is the producer of this side's transport.
         self._is_paced = False
         transport.pauseProducing()
 
     def join(
         self, tunnel: Tunnel, other: TunnelEnd, pass_on: Callable[[bytes], None] | None = None
     ) -> None:
-        """Begin to pass bytes on to the other side.
+        """Start passing bytes on to the other side.
 
         Args:
-            tunnel: What both are sides of.
+            tunnel: The tunnel of both sides.
             other: The other side.
-            pass_on: Takes the bytes that come, and writes them to the other side.
+            pass_on: Writes received bytes to the other side.
         """
         self._tunnel = tunnel
         self._other = other
@@ -73,7 +73,7 @@ class TunnelEnd:
             tunnel.end_lost(self, other)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes from the connection; once it is being closed they have no place to go."""
+        """Accept bytes from the connection. They are dropped once it is being closed."""
         if self._is_closing:
             return
         if self._tunnel is None:
@@ -83,7 +83,7 @@ class TunnelEnd:
         self._pass_on(data)
 
     def lost(self, reason: Failure) -> None:
-        """Record that the connection is gone; what was written to the other still leaves."""
+        """Record that the connection is lost. Bytes already written to the other are still sent."""
         self._is_lost = True
         if self._tunnel is not None and self._other is not None:
             self._tunnel.end_lost(self, self._other)
@@ -100,11 +100,11 @@ class TunnelEnd:
                 self._transport.resumeProducing()
 
     def close(self) -> None:
-        """Close once all that was written has left."""
+        """Close once everything written has been sent."""
         if not self._is_lost and not self._is_closing:
             self._is_closing = True
             self._end_pacing()
-            # TLS ends with the peer's goaway, which must be read.
+            # TLS ends with the peer's close_notify, which must be read.
             self._transport.resumeProducing()
             self._transport.loseConnection()
 
@@ -115,7 +115,7 @@ class TunnelEnd:
             self._transport.abortConnection()
 
     def keep_little(self) -> None:
-        """Have the transport read and keep little at once, as there may be thousands of tunnels."""
+        """Make the transport read and buffer little, because there may be thousands of tunnels."""
         pause_sooner(self._transport, TUNNEL_BYTES)
 
     def _end_pacing(self) -> None:
@@ -128,26 +128,26 @@ class TunnelEnd:
         self._transport.pauseProducing()
 
     def resumeProducing(self) -> None:
-        """The other side has taken what was buffered."""
+        """The other side has read what was buffered."""
         self._transport.resumeProducing()
 
     def stopProducing(self) -> None:
-        """Do nothing: the transport is gone, and `lost` follows."""
+        """Do nothing, since `lost` follows."""
 
 
 class Tunnel:
     """A client's connection and an upstream's, joined until one of them closes.
 
     Args:
-        deadlines: Cuts a tunnel on which nothing moves.
-        idle_timeout_s: How long that may be.
+        deadlines: Cuts an idle tunnel.
+        idle_timeout_s: For how many seconds a tunnel may be idle.
         client: The client's side.
         upstream: The upstream's side.
         note: Called with the outcome, in words, if a drain ends the tunnel.
 
     Attributes:
-        done: Fires when both sides are gone, or fails where it is cancelled.
-        closed: Fires when both sides are gone.
+        done: Fires when both sides are lost, or fails if it is cancelled.
+        closed: Fires when both sides are lost.
         kind: A noun for the log.
         fate: How a drain has ended it.
     """
@@ -164,7 +164,7 @@ class Tunnel:
     ) -> None:
         self.deadline_s = NEVER
         self.fate = Fate.NONE
-        # Who cancels has lost a side, and what it sent last is still to reach the other one.
+        # The canceller has lost one side, whose last bytes must still reach the other.
         self.done: Deferred[None] = Deferred(lambda _: None)
         self.closed: Deferred[None] = Deferred()
         self._deadlines = deadlines
@@ -180,7 +180,7 @@ class Tunnel:
         self._open = 2
         self._deadlines.add(self)
         self.touch()
-        # First, for a side that does not keep up pauses the other as it is joined.
+        # Do this first, because joining may pause a side again.
         for end in self._ends:
             end.keep_little()
             end.resumeProducing()
@@ -194,14 +194,14 @@ class Tunnel:
         upstream.join(self, client)
 
     def touch(self) -> None:
-        """Put the deadline off: something moved."""
+        """Extend the deadline, since bytes have passed."""
         if self._stage < Stage.CUTTING:
             self.deadline_s = self._deadlines.now() + self._idle_timeout_s
 
     def end_lost(self, end: TunnelEnd, other: TunnelEnd) -> None:
-        """Record that one side is gone, and close the other one."""
+        """Record that one side is lost, and close the other."""
         self._open -= 1
-        # What was written to the other side may still leave, but not take memory for long.
+        # Bytes written to the other side may still be sent, but must not take memory for long.
         self.deadline_s = min(self.deadline_s, self._deadlines.now() + LAST_BYTES_S)
         self.close_behind(end, other)
         if not self._open:
@@ -211,11 +211,11 @@ class Tunnel:
                 self.done.callback(None)
 
     def close_behind(self, end: TunnelEnd, other: TunnelEnd) -> None:
-        """Close the other side of one that is gone."""
+        """Close the other side of a lost one."""
         other.close()
 
     def advance(self, stage: Stage) -> None:
-        """End for a drain. Only a WebSocket has a message for that, so other protocols are cut."""
+        """End for a drain. Only WebSockets have a message for that; other protocols are cut."""
         self._stage = stage
         if stage is Stage.ABORTING:
             self.timed_out()
@@ -224,7 +224,7 @@ class Tunnel:
             self.cut()
 
     def cut(self) -> None:
-        """Close both sides; they have `DRAINED_S` to take what was written to them."""
+        """Close both sides. They have `DRAINED_S` to read what was written to them."""
         if self._open == 2 and self.fate is Fate.NONE:
             self.fate = Fate.CUT
             self._note(CUT)
@@ -232,7 +232,7 @@ class Tunnel:
         self.close()
 
     def close(self) -> None:
-        """Close both sides once all that was written to them has left."""
+        """Close both sides once everything written to them has been sent."""
         for end in self._ends:
             end.close()
 

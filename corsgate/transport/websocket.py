@@ -24,7 +24,7 @@ class Way:
         changed: Called after each piece that passes, once the direction is watched.
 
     Attributes:
-        told: Whether the Close frame was written. Bytes after it are dropped.
+        sent_close: Whether the gate's Close frame was written. Bytes after it are dropped.
         watched: Whether the WebSocket is being closed.
     """
 
@@ -36,7 +36,7 @@ class Way:
         *,
         masked: bool,
     ) -> None:
-        self.told = self.watched = False
+        self.sent_close = self.watched = False
         self._write = write
         self._frame = frame
         self._changed = changed
@@ -51,10 +51,10 @@ class Way:
     @property
     def closed(self) -> bool:
         """Whether a Close frame has been written to the receiving side."""
-        return self.told or self._tracker.closed
+        return self.sent_close or self._tracker.closed
 
     def pass_on(self, data: bytes) -> None:
-        """Take bytes from the sending side."""
+        """Accept bytes from the sending side."""
         tracker = self._tracker
         if not self._asked:
             tracker.feed(data)
@@ -62,27 +62,27 @@ class Way:
             if self.watched:
                 self._changed()
             return
-        if not self.told:
+        if not self.sent_close:
             end = tracker.feed(data, stop=True)
             self._write(data[:end])
-            self.tell()
+            self.close()
             data = data[end:]
-            if data and not self.told:
-                # After a Close frame of the sender, where nothing should be.
+            if data and not self.sent_close:
+                # Bytes after a Close frame of the sender, where nothing should follow.
                 self._write(data)
         tracker.feed(data)
         self._changed()
 
-    def tell(self) -> None:
-        """Write the Close frame, now or when the message that is under way has ended."""
+    def close(self) -> None:
+        """Write the Close frame, now or when the current message has ended."""
         self._asked = True
         if self._tracker.between_messages:
-            self.tell_now()
+            self.close_now()
 
-    def tell_now(self) -> None:
-        """Write the Close frame if a frame may begin here, be it within a message."""
-        if self._tracker.at_boundary and not self.told:
-            self.told = True
+    def close_now(self) -> None:
+        """Write the Close frame if a frame may begin here, even within a message."""
+        if self._tracker.at_boundary and not self.sent_close:
+            self.sent_close = True
             self._write(self._frame())
 
 
@@ -90,11 +90,11 @@ class WebSocketTunnel(Tunnel):
     """A tunnel that carries a WebSocket.
 
     At `Stage.ENDING` of a drain, the client gets a Close frame with 1001 after the current message.
-    Everything that it sends up to its own Close frame still reaches the server, and so does that
-    frame. Then both connections are closed, the server's once it has sent a Close frame, too. If a
-    side has begun to close by itself, the gate sends no Close frame.
+    Everything that it sends up to and including its own Close frame still reaches the server. Then
+    both connections are closed, the server's once it has also sent a Close frame. If a side has
+    already started to close, the gate sends no Close frame.
 
-    `Stage.CUTTING` is for peers that don't respond. The server gets a Close frame of the gate's,
+    `Stage.CUTTING` is for peers that don't respond. The server gets a Close frame from the gate,
     unless the client is within a frame, and both connections are closed.
     """
 
@@ -126,7 +126,7 @@ class WebSocketTunnel(Tunnel):
         upstream.join(self, client, self._to_client.pass_on)
 
     def close_behind(self, end: TunnelEnd, other: TunnelEnd) -> None:
-        """Close the other side of one that is gone, but wait for a Close frame that is due."""
+        """Close the other side of a lost one, but wait for a Close frame that is due."""
         if other is self._ends[1]:
             self._close_upstream()
         else:
@@ -145,14 +145,14 @@ class WebSocketTunnel(Tunnel):
         elif self._open == 2:
             # A client that has sent a Close frame itself waits for the server's.
             if not self._to_server.closed:
-                self._to_client.tell()
+                self._to_client.close()
             self._look()
 
     def cut(self) -> None:
         """Close both sides; those without a Close frame get 1001."""
         if self._open == 2:
-            self._to_client.tell_now()
-            self._to_server.tell_now()
+            self._to_client.close_now()
+            self._to_server.close_now()
         super().cut()
 
     def close(self) -> None:
@@ -162,10 +162,10 @@ class WebSocketTunnel(Tunnel):
 
     def _look(self) -> None:
         """Close both connections once both sides have closed the WebSocket."""
-        if self._to_client.told:
+        if self._to_client.sent_close:
             self._ends[1].read_freely()
         if self._to_client.closed and self._to_server.closed:
-            if self._to_client.told and self.fate is Fate.NONE:
+            if self._to_client.sent_close and self.fate is Fate.NONE:
                 self.fate = Fate.ENDED
                 self._note(CLOSED)
             self.close()

@@ -50,8 +50,8 @@ class FilesTests(CommandTestCase):
         }
         for name, text in places.items():
             for odd, why in (
-                (self.fifo, "it is a FIFO, where a file must be"),
-                ("/dev/zero", "it is a device, where a file must be"),
+                (self.fifo, "it is a FIFO, not a file"),
+                ("/dev/zero", "it is a device, not a file"),
                 (self.directory, "Is a directory"),
             ):
                 put = text.replace("@@", f'"{odd}"').replace("=@", f"={odd}")
@@ -79,7 +79,7 @@ class FilesTests(CommandTestCase):
         self.patch(os, "environ", {**os.environ, "CREDENTIALS_DIRECTORY": str(self.directory)})
         done = corsgate("check", self.file(text))
         self.assertEqual(done.status, 1)
-        self.assertIn("it is a FIFO, where a file must be", done.err)
+        self.assertIn("it is a FIFO, not a file", done.err)
 
     def test_itself(self) -> None:
         """The configuration must also be a file, for all commands and the daemon."""
@@ -96,7 +96,7 @@ class FilesTests(CommandTestCase):
                 self.assertIn("the file can't be read: ", done.err)
         ended = run([*TWISTD, "-n", "--pidfile=", "corsgate", "--config", str(self.fifo)], ROOT)
         self.assertEqual(ended.returncode, os.EX_CONFIG)
-        self.assertIn("it is a FIFO, where a file must be", ended.stderr)
+        self.assertIn("it is a FIFO, not a file", ended.stderr)
 
     def test_other_commands(self) -> None:
         """Commands that need no secret ignore what is in its place."""

@@ -149,7 +149,7 @@ class Renewed(TlsTestCase):
         gate = self.from_files(await self.upstream(), FIRST)
         self.key.unlink()
         os.mkfifo(self.key)
-        self.assertIn("it is a FIFO, where a file must be", await self.reload(gate))
+        self.assertIn("it is a FIFO, not a file", await self.reload(gate))
         self.assertEqual(await self.shown(gate), "first")
 
     async def test_not_renewed(self) -> None:

@@ -46,12 +46,12 @@ class FileTestCase(SynchronousTestCase):
         self.addCleanup(bound.close)
         bound.bind(str(place))
         return {
-            str(fifo): "it is a FIFO, where a file must be",
-            str(link): "it is a FIFO, where a file must be",
-            str(place): "it is a socket, where a file must be",
-            "/dev/zero": "it is a device, where a file must be",
-            "/dev/null": "it is a device, where a file must be",
-            "/dev/tty": "it is a device, where a file must be",
+            str(fifo): "it is a FIFO, not a file",
+            str(link): "it is a FIFO, not a file",
+            str(place): "it is a socket, not a file",
+            "/dev/zero": "it is a device, not a file",
+            "/dev/null": "it is a device, not a file",
+            "/dev/tty": "it is a device, not a file",
             str(self.directory): "Is a directory",
             str(self.directory / "none"): "No such file or directory",
         }
@@ -138,7 +138,7 @@ class AppendTests(FileTestCase):
         path = str(self.directory / "fifo")
         os.mkfifo(path)
         error = self.assertRaises(OSError, open_to_append, path, 0o640)
-        self.assertEqual(error.strerror, "it is a FIFO that nobody reads, or a socket")
+        self.assertEqual(error.strerror, "it is a FIFO without a reader, or a socket")
         reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         self.addCleanup(os.close, reading)
         descriptor = open_to_append(path, 0o640)

@@ -332,7 +332,7 @@ class FileTests(DiscoveryTestCase):
         self.clock.advance(WATCH_S)
         self.clock.advance(WATCH_S)
         (said,) = self.said
-        self.assertIn("it is a FIFO, where a file must be; its servers are kept", said)
+        self.assertIn("it is a FIFO, not a file; its servers are kept", said)
         self.path.unlink()
         self.path.symlink_to("/dev/zero")
         self.clock.advance(WATCH_S)
