@@ -11,7 +11,7 @@ USUAL_BYTES: Final = FileDescriptor.bufferSize
 """What Twisted reads at once, 64 KiB, which waits in memory if the client reads nothing."""
 
 MOST_BYTES: Final = 256 * 1024
-"""What is read at once if the client keeps up, so that a body takes a fourth of the turns."""
+"""What is read at once if the client keeps up: a body then takes a fourth of the turns."""
 
 PROVEN_READS: Final = 10
 """How many full reads a client must have read before. Kernels buffer less than that for a client
