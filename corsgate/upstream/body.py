@@ -1,4 +1,4 @@
-"""Bodies that are there as a whole, and those that nobody wants."""
+"""Request bodies that are already complete, and response bodies that are not wanted."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ class Body(Protocol):
     """A request's body, as an IBodyProducer that knows whether it can be sent again.
 
     Attributes:
-        length: In bytes, or `UNKNOWN_LENGTH`.
+        length: Its length in bytes, or `UNKNOWN_LENGTH`.
     """
 
     length: Any
 
     @property
     def replayable(self) -> bool:
-        """Whether nothing of it has been taken yet, or all of it is kept."""
+        """Whether none of it has been read yet, or all of it is kept."""
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        """Begin to write to a consumer; the Deferred fires when all has been written."""
+        """Start writing to a consumer; the Deferred fires when everything has been written."""
 
     def pauseProducing(self) -> None:
-        """Write no more for now."""
+        """Pause writing."""
 
     def resumeProducing(self) -> None:
-        """Write on."""
+        """Resume writing."""
 
     def stopProducing(self) -> None:
-        """Write no more at all."""
+        """Stop writing for good."""
 
 
 @implementer(IBodyProducer)
 class KeptBody:
-    """A body that is there as a whole, and so can be sent more than once."""
+    """A complete body, which can be sent more than once."""
 
     replayable = True
 
@@ -62,17 +62,17 @@ class KeptBody:
         return succeed(None)
 
     def pauseProducing(self) -> None:
-        """Do nothing: it was written at once."""
+        """Do nothing, since it was written at once."""
 
     def resumeProducing(self) -> None:
-        """Do nothing: it was written at once."""
+        """Do nothing, since it was written at once."""
 
     def stopProducing(self) -> None:
-        """Do nothing: it was written at once."""
+        """Do nothing, since it was written at once."""
 
 
 class _Drain(TwistedProtocol):
-    """Reads the rest of a body that nobody wants, so that its connection can be kept."""
+    """Reads the rest of an unwanted body, so that its connection can be reused."""
 
     def __init__(self, most: int) -> None:
         self._left = most
@@ -85,20 +85,20 @@ class _Drain(TwistedProtocol):
 
 
 def drain(response: UpstreamResponse, most: int = 64 * 1024) -> None:
-    """Read a response's body to its end and forget it; give it up past `most` bytes."""
+    """Read and discard a response's body; abandon it after `most` bytes."""
     response.deliverBody(_Drain(most))
 
 
 def read_beginning(response: UpstreamResponse, most: int) -> Deferred[bytes]:
-    """Return a Deferred of the beginning of a body; the rest is given up.
+    """Return a Deferred of the start of a body, and abandon the rest.
 
     Args:
-        response: The response; nobody else may want its body.
-        most: How many bytes to return at most.
+        response: The response. Its body must not have a receiver.
+        most: The maximum number of bytes to return.
 
     Returns:
-        A Deferred of the body, or of its first `most` bytes. It fails where the body breaks off
-        before; cancelling it gives the response up.
+        A Deferred of the body, or of its first `most` bytes. It fails if the body is truncated
+        before that. Cancelling it abandons the response.
     """
     reader = _Beginning(most)
     response.deliverBody(reader)
@@ -106,11 +106,11 @@ def read_beginning(response: UpstreamResponse, most: int) -> Deferred[bytes]:
 
 
 def peek(response: UpstreamResponse, most: int) -> Deferred[bytes]:
-    """Return a Deferred of the beginning of a body, which stays where it is.
+    """Return a Deferred of a short body, which can still be delivered afterwards.
 
     Args:
-        response: The response; nobody may have its body yet.
-        most: How many bytes to look at; empty bytes for a body that is longer.
+        response: The response. Its body must not have a receiver yet.
+        most: The maximum length in bytes; for a longer body, the result is empty.
     """
     looker = _Looker(response, most)
     response.deliverBody(looker)
@@ -118,7 +118,7 @@ def peek(response: UpstreamResponse, most: int) -> Deferred[bytes]:
 
 
 class _Looker(TwistedProtocol):
-    """Looks at a short body and gives it back."""
+    """Reads a short body and gives it back."""
 
     def __init__(self, response: UpstreamResponse, most: int) -> None:
         self.seen: Deferred[bytes] = Deferred(lambda _: response.stopProducing())
@@ -127,27 +127,27 @@ class _Looker(TwistedProtocol):
         self._data = b""
 
     def dataReceived(self, data: bytes) -> None:
-        """Keep a piece; give all of it back if it is too much."""
+        """Keep a piece; give everything back if it is too long."""
         self._data += data
         if len(self._data) > self._most:
             self._response.give_back(self._data)
             self.seen.callback(b"")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Give all of it back, and with it the end."""
+        """Give everything back, including the end."""
         self._response.give_back(self._data)
         if not self.seen.called:
             self.seen.callback(self._data if reason.check(ResponseDone) else b"")
 
 
 class _Beginning(TwistedProtocol):
-    """Reads the beginning of a body.
+    """Reads the start of a body.
 
     Args:
-        most: How many bytes to read at most.
+        most: The maximum number of bytes to read.
 
     Attributes:
-        read: Fires with it.
+        read: A Deferred of the bytes.
     """
 
     def __init__(self, most: int) -> None:

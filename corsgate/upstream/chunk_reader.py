@@ -1,4 +1,4 @@
-"""A body in chunks, read where llhttp would reject what leaves it only one meaning."""
+"""Parse chunked bodies that llhttp rejects although they have only one possible meaning."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from corsgate.upstream.repairs import Repair
 
 _TOO_LARGE = 1 << 64
 
-# What is behind the size has no meaning to this hop (RFC 9112 7.1.1), as long as all agree where
+# Chunk extensions have no meaning for this hop (RFC 9112 7.1.1), as long as everyone agrees where
 # the line ends.
 _SIZE = re.compile(rb"([0-9A-Fa-f]+)([ \t]*)(;[\t -~\x80-\xff]*)?")
 _TCHAR = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-# What llhttp takes for an extension, too.
+# The extensions that llhttp also accepts.
 _EXTENSION = re.compile(
     rb'(?:;(?:%b+|(?==))(?:=%b*(?:"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*")?)?)*'
     % (_TCHAR, _TCHAR)
@@ -31,14 +31,14 @@ _HEX_DIGITS = b"0123456789abcdefABCDEF"
 
 
 class ChunkReader:
-    """Reads a body in chunks as it comes, and the trailer behind it (RFC 9112 7.1).
+    """Parses a chunked body as it arrives, and its trailers (RFC 9112 7.1).
 
     Attributes:
-        body: What the last `feed` brought of the body, even if it failed.
-        complete: Whether all of it has come.
-        trailers: The fields behind it.
-        rest: What stood behind all of it in the last `feed`.
-        repairs: What was put right, and how often.
+        body: The part of the body in the bytes of the last `feed`, even if that failed.
+        complete: Whether the body is complete.
+        trailers: The fields after it.
+        rest: The bytes after the complete body in the last `feed`.
+        repairs: The number of repairs of each kind.
     """
 
     def __init__(self) -> None:
@@ -46,21 +46,21 @@ class ChunkReader:
         self.complete = False
         self.trailers: HeaderList = []
         self.repairs: Counter[Repair] = Counter()
-        # How much of a chunk is to come, whether its size has a bare LF behind it, and whether what
-        # came of it ends with CR.
+        # How many bytes of a chunk are missing, whether a bare LF followed its size, and whether
+        # its bytes so far end with CR.
         self._left = 0
         self._has_lf = self._ends_with_cr = False
-        # A line of which only a part has come, and what takes the next one: no bound method, which
-        # would make a cycle.
+        # An incomplete line, and the function for the next line. It is not a bound method, which
+        # would make a reference cycle.
         self._partial = bytearray()
         self._take_line: _TakeLine = ChunkReader._take_size
         self._trailer: list[bytes] = []
 
     def feed(self, data: bytes) -> None:
-        """Read bytes.
+        """Parse bytes.
 
         Raises:
-            BadUpstreamResponse: Where a chunk ends could be understood in two ways, or in none.
+            BadUpstreamResponse: The end of a chunk is ambiguous or invalid.
         """
         pieces: list[bytes] = []
         try:
@@ -93,7 +93,7 @@ class ChunkReader:
                 return
 
     def _take_data(self, data: bytes, pieces: list[bytes], at: int, size: int) -> int:
-        """Take chunks from a place within one on; return where something else comes."""
+        """Read chunks, starting within one; return the index of anything else."""
         left = self._left
         while left:
             stop = at + left
@@ -115,7 +115,7 @@ class ChunkReader:
     # The lines.
 
     def _take_size(self, line: bytes, end: bytes) -> None:
-        """Take the line in front of a chunk's data."""
+        """Parse the line before a chunk's data."""
         match = _SIZE.fullmatch(line)
         size = _TOO_LARGE if match is None else int(match[1], 16)
         if match is None or size >= _TOO_LARGE:
@@ -123,7 +123,7 @@ class ChunkReader:
         _, blanks, extension = match.groups()
         if end == b"\n":
             if extension:
-                # Some take the LF for a part of the extension.
+                # Some parsers treat the LF as a part of the extension.
                 raise BadUpstreamResponse("a chunk's extension has a bare LF")
             self.repairs[Repair.CHUNK_LF] += 1
         self._has_lf = end == b"\n"
@@ -137,18 +137,18 @@ class ChunkReader:
             self._take_line = ChunkReader._take_trailer
 
     def _take_data_end(self, line: bytes, end: bytes) -> None:
-        """Take the line end behind a chunk's data."""
+        """Parse the line end after a chunk's data."""
         if line:
             raise BadUpstreamResponse("a chunk is longer than it says")
         if end == b"\n":
             if self._ends_with_cr and not self._has_lf:
-                # Its data may be shorter by one byte than its size, and CR belong to the line end.
+                # Perhaps its data is one byte shorter than its size, and the CR is in the line end.
                 raise BadUpstreamResponse("a chunk's end is uncertain")
             self.repairs[Repair.CHUNK_LF] += 1
         self._take_line = ChunkReader._take_size
 
     def _take_trailer(self, line: bytes, end: bytes) -> None:
-        """Take a line behind the last chunk."""
+        """Parse a line after the last chunk."""
         if end == b"\n":
             self.repairs[Repair.CHUNK_LF] += 1
         if b"\r" in line or b"\0" in line:
@@ -163,7 +163,7 @@ class ChunkReader:
                 self.repairs[Repair.LENGTH_WITH_CHUNKED] += 1
 
     def _check_partial(self) -> None:
-        """Reject at once what can't become a proper line: its end may be long in coming."""
+        """Reject an invalid line at once, because its end may not arrive for a long time."""
         partial = self._partial
         if self._take_line is ChunkReader._take_data_end:
             is_bad = partial != b"\r"

@@ -41,23 +41,23 @@ CLOSE_TIMEOUT_S = 10.0
 
 @implementer(IHandshakeListener)
 class UpstreamConnection(Protocol):
-    """A keep-alive connection to one server; it carries one exchange at a time.
+    """A keep-alive connection to one server, which carries one exchange at a time.
 
     Args:
-        deadlines: Ends what takes too long.
-        released: Called with this connection and whether it can serve another request, when
-            its exchange has ended, and once more when it is lost.
-        switched: Called with this connection to become a tunnel; returns whether it may.
-        shortcuts: Which ones are taken.
-        repaired: Called with what is put right of a response; None: nothing is.
+        deadlines: Calls back when a deadline passes.
+        released: Called with this connection and whether it can serve another request, when its
+            exchange has ended, and once more when it is lost.
+        switched: Called with this connection before it becomes a tunnel; returns whether it may.
+        shortcuts: Which shortcuts to take.
+        repaired: Called for each repair of a malformed response; None: malformed ones fail.
 
     Attributes:
-        state: What it is at.
-        holder: Whose exchange it serves, for its pool.
-        limits: Of the request that came last.
-        has_unread: Returns something true if the server has sent more than was read, or has left.
-        pinned: Whether it belongs to one client's connection alone, from now on until its end.
-        pins: That, or the client's connection that asked last; None if it may keep none.
+        state: Its current state.
+        holder: The holder of the current exchange, for its pool.
+        limits: The limits of the last request.
+        has_unread: Returns a true value if the server has sent unread bytes, or has closed.
+        pinned: Whether it belongs to a single client connection for the rest of its life.
+        pins: The pins of that client connection, or of the last one; None if it can't have any.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class UpstreamConnection(Protocol):
         self._now = deadlines.now
         self._released = released
         self._parser = parser_for(self._informed, shortcuts, repaired)
-        # The request, until its response is handed on; and that, until it has ended.
+        # The request until its response is passed on, then the response until it has ended.
         self._sending: CarriedHead | None = None
         self._response: UpstreamResponse | None = None
         self._asked_to_continue = True
@@ -93,11 +93,11 @@ class UpstreamConnection(Protocol):
 
     @property
     def lost(self) -> bool:
-        """Whether it is of no more use to its pool."""
+        """Whether its pool can no longer use it."""
         return self.state not in USABLE
 
     def connectionMade(self) -> None:
-        """Take the socket over."""
+        """Set up the socket."""
         self._write = writer(self.transport)
         self.has_unread = unread_check(self.transport)
         self._read_size = ReadSize(self.transport)
@@ -106,7 +106,7 @@ class UpstreamConnection(Protocol):
         self._deadlines.add(self)
 
     def handshakeCompleted(self) -> None:
-        """Tell the pool that the peer is who it should be."""
+        """Notify the pool that the server's certificate was verified."""
         ready, self._ready = self._ready, None
         if ready is not None and not ready.called:
             ready.callback(self)
@@ -117,14 +117,14 @@ class UpstreamConnection(Protocol):
         return self._ready
 
     def idle_until(self, deadline_s: float) -> None:
-        """Wait in the pool; the server may close, and so does the deadline."""
+        """Wait in the pool until the server or the deadline closes it."""
         self.deadline_s = deadline_s
 
     def close(self) -> None:
-        """Close it, unless that was done; nothing is under way on it, and nothing may begin."""
+        """Close it, if it is idle. No exchange may start after this."""
         if self.state is State.IDLE:
             self._enter(State.CLOSING)
-            # A TLS server may never send the close_notify.
+            # A TLS server may never send its close_notify.
             self.deadline_s = self._now() + CLOSE_TIMEOUT_S
             self._tcp.loseConnection()
 
@@ -132,7 +132,7 @@ class UpstreamConnection(Protocol):
         """Send a request.
 
         Args:
-            sending: The request. Its `result` gets the response; or its `failed` is called.
+            sending: The request. Its `result` gets the response, or its `failed` is called.
         """
         assert self.state is State.IDLE, "one exchange at a time"
         self.state = State.ASKED
@@ -151,15 +151,15 @@ class UpstreamConnection(Protocol):
         self.deadline_s = self._now() + limits.first_byte_timeout_s
 
     def cancel(self) -> None:
-        """Cut the connection: the response is no longer wanted."""
+        """Cut the connection, since the response is no longer wanted."""
         self._sending = None
         self._stop_sending()
         self._cut()
 
-    # What the transport calls.
+    # Called by the transport.
 
     def dataReceived(self, data: bytes) -> None:
-        """Parse bytes, then hand on what they held in one piece."""
+        """Parse bytes, then pass on their part of the body in one piece."""
         state, parser = self.state, self._parser
         if state not in UNDER_WAY:
             self._take_unasked(data)
@@ -197,7 +197,7 @@ class UpstreamConnection(Protocol):
             self._begin(response)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """End what was under way."""
+        """End the current exchange."""
         self._enter(State.GONE)
         self._deadlines.discard(self)
         tunnel, self._tunnel = self._tunnel, None
@@ -213,12 +213,12 @@ class UpstreamConnection(Protocol):
             elif self._response is not None:
                 self._response.unsealed = ending is Ending.UNSEALED
                 self._complete(self._response)
-        # These know this: a cycle would be left to the collector.
+        # The parser refers to this. Break the cycle, or it waits for the GC.
         self._parser.end()
         self._released(self, False)
 
     def timed_out(self) -> None:
-        """Give up on a server that is too slow, or on a connection idle for long."""
+        """Give up on a server that is too slow, or close a connection after its idle time."""
         self.deadline_s = NEVER
         if self.state in UNDER_WAY:
             self._fail(UpstreamTimedOut("the server sent nothing for too long"))
@@ -227,33 +227,33 @@ class UpstreamConnection(Protocol):
         else:
             self._cut()
 
-    # What the response calls.
+    # Called by the response.
 
     def pause_response(self, response: UpstreamResponse) -> None:
-        """Read no more until the client has taken what came."""
+        """Stop reading until the client has read what was received."""
         if response is self._response and self.state is State.RESPONDING:
             self._enter(State.HELD)
-            # A client that doesn't keep up has a time limit of its own.
+            # A slow client has its own time limit.
             self.deadline_s = NEVER
             self._read_size.reset()
             self._tcp.pauseProducing()
 
     def resume_response(self, response: UpstreamResponse) -> None:
-        """Read on."""
+        """Resume reading."""
         if response is self._response and self.state is State.HELD:
             self._enter(State.RESPONDING)
             self.touch()
             self._tcp.resumeProducing()
 
     def give_up_response(self, response: UpstreamResponse) -> None:
-        """Cut the connection: the rest of the body is not wanted."""
+        """Cut the connection, since the rest of the body is not wanted."""
         if response is self._response:
-            self._fail(BadUpstreamResponse("it was given up"))
+            self._fail(BadUpstreamResponse("it was abandoned"))
 
-    # What the upload calls; and `touch`.
+    # Called by the upload.
 
     def upload_ended(self, failure: Failure | None) -> None:
-        """Wait for the response; or cut the connection, so that the body does not look whole."""
+        """Wait for the response, or cut the connection so that the body can't look complete."""
         self._upload = None
         if failure is None:
             self.touch()
@@ -264,25 +264,25 @@ class UpstreamConnection(Protocol):
             sending.failed(failure)
 
     def touch(self) -> None:
-        """Set the deadline anew: something moved."""
+        """Extend the deadline, since there was progress."""
         if self._response is not None:
             waits_for_client = self.state is State.HELD and self._response.wanted
             limit_s = NEVER if waits_for_client else self.limits.response_idle_timeout_s
         elif self._upload is not None and not self._upload.held and self._asked_to_continue:
-            # The server waits for the client or a `HeldBody`; both have limits of their own.
+            # The server waits for the client or a `HeldBody`, which both have their own limits.
             limit_s = NEVER
         else:
             limit_s = self.limits.first_byte_timeout_s
         self.deadline_s = self._now() + limit_s
 
-    # The parts.
+    # Internals.
 
     def _enter(self, state: State) -> None:
         assert state in FOLLOWS[self.state], f"{state} can't follow {self.state}"
         self.state = state
 
     def _send_framed(self, head: RequestHead, body: IBodyProducer | None) -> None:
-        """Send a head that is not ready for the wire, and the body."""
+        """Send a head that is not encoded yet, and the body."""
         names = (head.names or head_names(head.headers)).names
         length = None if body is None else body.length
         framed = CHUNKED if length is UNKNOWN_LENGTH else length
@@ -299,63 +299,63 @@ class UpstreamConnection(Protocol):
             self.touch()
 
     def _take_unasked(self, data: bytes) -> None:
-        """Take bytes that are no response."""
+        """Handle bytes outside of any response."""
         if self._tunnel is not None:
             self._tunnel.data_received(data)
         elif self.state is not State.CUT:
-            # Nobody asked for them: what they belong to can't be known.
+            # No request is waiting for them, so they can't be matched to one.
             self._cut()
 
     def _informed(self, head: ResponseHead) -> None:
-        """Pass an interim response on; the server is at work."""
+        """Pass an interim response on, and extend the deadline."""
         self._asked_to_continue = True
         self.touch()
         if self._sending is not None and self._sending.inform is not None:
             self._sending.inform(head)
 
     def _begin(self, response: UpstreamResponse) -> None:
-        """Hand on a response of which more is to come."""
+        """Pass on a response whose body is incomplete."""
         self._enter(State.RESPONDING)
         sending, self._sending, self._response = self._sending, None, response
-        assert sending is not None, "a response is handed on once"
+        assert sending is not None, "a response is passed on only once"
         self.touch()
         sending.result.callback(response)
         if response is self._response and not response.wanted:
             response.wait()
-            # If it is never taken, it must not stay for ever.
+            # If its body is never read, the connection must not stay forever.
             self.touch()
         response.flush()
 
     def _more(self, response: UpstreamResponse, size: int) -> None:
-        """Hand on a further part of a response; read more at once where that keeps pace."""
+        """Pass on another part of a response; increase the read size if the client keeps up."""
         self.touch()
         response.flush()
         if self.state is State.RESPONDING and self._upload is None:
             self._read_size.grow(size)
 
     def _complete(self, response: UpstreamResponse) -> None:
-        """End a whole response."""
+        """End a complete response."""
         parser, sending, state = self._parser, self._sending, self.state
         self._sending = self._response = None
         response.complete = True
         response.trailers = parser.trailers
-        # While it is idle it keeps nothing of the response.
+        # An idle connection keeps nothing of the response.
         parser.head = None
         if self._upload is not None:
-            # It was answered before it was sent whole; what is left has no place to go.
+            # The response came before the request was complete. The rest can't be sent.
             self._stop_sending()
             if state is not State.GONE:
                 self._cut()
         elif state is not State.GONE:
-            assert state in UNDER_WAY, "only what is under way can be complete"
+            assert state in UNDER_WAY, "only a response in progress can be complete"
             self.state = State.IDLE
             self.deadline_s = NEVER
             if state is not State.ASKED:
                 self._read_size.reset()
                 if state is State.HELD:
-                    # TLS may bring the rest of what it has decrypted after it was paused.
+                    # TLS may deliver the rest of its decrypted bytes after a pause.
                     self._tcp.resumeProducing()
-            # First, so that a request that the response leads to finds this connection idle.
+            # Do this first, so that a follow-up request finds this connection idle.
             self._released(self, parser.reusable and not parser.has_surplus)
         if sending is None:
             response.flush()
@@ -363,9 +363,9 @@ class UpstreamConnection(Protocol):
             sending.result.callback(response)
 
     def _switch(self, response: UpstreamResponse, tail: bytes) -> None:
-        """Speak no more HTTP: what comes waits for a tunnel."""
+        """Stop speaking HTTP, and keep received bytes for a tunnel."""
         sending = self._sending
-        assert sending is not None, "a switch is the whole response"
+        assert sending is not None, "a switch is the complete response"
         if not self._switched(self):
             self._fail(TunnelsFull("as many tunnels are open as may be"))
             return
@@ -381,7 +381,7 @@ class UpstreamConnection(Protocol):
             upload.stop()
 
     def _fail(self, error: UpstreamError) -> None:
-        """End the exchange without a whole response, and the connection with it."""
+        """End the exchange without a complete response, and cut the connection."""
         sending, response = self._sending, self._response
         self._sending = self._response = None
         self._stop_sending()
@@ -394,7 +394,7 @@ class UpstreamConnection(Protocol):
             response.flush()
 
     def _cut(self) -> None:
-        """Cut the connection; from now on the pool no longer hands it out."""
+        """Cut the connection. The pool no longer uses it."""
         if self.state is not State.CUT:
             self._enter(State.CUT)
         self._tcp.abortConnection()

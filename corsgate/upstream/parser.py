@@ -1,4 +1,4 @@
-"""Responses read from a server's bytes by llhttp, with all that it lets through refused here."""
+"""Parse responses with llhttp, and reject the malformed ones that it accepts."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _BODILESS = frozenset((204, 304))
 _NO_TRAILERS: HeaderList = []
 
 _MOST_PLAIN_DIGITS = 15
-"""A Content-Length of so many digits is a number of 64 bits in any case."""
+"""A Content-Length with at most this many digits always fits in 64 bits."""
 
 MAX_HEAD_BYTES = 256 * 1024
-"""How much a server may send without its head, body or trailer moving on."""
+"""How many bytes a server may send without completing a head or sending a part of a body."""
 
 
 class _AllButFraming:
-    """The names of all fields that say nothing of how long a body is; see `NameSet`."""
+    """The names of all fields that don't affect the length of a body; see `NameSet`."""
 
     def __contains__(self, name: object, /) -> bool:
         return name not in FRAMING_FIELDS
@@ -50,10 +50,10 @@ class Ending(Enum):
     """How a connection ended.
 
     Attributes:
-        CLOSED: The server closed it; over TLS, it said so by close_notify.
-        UNSEALED: The server closed TCP without the close_notify of TLS. So might anyone on the way
-            (RFC 9112 9.8).
-        CUT: It was reset, timed out, or TLS broke.
+        CLOSED: The server closed it; over TLS, with a close_notify.
+        UNSEALED: The server closed TCP without a close_notify of TLS. Anyone on the network path
+            could do the same (RFC 9112 9.8).
+        CUT: It was reset, it timed out, or TLS failed.
     """
 
     CLOSED = auto()
@@ -62,28 +62,28 @@ class Ending(Enum):
 
 
 class ResponseParser:
-    """Turns a connection's bytes into the response to one request after the other (RFC 9112).
+    """Parses the bytes of a connection into the responses to its requests (RFC 9112).
 
-    After each `feed` its attributes say what has come. llhttp calls back for each part of a
-    message; most of these calls only append to a list, and what they mean is found out once.
+    After each `feed`, its attributes describe the response so far. llhttp calls back for each part
+    of a message. Most of these callbacks only append to a list, which is evaluated once.
 
-    It is strict: a `LenientParser` puts right what has only one meaning.
+    It is strict: a `LenientParser` repairs responses that have only one possible meaning.
 
     Args:
         informed: Called with the head of each interim response (RFC 9110 15.2), during `feed`.
-        shortcuts: Which ones are taken.
+        shortcuts: Which shortcuts to take.
 
     Attributes:
-        head: The final response's head, framing fields included; None until it has come.
-        announced_length: The length to tell the client; negative where nothing may be said.
-        reusable: Whether the connection may carry another exchange behind this one, as far as can
-            be known by now.
+        head: The final response's head, including framing fields; None until it has arrived.
+        announced_length: The length to send to the client; negative if there must not be one.
+        reusable: Whether the connection may carry another exchange after this one, according to
+            the bytes so far.
         switched: Whether the connection now speaks another protocol (RFC 9110 7.8).
-        body: What the last `feed` brought of the body.
-        complete: Whether all of the response has come.
-        trailers: The fields that came behind the body.
-        has_surplus: Whether bytes have come that belong to no response, so that the connection must
-            not be used again.
+        body: The part of the body in the bytes of the last `feed`.
+        complete: Whether the response is complete.
+        trailers: The fields after the body.
+        has_surplus: Whether bytes have arrived that belong to no response, so that the connection
+            must not be reused.
     """
 
     def __init__(
@@ -100,16 +100,16 @@ class ResponseParser:
         self._method = b""
         self._offered = False
         self._is_first = True
-        # How long the body is, and how much of it is still to be counted.
+        # The length of the body, and how many bytes of it have not been counted yet.
         self._length = self._left = 0
         self._unmoved_bytes = 0
-        # The heads, until the final one is there.
+        # The bytes of all heads, until the final one is complete.
         self._raw = b""
-        # What reads in place of llhttp.
+        # The function that parses instead of llhttp.
         self._instead: Callable[[bytes], bytes] | None = None
-        # Whether the final head is HTTP/1.0's, where it matters.
+        # Whether the final head is HTTP/1.0, if that matters.
         self._is_old = False
-        # What the callbacks append to. They are C functions where there is one that does it.
+        # The callbacks append to these lists. Most callbacks are C functions, for speed.
         self._begun: list[None] = []
         self._reason: list[bytes] = []
         self._fields: HeaderList = []
@@ -125,11 +125,11 @@ class ResponseParser:
 
     @property
     def started(self) -> bool:
-        """Whether a byte of the response has come."""
+        """Whether any byte of the response has arrived."""
         return self.head is not None or bool(self._begun)
 
     def expect(self, method: bytes, *, upgrade: bool) -> None:
-        """Read the response to a request.
+        """Prepare for the response to a request.
 
         Args:
             method: The request's method, which decides whether there is a body.
@@ -143,16 +143,16 @@ class ResponseParser:
         self._unmoved_bytes = 0
 
     def feed(self, data: bytes) -> bytes:
-        """Read bytes.
+        """Parse bytes.
 
         Args:
-            data: What the server sent, split anyhow.
+            data: Bytes from the server, split at any place.
 
         Returns:
-            What follows a 101: the first bytes of the other protocol.
+            The bytes after a 101, which belong to the other protocol.
 
         Raises:
-            BadUpstreamResponse: They are no response, or one that can't be passed on.
+            BadUpstreamResponse: They are not a response, or one that can't be passed on.
         """
         if self._instead is not None:
             return self._instead(data)
@@ -167,10 +167,10 @@ class ResponseParser:
         except httptools.HttpParserUpgrade as upgrade:
             tail = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
-            # Its traceback knows this frame: a cycle would be left to the collector.
+            # Its traceback refers to this frame. Break the cycle, or it waits for the GC.
             tail, rejected = None, error.with_traceback(None)
         if tail is None:
-            # As long as one error is handled, llhttp's next one hides what a callback raised.
+            # Outside of `except`, so that `__context__` of a later error is the callback's own.
             return self._rejected(rejected, data)
         self.body = body = b"".join(self._pieces)
         self._pieces.clear()
@@ -185,21 +185,22 @@ class ResponseParser:
         elif body:
             self._unmoved_bytes = 0
         else:
-            # llhttp collects or skips all that is no body: heads, trailers, extensions.
+            # llhttp collects or skips everything but the body: heads, trailers, extensions.
             self._count_unmoved(data)
         return tail
 
     def finish(self, ending: Ending) -> UpstreamError | None:
-        """Take the end of the connection, with which a response may end too (RFC 9112 8).
+        """Handle the end of the connection, which may also end the response (RFC 9112 8).
 
-        Nothing is raised: a traceback would know the connection that keeps the error.
+        Errors are returned, because a raised error's traceback would refer to the connection that
+        keeps it.
 
         Args:
-            ending: How it ended.
+            ending: How the connection ended.
 
         Returns:
-            Why there is no whole response: BadUpstreamResponse where it was cut short,
-            ConnectionReset where not a byte of it has come; None where it ends here.
+            Why the response is incomplete: BadUpstreamResponse if it was truncated, ConnectionReset
+            if no byte of it has arrived. None if it is complete.
         """
         self.body = b""
         if self.head is None:
@@ -212,14 +213,14 @@ class ResponseParser:
         return None
 
     def end(self) -> None:
-        """Let go of llhttp's parser, which knows this one, and of who is informed."""
+        """Drop the parser, which refers to this, and the callback for interim responses."""
         self._parser = self._instead = None
         del self._informed
 
-    # What llhttp calls, besides the callbacks that only append.
+    # Callbacks of llhttp, besides those that only append.
 
     def on_headers_complete(self) -> None:
-        """Make a response of the head; behind a final response there must be none."""
+        """Make a response from the head. There must be no head after a final response."""
         if self.head is not None:
             raise BadUpstreamResponse("bytes follow the response")
         parser, raw = self._parser, self._raw
@@ -248,7 +249,7 @@ class ResponseParser:
         else:
             self._is_old = version != "1.1"
             length = self._find_length(headers, names, status)
-            # RFC 9112 6.1: the framing of HTTP/1.0 with a transfer coding is not to be trusted.
+            # RFC 9112 6.1: the framing of HTTP/1.0 with a transfer coding can't be trusted.
             framed = length != UNTIL_CLOSE and (version == "1.1" or length != CHUNKED)
             self.reusable = framed and parser.should_keep_alive()
         self._length = length
@@ -256,7 +257,7 @@ class ResponseParser:
         self.trailers = _NO_TRAILERS
         self.head = ResponseHead(status, reason, headers, None, names)
         if method == b"HEAD":
-            # llhttp would wait for the body that Content-Length speaks of.
+            # llhttp would wait for a body because of Content-Length.
             self._parser = httptools.HttpResponseParser(self)
             self.complete = True
 
@@ -268,12 +269,12 @@ class ResponseParser:
                 self.trailers = _stripped(self._fields)
                 self._fields.clear()
 
-    # The parts.
+    # Internals.
 
     def _version(self, status: int) -> str:
-        """Return the version of HTTP that a status line names.
+        """Return the HTTP version in a status line.
 
-        llhttp knows RTSP and ICE as well, and doesn't tell which of the three it has seen.
+        llhttp also accepts RTSP and ICE, without reporting which of the three it found.
         """
         version: str = self._parser.get_http_version()
         line = b"HTTP/%b %d" % (version.encode("ascii"), status)
@@ -286,10 +287,10 @@ class ResponseParser:
         check_response(status, version, reason)
 
     def _read_early(self, status: int, version: str, reason: bytes, headers: HeaderList) -> None:
-        """Take the head of an interim response, or of one that switches to another protocol."""
+        """Handle the head of an interim response, or of one that switches to another protocol."""
         self._is_first = False
         head = ResponseHead(status, reason, headers)
-        # HTTP/1.0 knows no Upgrade (RFC 9110 7.8).
+        # HTTP/1.0 has no Upgrade (RFC 9110 7.8).
         offered = self._offered and version == "1.1"
         if status == 101 and offered and self._parser.should_upgrade():
             self.head, self.switched = head, True
@@ -300,7 +301,7 @@ class ResponseParser:
             self._informed(head)
 
     def _find_length(self, headers: HeaderList, names: HeadNames, status: int) -> int:
-        """Return how long the body is that follows a head; set what is announced of it."""
+        """Return the length of the body after a head, and set the announced length."""
         index = index_headers(compress(headers, names.mask(_ALL_BUT_FRAMING)))
         length = self.announced_length = response_length(index, status, self._method)
         if length == NO_BODY:
@@ -308,15 +309,15 @@ class ResponseParser:
         return length
 
     def _may_end(self, ending: Ending) -> bool:
-        """Return whether a body without a length ends whole with its connection."""
+        """Return whether a body without a length is complete when its connection ends."""
         return ending is Ending.CLOSED
 
     def _rejected(self, error: httptools.HttpParserError, data: bytes) -> bytes:
-        """Raise what an error of llhttp means.
+        """Raise the error that corresponds to an error of llhttp.
 
         Args:
             error: The error.
-            data: What was being read.
+            data: The bytes being parsed.
         """
         self.body = b"" if self._method == b"HEAD" else b"".join(self._pieces)
         self.has_surplus = self.complete
@@ -324,32 +325,32 @@ class ResponseParser:
             raise BadUpstreamResponse(f"it is not well-formed: {error}")
         cause = error.__context__
         if isinstance(cause, BadUpstreamResponse):
-            # Another one, since this frame knows the cause.
+            # Raise a copy, since this frame refers to the cause.
             raise BadUpstreamResponse(str(cause))
         raise cause or error
 
     def _count_unmoved(self, data: bytes) -> None:
-        """Bound what may come while neither a final head nor a part of the body does."""
+        """Limit the bytes received without a final head or a part of the body."""
         self._unmoved_bytes += len(data)
         if self._unmoved_bytes > MAX_HEAD_BYTES:
             raise BadUpstreamResponse("its head or trailer is too large")
 
     def _go_on(self, body: bytes) -> None:
-        """Have the rest of a body read by what is quicker than llhttp, if there is something.
+        """Parse the rest of a body with something faster than llhttp, if possible.
 
         Args:
-            body: What has come of it.
+            body: The bytes of the body so far.
         """
         if self._length > 0 and self._counted:
             self._left = self._length - len(body)
             self._instead = self._count
-            # A parser that has seen nothing of a body is as good as one that has seen all.
+            # The next response needs a parser that doesn't expect the rest of this body.
             self._parser = httptools.HttpResponseParser(self)
 
     def _count(self, data: bytes) -> bytes:
-        """Take a part of a body whose length is known; empty lines alone may stand behind it.
+        """Count a part of a body of known length. Only empty lines may follow it.
 
-        llhttp takes as many (some servers send one).
+        llhttp also accepts any number of empty lines (some servers send one).
         """
         left = self._left - len(data)
         self.body = data[:left] if left < 0 else data
@@ -362,15 +363,15 @@ class ResponseParser:
         return b""
 
     def _check_surplus(self, rest: bytes) -> None:
-        """Reject what stands behind a whole response, other than empty lines."""
+        """Reject bytes after a complete response, except empty lines."""
         if rest.strip(b"\r\n"):
             self.has_surplus = True
             raise BadUpstreamResponse("bytes follow the response")
 
     def _check_rest(self) -> None:
-        """Reject what stands behind a whole response in the same read."""
-        # Behind the response to HEAD that may be a body, if only an empty one in chunks: where it
-        # ends is anyone's guess.
+        """Reject bytes after a complete response in the same read."""
+        # After a response to HEAD, such bytes may be a body, even an empty chunked one. Where it
+        # ends can't be known.
         is_body = self._method == b"HEAD" and (self.body or self._chunks)
         if self._begun or is_body:
             self.has_surplus = True
@@ -385,5 +386,5 @@ def _names_of(headers: HeaderList) -> HeadNames:
 
 
 def _stripped(headers: HeaderList) -> HeaderList:
-    """Return fields without the white space behind their values, which llhttp leaves there."""
+    """Return fields without the trailing white space of values, which llhttp keeps."""
     return [(name, value.rstrip(b" \t")) for name, value in headers]

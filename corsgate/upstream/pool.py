@@ -1,4 +1,4 @@
-"""The connections to one server: how many, kept for how long, and for whom."""
+"""The connection pool of one server, with its limits and its queue."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ from corsgate.upstream.waiter import Taken, Waiter
 
 
 class ServerPool:
-    """Connections to one server: the newest idle one first, each for one request at a time.
+    """The connections to one server. The most recently used idle one is used first.
 
-    Where they are all taken, clients take turns, and one that holds more than its share may lose
-    what it lets stall. A connection that has become a tunnel is counted apart.
+    If all are in use, clients take turns. One that uses more than its share may lose the exchanges
+    that it stalls. A connection that has become a tunnel is counted separately.
 
     Args:
-        reactor: Connects and tells the time.
-        deadlines: Ends what takes too long.
-        server: Where to connect.
+        reactor: The reactor that connects.
+        deadlines: Calls back when a deadline passes.
+        server: The server.
         tls: Makes verified TLS connections; None for plain TCP.
-        bounds: How many connections there may be, and how long each may idle.
-        short: Called where the process lacks what a connection needs; it closes what it can.
-        shortcuts: Which ones are taken.
-        hosts: Knows the names that come before DNS.
-        strict: Whether responses that are not well-formed are rejected; otherwise they are put
-            right where they can have only one meaning.
+        bounds: The maximum number of connections, and how long each may idle.
+        short: Called when the process lacks descriptors or memory, to close idle connections.
+        shortcuts: Which shortcuts to take.
+        hosts: Resolves names that don't need DNS.
+        strict: Whether malformed responses are rejected; otherwise they are repaired if they have
+            only one possible meaning.
 
     Attributes:
-        keep_alive: Which connections are used again.
-        deadline_s: For the deadlines: until when the longest waiter waits, or an earlier time.
+        keep_alive: Decides which connections are reused.
+        deadline_s: At the latest, when the first waiter in the queue times out, in seconds.
     """
 
     def __init__(
@@ -80,18 +80,18 @@ class ServerPool:
         self._revoker = Revoker(reactor, self._slots)
         self.keep_alive = KeepAlive(server.origin, deadlines, bounds)
         self._reuse = self.keep_alive.reuse
-        # Waiters that a slot came free for, and nobody has connected for yet.
+        # Waiters that got a free slot but have no connection yet.
         self._connect_next: deque[Waiter] = deque()
         self._pinned = PinnedIdle(self, self._slots, self._close)
         self._closed = False
 
     @property
     def name(self) -> str | None:
-        """The host name that the server's address was found by, if it was."""
+        """The host name that was resolved to the server's address, if any."""
         return self._server.name
 
     def may_serve(self, server: Server, bounds: PoolLimits) -> bool:
-        """Return whether the pool can go on for a server after a reload, with other bounds."""
+        """Return whether the pool can be kept for a server after a reload with new limits."""
         old, new = self._bounds, bounds
         return (
             _place(server) == _place(self._server)
@@ -100,7 +100,7 @@ class ServerPool:
         )
 
     def rebound(self, bounds: PoolLimits) -> None:
-        """Use other bounds from now on, with which `may_serve` is true."""
+        """Use new limits, for which `may_serve` returned True."""
         self._bounds = bounds
         for waiter in self._slots.rebound(
             most=bounds.max_connections,
@@ -116,17 +116,17 @@ class ServerPool:
 
     @property
     def slots(self) -> Slots[UpstreamConnection, Waiter]:
-        """Whose connections they are."""
+        """The slots of the connections."""
         return self._slots
 
     @property
     def connections(self) -> int:
-        """How many connections there are, those being made or closed included."""
+        """How many connections exist, including those being opened or closed."""
         return self._slots.connections
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for one."""
+        """How many requests wait for a connection."""
         return self._slots.waiting
 
     @property
@@ -135,13 +135,13 @@ class ServerPool:
         return self._slots.tunnels
 
     def may_tunnel(self, holder: Holder) -> bool:
-        """Return whether a request may switch to another protocol, as far as can be known."""
+        """Return whether a request may probably switch to another protocol."""
         return self._slots.may_tunnel(holder.client_key)
 
     def take_idle(
         self, holder: Holder | None = None, sending: CarriedHead | None = None
     ) -> UpstreamConnection | None:
-        """Return the newest idle connection that may carry a request, which is then `holder`'s."""
+        """Return the newest idle connection that may carry a request, and give it to `holder`."""
         client = None if holder is None else holder.client_key
         while (connection := self._slots.take_idle(client)) is not None:
             if not self._give(connection, holder):
@@ -152,17 +152,17 @@ class ServerPool:
         return None
 
     def take_pinned(self, pins: Pins, holder: Holder | None = None) -> UpstreamConnection | None:
-        """Return the one of a client's pinned connections that is to this server, for `holder`."""
+        """Return the client's pinned connection to this server, if any, and give it to `holder`."""
         client = None if holder is None else holder.client_key
         connection = self._pinned.take(pins, client)
         return connection if connection and self._give(connection, holder) else None
 
     def close_pinned(self, connection: UpstreamConnection) -> None:
-        """Close an idle connection that is pinned."""
+        """Close an idle pinned connection."""
         self._pinned.close(connection)
 
     def is_usable(self, connection: UpstreamConnection) -> bool:
-        """Return whether a request may be sent on an idle connection now; as in `_give`."""
+        """Return whether a request may be sent on an idle connection now, as in `_give`."""
         return (
             connection.state is State.IDLE
             and connection.deadline_s > self._deadlines.now()
@@ -170,28 +170,28 @@ class ServerPool:
         )
 
     def unheld(self, connection: UpstreamConnection) -> None:
-        """Hand an idle pinned connection that no attempt holds to whoever waits; see `adopts`."""
+        """Give an idle pinned connection without an attempt to the next waiter; see `adopts`."""
         if self._closed:
             self._pinned.close(connection)
         elif self._slots.waiting:
             self._pinned.forget(connection)
             waiter = self._slots.ended(connection)
-            assert waiter is not None, "somebody waits"
+            assert waiter is not None, "a request is waiting"
             self._watch()
             connection.holder = waiter.holder
             waiter.taken.callback(Taken(connection, fresh=False))
 
     def pin(self, connection: UpstreamConnection) -> None:
-        """Keep a connection that a request has got for what it is pinned to from now on."""
+        """Reserve a connection for the pins that it now belongs to."""
         connection.holder = None
         self._pin(connection)
 
     def take(self, limits: Limits, holder: Holder | None = None) -> Deferred[Taken]:
-        """Connect, or wait for a connection; to be called where none is idle.
+        """Connect, or wait for a connection. Call this only if none is idle.
 
         Args:
-            limits: Bound the time to connect, name look-up and TLS handshake included.
-            holder: The request that it is for.
+            limits: Bound the time to connect, including name look-up and TLS handshake.
+            holder: The holder of the request.
 
         Returns:
             A Deferred of the connection; it fails with ConnectFailed, ConnectTimedOut,
@@ -217,13 +217,13 @@ class ServerPool:
     def replace(
         self, connection: UpstreamConnection, limits: Limits, holder: Holder | None = None
     ) -> Deferred[Taken]:
-        """Connect anew for the request of a connection that was lost.
+        """Open a new connection for the request of a lost one.
 
-        It keeps its place: were it to wait behind others, then many a lost connection could
-        turn a burst of resends into one of time-outs.
+        The request keeps its slot. If it had to queue again, many lost connections could turn a
+        burst of resends into a burst of timeouts.
 
         Args:
-            connection: What the request was sent on.
+            connection: The lost connection.
             limits: As in `take`.
             holder: As in `take`.
 
@@ -234,9 +234,9 @@ class ServerPool:
         return self._connect(limits, holder)
 
     def close(self) -> None:
-        """Close what is idle now, and every other connection when its exchange has ended.
+        """Close idle connections now, and the others when their exchanges have ended.
 
-        Those who wait still get theirs.
+        Waiting requests still get a connection.
         """
         self._closed = True
         self.drop_idle()
@@ -249,13 +249,13 @@ class ServerPool:
         wait_s = self._bounds.queue_timeout_s
         for waiter in late:
             if not waiter.taken.called:
-                problem = f"{self._server.origin}: no connection came free within {wait_s:g} s"
+                problem = f"{self._server.origin}: no connection became free within {wait_s:g} s"
                 waiter.taken.errback(UpstreamBusy(problem))
 
     # The queue.
 
     def _watch(self) -> None:
-        """Have the deadlines look at the queue as long as somebody is in it."""
+        """Set the deadline for the queue, if any request waits in it."""
         deadline_s = self._slots.next_deadline_s
         if deadline_s is None:
             self.deadline_s = NEVER
@@ -273,17 +273,17 @@ class ServerPool:
             waiter.connecting.cancel()
 
     def _freed(self, waiter: Waiter | None) -> None:
-        """Connect for the waiter that gets the slot that came free, if there is one.
+        """Connect for the waiter that got the free slot, if there is one.
 
-        A connection that can't even be begun frees its slot at once. With a server that is
-        down the whole queue goes through here then, one after the other: in turn, not nested.
+        A connection that can't even be started frees its slot at once. If the server is down, this
+        may happen for the whole queue. So this is a loop rather than a recursion.
         """
         if waiter is None:
             return
         self._watch()
         self._connect_next.append(waiter)
         if len(self._connect_next) > 1:
-            return  # The loop below, further up the stack, comes to it.
+            return  # The loop below, further up the stack, handles it.
         while self._connect_next:
             self._connect_for(self._connect_next[0])
             self._connect_next.popleft()
@@ -298,7 +298,7 @@ class ServerPool:
     # Connections.
 
     def _connect(self, limits: Limits, holder: Holder | None) -> Deferred[Taken]:
-        """Make a connection in a slot that was granted."""
+        """Open a connection in a granted slot."""
         client = None if holder is None else holder.client_key
 
         def connected(connection: UpstreamConnection) -> Taken:
@@ -319,13 +319,13 @@ class ServerPool:
         )
 
     def _queue_full(self) -> QueueFull:
-        return QueueFull(f"{self._server.origin}: too many requests wait")
+        return QueueFull(f"{self._server.origin}: too many requests are waiting")
 
     def _give(self, connection: UpstreamConnection, holder: Holder | None) -> bool:
-        """Hand a connection that was kept to a request, or let go of it; return whether it could.
+        """Give an idle connection to a request, or close it; return whether it was usable.
 
-        The sweep, which is coarse, may not have come to it yet, though its server has. Or the
-        server has sent something, which can't be the response to a request that wasn't sent yet.
+        Its deadline may have passed before the coarse sweep closed it. Or the server has sent
+        something, which can't be the response to a request that wasn't sent yet.
         """
         if (
             connection.state is State.IDLE
@@ -334,7 +334,7 @@ class ServerPool:
         ):
             connection.holder = holder
             return True
-        # The socket of one that is lost is still to go.
+        # If it was lost, its socket still has to be closed.
         self._close(connection)
         return False
 
@@ -345,7 +345,7 @@ class ServerPool:
         lose_own(connection)
 
     def _switched(self, connection: UpstreamConnection) -> bool:
-        """Count a connection among the tunnels, if there is room; return whether there was."""
+        """Count a connection as a tunnel, if the limit allows it; return whether it does."""
         if not self._slots.may_tunnel(self._slots.user(connection)):
             return False
         connection.holder = None
@@ -380,7 +380,7 @@ class ServerPool:
             connection.deadline_s = self._deadlines.now() + self._bounds.idle_timeout_s
 
     def _pin(self, connection: UpstreamConnection) -> None:
-        """Keep a connection for whatever it is pinned to; it keeps its place here too."""
+        """Keep a pinned connection for its pins. It also keeps its slot."""
         pins = connection.pins
         if pins is None or pins.closed or (self._closed and not pins.held):
             self._close(connection)
@@ -390,11 +390,11 @@ class ServerPool:
         self._pinned.put(connection, pins, self._deadlines.now() + idle_s)
 
     def drop_idle(self) -> None:
-        """Close what is idle now."""
+        """Close idle connections now."""
         for connection in self._slots.drop_idle():
             connection.close()
 
 
 def _place(server: Server) -> tuple[object, ...]:
-    """Return what decides where a connection to a server goes, and whom it is verified as."""
+    """Return the values that decide where connections go and which name is verified."""
     return (server.scheme, server.host, server.port, server.name, server.socket)

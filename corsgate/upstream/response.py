@@ -1,4 +1,4 @@
-"""An upstream's response, its body delivered as it comes."""
+"""An upstream's response, whose body is delivered as it arrives."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ Inform: TypeAlias = Callable[[ResponseHead], None]
 
 
 class ResponseSource(Protocol):
-    """The connection that a response comes from."""
+    """The connection of a response."""
 
     def pause_response(self, response: UpstreamResponse) -> None:
-        """Read no more for now."""
+        """Pause reading."""
 
     def resume_response(self, response: UpstreamResponse) -> None:
-        """Read on."""
+        """Resume reading."""
 
     def give_up_response(self, response: UpstreamResponse) -> None:
-        """Cut the connection: the rest of the body is not wanted."""
+        """Cut the connection, since the rest of the body is not wanted."""
 
 
 class _NoFields(Headers):
-    """Header fields of which there are none, shared by all responses.
+    """Empty header fields, shared by all responses.
 
-    treq's decoder looks for Content-Encoding in them, and would gunzip by what it found.
+    treq's decoder looks for Content-Encoding in them, and would gunzip the body accordingly.
     """
 
     def getRawHeaders(self, name: Any, default: Any = None) -> Any:
@@ -44,41 +44,42 @@ class _NoFields(Headers):
         return default
 
     def removeHeader(self, name: Any) -> None:
-        """Do nothing: there is none."""
+        """Do nothing, since there are no fields."""
 
     def addRawHeader(self, name: Any, value: Any) -> None:
-        """Do nothing: there must be none."""
+        """Do nothing, since there must be no fields."""
 
     def setRawHeaders(self, name: Any, values: Any) -> None:
-        """Do nothing: there must be none."""
+        """Do nothing, since there must be no fields."""
 
 
 _NO_TRAILERS: HeaderList = []
 
 RESPONSE_DONE = Failure(ResponseDone())
-"""The end of a body that came whole; made once, as a Failure looks into the call stack."""
+"""The end of a complete body. It is created once, because a Failure inspects the call stack."""
 
 
 @implementer(IResponse, IPushProducer)
 class UpstreamResponse:
-    """A response whose body is delivered as it comes.
+    """A response whose body is delivered as it arrives.
 
-    `headers` is empty: treq would gunzip by what it saw there. What came is in `head`.
+    `headers` is empty, because treq would gunzip the body according to them. The received fields
+    are in `head`.
 
     Args:
-        connection: Where it comes from.
+        connection: The connection of the response.
         head: Its head.
-        length: The length that the head announces; negative where it announces none.
-        body: What has come of the body so far.
+        length: The length in bytes that the head announces; negative if there is none.
+        body: The bytes of the body so far.
 
     Attributes:
-        head: The response's head as it came, framing fields included.
+        head: The unchanged head, including framing fields.
         body_length: The length in bytes that the head announces, or None.
-        complete: Whether the body has arrived whole.
-        trailers: The fields that came behind the body, once it is complete.
-        tunnel: The connection itself, where it now speaks another protocol.
-        unsealed: Whether the body ended with a TLS connection that was closed without its
-            close_notify, so that anyone on the way could have cut it short.
+        complete: Whether the body is complete.
+        trailers: The fields after the body, once it is complete.
+        tunnel: The connection itself, if it now speaks another protocol.
+        unsealed: Whether the body ended with a TLS connection that was closed without a
+            close_notify, so that anyone on the network path could have truncated it.
     """
 
     __slots__ = (
@@ -116,40 +117,40 @@ class UpstreamResponse:
 
     @property
     def code(self) -> int:
-        """The status, as IResponse has it."""
+        """The status, for IResponse."""
         return self.head.status
 
     @property
     def phrase(self) -> bytes:
-        """The reason phrase, as IResponse has it."""
+        """The reason phrase, for IResponse."""
         return self.head.reason
 
     @property
     def length(self) -> Any:
-        """The announced length, or UNKNOWN_LENGTH, as IResponse has it."""
+        """The announced length, or UNKNOWN_LENGTH, for IResponse."""
         return UNKNOWN_LENGTH if self.body_length is None else self.body_length
 
     def deliverBody(self, protocol: IProtocol) -> None:
-        """Hand the body to a protocol, whose transport pauses, resumes and stops it."""
+        """Deliver the body to a protocol, whose transport pauses, resumes and stops it."""
         self._receiver = protocol
         if self._late:
-            # Before the protocol hears of it, since the protocol may well pause at once.
+            # Resume before the protocol is connected, since it may pause at once.
             self._connection.resume_response(self)
-        protocol.makeConnection(self)  # type: ignore[arg-type]  # what IResponse asks for: a producer
+        protocol.makeConnection(self)  # type: ignore[arg-type]  # IResponse wants a producer
         self.flush()
 
     def take_whole(self) -> bytes | None:
-        """Return the body, and deliver it to nobody, where all of it is here; else None."""
+        """Return the body without delivering it, if it is complete; else None."""
         if not self.complete or self._receiver is not None:
             return None
         data, self._data = self._data, b""
         return data
 
     def give_back(self, data: bytes) -> None:
-        """Take back what was delivered of the body; another `deliverBody` delivers it again.
+        """Take back the delivered part of the body; another `deliverBody` delivers it again.
 
         Args:
-            data: All that was delivered. Its receiver gets no more.
+            data: All delivered bytes. Their receiver gets no more.
         """
         self._receiver, self._data = None, data
         if not self.complete and self._failure is None:
@@ -157,45 +158,45 @@ class UpstreamResponse:
 
     @property
     def wanted(self) -> bool:
-        """Whether somebody takes the body."""
+        """Whether the body has a receiver."""
         return self._receiver is not None
 
     def setPreviousResponse(self, response: IResponse) -> None:
-        """Ignore it: redirects are the client's to follow."""
+        """Ignore it, because redirects are followed by the client."""
 
     def pauseProducing(self) -> None:
         """Stop reading from the server."""
         self._connection.pause_response(self)
 
     def resumeProducing(self) -> None:
-        """Read on from the server."""
+        """Resume reading from the server."""
         self._connection.resume_response(self)
 
     def stopProducing(self) -> None:
-        """Give the response up, and the connection with it."""
+        """Abandon the response, and cut the connection."""
         self._connection.give_up_response(self)
 
     abortConnection = loseConnection = stopProducing
 
-    # What the connection calls.
+    # Called by the connection.
 
     def body_data(self, data: bytes) -> None:
-        """Take a piece, which `flush` delivers."""
+        """Add a piece, which `flush` delivers."""
         self._data = self._data + data if self._data else data
 
     def body_ended(self, reason: Failure) -> None:
-        """Take the end, which `flush` delivers: ResponseDone, or what broke it off."""
+        """Record the end, which `flush` delivers: ResponseDone, or the failure."""
         if not self.complete and self._failure is None:
             self.complete = isinstance(reason.value, ResponseDone)
             self._failure = None if self.complete else reason
 
     def wait(self) -> None:
-        """Read no more until `deliverBody`."""
+        """Stop reading until `deliverBody`."""
         self._late = True
         self._connection.pause_response(self)
 
     def flush(self) -> None:
-        """Deliver what has come, in one piece."""
+        """Deliver the received bytes in one piece."""
         if self._receiver is None:
             return
         if self._data:
