@@ -1,4 +1,4 @@
-"""``docs/logging.md``: what it shows is what is logged."""
+"""``docs/reference/logging.md``: what it shows is what is logged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from corsgate.gate.start_lines import MAX_SHOWN
 from tests.gate.test_access_log_bounds import line, request
 from tests.prose import Prose
 
-PAGE = Prose.read("docs/logging.md")
+PAGE = Prose.read("docs/reference/logging.md")
 
 
 def table(beginning: str) -> list[list[str]]:
