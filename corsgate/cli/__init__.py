@@ -28,6 +28,7 @@ class Command:
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
+        "run": Command(module="corsgate.cli.run", help="run the gate in the foreground"),
         "check": Command(
             module="corsgate.cli.check", help="report every fault and warning in a configuration"
         ),
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(module.main(arguments[1:]))
     parser = argparse.ArgumentParser(
         prog="corsgate",
-        description="A CORS gateway. To run the daemon itself: twistd corsgate --config FILE",
+        description="A CORS gateway: it lets browser apps call REST APIs without CORS support.",
         epilog="Each command has its own --help, with an example.",
     )
     parser.add_argument("--version", action="version", version=f"corsgate {version('corsgate')}")
