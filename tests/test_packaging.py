@@ -96,7 +96,8 @@ class ArchiveTests(SynchronousTestCase):
         """The wheel, made from the sdist, holds every module, the plugin and the demo's files."""
         with zipfile.ZipFile(build().wheel) as wheel:
             found = {name for name in wheel.namelist() if ".dist-info/" not in name}
-        self.assertEqual(found, names("corsgate", "twisted"))
+        shared = {f"corsgate-0.1.0.data/data/{name}" for name in names("share")}
+        self.assertEqual(found, names("corsgate", "twisted") | shared)
         self.assertIn("twisted/plugins/corsgate_plugin.py", found)
         self.assertIn("corsgate/py.typed", found)
 
@@ -108,7 +109,7 @@ class ArchiveTests(SynchronousTestCase):
             }
         found = {name for name in found if not name.startswith("corsgate.egg-info/")} - {"PKG-INFO"}
         code = ("bench", "corsgate", "examples", "tests", "twisted")
-        places = (*code, "etc", "docs", ".ci", *TOP, *SETUP)
+        places = (*code, "etc", "docs", "share", ".ci", *TOP, *SETUP)
         self.assertEqual(found, names(*places))
 
     def test_metadata(self) -> None:

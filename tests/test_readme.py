@@ -125,8 +125,8 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(
             self.make("lint")[-3:],
             [
-                ".venv/bin/ruff check bench corsgate examples tests twisted",
-                ".venv/bin/ruff format --check bench corsgate examples tests twisted",
+                ".venv/bin/ruff check bench corsgate docs examples tests twisted",
+                ".venv/bin/ruff format --check bench corsgate docs examples tests twisted",
                 ".venv/bin/mypy",
             ],
         )

@@ -47,6 +47,14 @@ _EXAMPLES: Mapping[str, str] = {
 }
 """Values of keys for which the schema alone gives no good example."""
 
+_SECTIONS: Mapping[str, str] = {
+    "credentials": "[credentials.box]",
+    "cors": "[cors.spa]",
+    "routes": '[routes."/v1"]',
+    "upstreams": "[upstreams.box]",
+}
+"""How a table of each section begins."""
+
 _ANY = {"cors": "POLICY", "routes": "PREFIX"}
 """What stands for the names of a section's tables; NAME otherwise."""
 
@@ -164,17 +172,25 @@ def _arrays(found: _Schema) -> Iterator[_Schema]:
 
 def _entry(key: str, found: _Schema, required: bool) -> KeyEntry:
     default = _toml(found["default"]) if found.get("default", "") != "" else ""
-    example = default if key == "listen" else _EXAMPLES.get(key, "")
+    example = ""
+    if _type(found) != "table":
+        example = default if default and key == "listen" else _EXAMPLES.get(key, "")
+    line = f"{key} = {example or _example(found)}"
     return KeyEntry(
         key=key,
         type=_type(found),
         required=required,
         default=default,
         range=_range(found),
-        example=f"{key} = {example or _example(found)}",
+        example=_SECTIONS.get(key, "") if _is_section(found) else line,
         since=_SINCE,
         description=found.get("description", ""),
     )
+
+
+def _is_section(found: _Schema) -> bool:
+    """Return whether a value is a section, whose tables have names that the file chooses."""
+    return "propertyNames" in found
 
 
 def _is_secret(found: _Schema) -> bool:
