@@ -32,8 +32,8 @@ class GreetingTests(SynchronousTestCase):
         self.assertEqual(
             self.greet(IPv4Address("TCP", "127.0.0.1", 1), has_file=True),
             [
-                "route /: http://app may call, forwarded to upstream",
-                "upstream upstream: http://box:8000, basic credentials",
+                "route /: http://app may call, forwarded to api",
+                "upstream api: http://box:8000, basic credentials",
             ],
         )
 
