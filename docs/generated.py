@@ -25,7 +25,9 @@ _PAGES: Final = re.compile(r"(?m)^<!-- pages: (.+) -->$")
 
 def commands(level: str = "##") -> str:
     """Return a section for each command, in Markdown, with headings of a level."""
-    return "\n".join("\n".join(_command(name, parser, level)) for name, parser in _parsers().items())
+    return "\n".join(
+        "\n".join(_command(name, parser, level)) for name, parser in _parsers().items()
+    )
 
 
 def keys(level: str = "##") -> str:

@@ -159,7 +159,7 @@ class RequirementTests(SynchronousTestCase):
             own: The packages of the checkout itself that may be imported there.
             of: The extra whose modules to look at; empty for those of no extra, None for all.
         """
-        own = {"corsgate", "tests", *(["bench"] if place == "tests" else [])}
+        own = {"corsgate", "tests", *(["bench", "docs"] if place == "tests" else [])}
         comes_with = {name for need in declared for name in projects(requires(need) or ())}
         owners = packages_distributions()
         missing = {
@@ -201,7 +201,7 @@ class RequirementTests(SynchronousTestCase):
         setup = metadata()
         needed = setup["options"]["install_requires"].splitlines()
         declared = projects([*needed, *setup["options.extras_require"]["test"].splitlines()])
-        self.check("tests", declared, own=("bench", "corsgate", "tests"))
+        self.check("tests", declared, own=("bench", "corsgate", "docs", "tests"))
         self.check("examples", declared)
 
 
