@@ -212,9 +212,11 @@ def _get(case: Case, probe: Probe, reply: Reply) -> Check:
 
 
 def _is_expected(case: Case, reply: Reply) -> bool:
+    if reply.status in (401, 403, 407, 409):
+        return False  # The box refuses, be it with or without the gate.
     if case.has_login and not case.is_proven:
         # What the box says to the right login is unknown.
-        return reply.status not in (401, 403, 407, 409) and reply.status < 500
+        return reply.status < 500
     return alike(case.expected, reply)
 
 
@@ -226,6 +228,8 @@ def _fix_of(case: Case, reply: Reply) -> str:
             return "the gate can't log in; its log says why"
         case 502 | 504:
             return "the gate can't use the box; its log says why"
+        case 403 | 409 if alike(case.expected, reply):
+            return "the box says the same without the gate: give a URL that this user may read"
         case 403 | 400 | 421:
             return 'the box refuses it; try origin = "gate" or forwarded = "none" on the upstream'
     return f"without the gate, the box responds {case.expected.words}"

@@ -124,7 +124,7 @@ _SIGNS: tuple[_Sign, ...] = (
     ),
     (
         Known(name="Prometheus", recipe="prometheus", methods=()),
-        (_body(rb"<title>Prometheus"), _body(rb"Prometheus Time Series")),
+        (_body(rb"<title>Prometheus"), _field(b"location", rb"^(/classic)?/graph$|^/query$")),
     ),
     (
         Known(name="Vault or OpenBao", recipe="vault", login="vault", methods=("LIST", *_WRITES),
@@ -179,7 +179,8 @@ _SIGNS: tuple[_Sign, ...] = (
     ),
     (
         Known(name="a GraphQL server", recipe="realtime", methods=()),
-        (_body(rb"Must provide query string|Missing query|GET query missing"),),
+        (_body(rb"Must provide query string|Missing query|GET query missing"),
+         _field(b"sec-websocket-protocol", rb"graphql")),
     ),
     (
         Known(name="SAP", recipe="credentials", login="sap"),
@@ -204,13 +205,13 @@ _SIGNS: tuple[_Sign, ...] = (
     (
         Known(name="a WebDAV server", recipe="webdav", methods=_DAV,
               headers=(*_DAV_HEADERS, *_DAV_MORE)),
-        (_named(b"dav"),),
+        (_named(b"dav"), _field(b"server", rb"^WsgiDAV")),
     ),
     (
         Known(name="a camera", recipe="cameras", methods=()),
         (_field(b"content-type", rb"multipart/x-mixed-replace"),
          _field(b"server", rb"^(Motion|GoAhead|Boa|mini_httpd|Hikvision|App-webs|Camera|esp32)"),
-         _realm(rb"[^\",]*(camera|AXIS_)")),
+         _realm(rb"[^\",]*(camera|AXIS_)"), _realm(rb"Motion\b")),
     ),
     (
         Known(name="a web server", recipe="web-servers", methods=(),

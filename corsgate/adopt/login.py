@@ -103,12 +103,14 @@ def login_of(look: Look, known: Known | None) -> Login:
         look: What was seen of it.
         known: Its kind, if that is known.
     """
-    replies = list(look.all_replies)
+    replies = [reply for reply in look.plain_replies if not reply.failure]
     asked = [reply for reply in replies if reply.status == 401]
     schemes = _schemes(asked)
     special = known.login if known else ""
     if special in ("transmission", "syncthing", "jenkins", "sap"):
-        return _special(special, replies, bool(asked))
+        found = _special(special, replies, bool(asked))
+        if found is not None:
+            return found
     if schemes:
         kinds = [kind for kind in _STRONGEST_FIRST if kind in schemes]
         realm = next((r for reply in asked if (r := _realm(reply))), "")
@@ -147,8 +149,8 @@ def _realm(reply: Reply) -> str:
     return ""
 
 
-def _special(kind: str, replies: Sequence[Reply], is_asked: bool) -> Login:
-    """Return the login of a box whose own way to log in is known."""
+def _special(kind: str, replies: Sequence[Reply], is_asked: bool) -> Login | None:
+    """Return the login of a box whose own way to log in is known, as far as it shows."""
     if kind == "transmission":
         if is_asked:
             words = "401 offers Basic; each request also needs X-Transmission-Session-Id"
@@ -159,10 +161,12 @@ def _special(kind: str, replies: Sequence[Reply], is_asked: bool) -> Login:
         cookies = [value for reply in replies for value in reply.values(b"set-cookie")]
         found = [m for each in cookies if (m := re.match(rb"CSRF-Token-([0-9A-Z]{5})=", each))]
         ids = [m for r in replies if (m := re.match(rb"[0-9A-Z]{5}", r.value(b"x-syncthing-id")))]
-        token = found[0][1].decode() if found else ids[0][0].decode() if ids else ""
+        if not found and not ids:
+            return None
+        token = (found[0][1] if found else ids[0][0]).decode("ascii")
         name = "syncthing" if is_asked else "syncthing-open"
         words = "401 offers Basic; " if is_asked else "no password; "
-        words += f"requests need X-CSRF-Token-{token or 'ABCDE'}"
+        words += f"requests need X-CSRF-Token-{token}"
         return Login(kinds=(name,), words=words, wanted=True, token=token)
     if not is_asked and not any(reply.status == 403 for reply in replies):
         return Login(words="no login asked for here")

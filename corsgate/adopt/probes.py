@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
+from corsgate.credentials.auth_fields import challenges_of
 from corsgate.explain.trace import text, values
 from corsgate.explain.url import Url
 from corsgate.message.headers import Header
@@ -88,7 +89,9 @@ class Reply:
         if self.is_redirect:
             more = f" to {clip(self.value(b'location'), 60)}"
         elif self.status == 401:
-            asked = ", ".join(clip(each, 40) for each in self.values(b"www-authenticate"))
+            asked = ", ".join(
+                clip(each.scheme, 20).capitalize() for each in challenges_of(self.headers)[:4]
+            )
             more = f", asks for {asked}" if asked else ", without saying what it asks for"
         if not self.is_whole:
             more += ", a body without an end"
@@ -136,6 +139,13 @@ class Look:
     def page(self) -> Reply:
         """The response at `spot` without anything added to the request."""
         return self.replies.get("page", Reply(failure="nothing was sent"))
+
+    @property
+    def plain_replies(self) -> Iterator[Reply]:
+        """The replies to requests that differ in their target only, or in a login."""
+        for name, reply in self.replies.items():
+            if name in ("page", "root") or name.startswith(("hop-", "known-", "logged-in")):
+                yield reply
 
     @property
     def all_replies(self) -> Iterator[Reply]:

@@ -107,11 +107,21 @@ class Adoption:
             self._say.finding(each)
         account = self._account(login)
         expected, is_proven, is_rejected = look.page, False, False
-        if account is not None and self._secret is not None:
-            account, expected, is_proven, is_rejected, more = self._log_in(
-                look, login, account, client, gate
-            )
-            found = [*more, *found]
+        if account is not None and self._secret is not None and account.kind in DIRECT:
+            result = self._log_in(look, login, account, client, gate)
+            is_rejected = result is None
+            if result is not None:
+                account, expected, look, more = result
+                is_proven, before = True, found
+                known = known_box(list(look.all_replies))
+                login = login_of(look, known)
+                if login.kinds and login.kinds[0] not in (*DIRECT, "ntlm"):
+                    # It turned out to be a box that wants more than a password in each request.
+                    account, is_proven = attrs.evolve(account, kind=login.kinds[0]), False
+                found = [*more, *findings(look, login, known, tls, ca_file)]
+                for each in found:
+                    if each not in before:
+                        self._say.finding(each)
         plan = Plan(
             url=look.url,
             origins=self.origins,
@@ -225,17 +235,15 @@ class Adoption:
 
     def _log_in(
         self, look: Look, login: Login, account: Account, client: BoxClient, gate: Url
-    ) -> tuple[Account, Reply, bool, bool, Sequence[Finding]]:
+    ) -> tuple[Account, Reply, Look, Sequence[Finding]] | None:
         """Try the login where a single GET shows the outcome.
 
         Returns:
-            The account with the kind that was accepted; what the box responds to it; whether it
-            was accepted; whether all were rejected; and further findings.
+            The account with the kind that was accepted; what the box responds to it; what else
+            was seen with it; and what follows for the gate's requests. None if all were rejected.
         """
-        kinds = [kind for kind in login.kinds if kind in DIRECT]
-        if account.kind not in DIRECT:
-            return account, look.page, False, False, ()
         assert self._secret is not None, "there is something to try"
+        kinds = [kind for kind in login.kinds if kind in DIRECT]
         self._say.title("Login")
         client.until(Deadline(LOGIN_S))
         trial = LoginTrial(client.send, account.user, self._secret)
@@ -253,8 +261,28 @@ class Adoption:
                 continue
             chosen = attrs.evolve(account, kind=kind)
             more = self._shape_with_login(look, reply, trial, kind, gate)
-            return chosen, reply, True, False, more
-        return account, look.page, False, trial.rejected > 0, ()
+            return chosen, reply, self._look_again(look, reply, trial, kind), more
+        return None
+
+    def _look_again(self, look: Look, reply: Reply, trial: LoginTrial, kind: str) -> Look:
+        """Look at what only those see who have logged in."""
+        replies = {**look.replies, "logged-in": reply}
+        options = Probe(
+            name="logged-in-options",
+            words="OPTIONS",
+            method=b"OPTIONS",
+            target=look.login_target,
+            headers=_agent(look),
+        )
+        probes = [options]
+        if look.login_target != "/":
+            probes.append(
+                Probe(name="logged-in-root", words="GET /", target="/", headers=_agent(look))
+            )
+        for probe in probes:
+            replies[probe.name] = came = trial.send(kind, probe)
+            self._say.probe(probe, came)
+        return attrs.evolve(look, replies=replies)
 
     def _shape_with_login(
         self, look: Look, reply: Reply, trial: LoginTrial, kind: str, gate: Url
