@@ -22,6 +22,7 @@ ORDER = (
     ("explain",),
     ("learn",),
     ("credentials",),
+    ("adopt",),
     ("balance",),
     ("transport",),
     ("upstream",),

@@ -29,6 +29,10 @@ class Command:
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "run": Command(module="corsgate.cli.run", help="run the gate in the foreground"),
+        "adopt": Command(
+            module="corsgate.cli.adopt",
+            help="look at a box, write a configuration for it, and prove it",
+        ),
         "check": Command(
             module="corsgate.cli.check", help="report every fault and warning in a configuration"
         ),
