@@ -46,9 +46,10 @@ format: $(INSTALLED)
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-# A warning, such as a link that leads nowhere, is an error. `make test` builds the site too.
+# A warning, such as a link that leads nowhere, is an error. `make test` builds the site too. All pages are
+# made anew, since the program, which some are made from, may have changed.
 docs: $(INSTALLED)
-	$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/site
+	$(BIN)/python -m sphinx -q -W --keep-going -E -a -b html -d build/doctrees docs build/site
 	@echo 'Open build/site/index.html'
 
 man: $(INSTALLED)

@@ -38,6 +38,7 @@ smartquotes = False
 
 html_theme = "furo"
 html_title = "corsgate"
+html_favicon = "../corsgate/demo/icon.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sphinx = False

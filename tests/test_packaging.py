@@ -272,6 +272,10 @@ class InstallTests(SynchronousTestCase):
         """``pip install .``"""
         environment = self.install(copy_tree())
         self.check(environment, self.site_packages(environment))
+        for page in ("man1/corsgate.1", "man5/corsgate.toml.5"):
+            # man looks there for the programs of the environment.
+            installed = environment / "share" / "man" / page
+            self.assertEqual(installed.read_bytes(), (ROOT / "share/man" / page).read_bytes())
 
     def test_editable(self) -> None:
         """``pip install --editable .``"""
