@@ -68,11 +68,11 @@ class ReadmeTests(SynchronousTestCase):
         shown = list(PROSE.blocks("sh", "console", "toml", "python"))
         self.assertEqual(len(fences), 2 * len(shown))
 
-    def test_ten_lines(self) -> None:
+    def test_shortest_file(self) -> None:
         """The configuration shown is ``etc/minimal.toml``."""
         text = (ROOT / "etc" / "minimal.toml").read_text(encoding="utf-8")
         self.assertEqual(list(PROSE.blocks("toml")), [text])
-        self.assertEqual(len(text.splitlines()), 10)
+        self.assertEqual(len(text.splitlines()), 11)
 
     def test_own_server(self) -> None:
         """The Python shown serves an application by its policy."""
@@ -151,19 +151,19 @@ class CommandTests(SynchronousTestCase):
             self.assertEqual(gate.get("/v1/x", "http://evil.example").status, 403)
             self.assertEqual(len(box.requests), seen)
 
-    @claims(r"BOX_AUTH=\S+ \.venv/bin/twistd -n --pidfile= corsgate --upstream ")
+    @claims(r"BOX_PASSWORD=\S+ \.venv/bin/corsgate run http")
     def test_quick_mode(self) -> None:
         """The gate starts without a file and opens a box that wants digest credentials."""
         with Box("user", "password") as box:
-            for command in claimed(r"BOX_AUTH=\S+ \.venv/bin/twistd "):
+            for command in claimed(r"BOX_PASSWORD=\S+ \.venv/bin/corsgate run http"):
                 environ, words = split(command.replace("http://localhost:8000", box.url))
                 self.check_gate([*words, "--listen", "tcp:0:interface=127.0.0.1"], environ, box)
 
-    @claims(r"BOX_PASSWORD=admin \.venv/bin/twistd -n --pidfile= corsgate --config ")
+    @claims(r"BOX_PASSWORD=admin \.venv/bin/corsgate run etc/")
     def test_minimal(self) -> None:
-        """The gate starts on the ten lines and opens a box that wants digest credentials."""
+        """The gate starts on the file and opens a box that wants digest credentials."""
         with Box("admin", "admin") as box:
-            for command in claimed(r"BOX_PASSWORD=\w+ \.venv/bin/twistd "):
+            for command in claimed(r"BOX_PASSWORD=\w+ \.venv/bin/corsgate run etc/"):
                 environ, words = split(command)
                 text = (ROOT / words[-1]).read_text(encoding="utf-8")
                 file = Path(self.mktemp()).resolve()

@@ -91,7 +91,6 @@ class Greeting(Service):
         self._looking = gatherResults(looks, consumeErrors=True)
         self._looking.addErrback(lambda _: None)
         self._looking.addCallback(lambda _: self._show(terminal, problems))
-        self._looking.addErrback(lambda failure: self._log.failure("no summary", failure))
 
     def _show(self, terminal: OutputLines, problems: Mapping[str, str]) -> None:
         if not self.running:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Protocol
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from corsgate.config.model.values import Server, Upstream
@@ -14,6 +14,30 @@ from corsgate.errors import BadValue, CorsgateError
 from corsgate.upstream.connector import Connector
 from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.tls import creators
+
+_CLOSE_S = 1.0
+"""How long a server may take to close its side, in seconds."""
+
+
+class _Look(Protocol):
+    """A connection without a request. It is closed in the usual way: servers log a reset."""
+
+    transport: Any
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._cut: IDelayedCall | None = None
+
+    def close(self) -> None:
+        """Close it, if it is open."""
+        if self.transport is not None and self.connected:
+            self._cut = self._reactor.callLater(_CLOSE_S, self.transport.abortConnection)
+            self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Wait no longer for the server's side."""
+        if self._cut is not None and self._cut.active():
+            self._cut.cancel()
 
 
 def unreachable(
@@ -38,10 +62,10 @@ def unreachable(
         made: Deferred[str] = Deferred()
         made.callback(error.problem)
         return made
-    opened: list[Protocol] = []
+    opened: list[_Look] = []
 
     def make() -> Any:
-        opened.append(Protocol())
+        opened.append(_Look(reactor))
         return opened[-1]
 
     connecting: Deferred[Any] = Connector(
@@ -60,9 +84,7 @@ def _words(failure: Failure, server: Server) -> str:
     return failure.getErrorMessage().removeprefix(f"{server.origin}: ")
 
 
-def _close(result: Any, opened: list[Protocol]) -> Any:
+def _close(result: Any, opened: list[_Look]) -> Any:
     for protocol in opened:
-        abort: Callable[[], None] | None = getattr(protocol.transport, "abortConnection", None)
-        if abort is not None:
-            abort()
+        protocol.close()
     return result

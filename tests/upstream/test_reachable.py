@@ -24,6 +24,8 @@ class ReachableTests(GateTestCase):
         server = Server(scheme="http", host="127.0.0.1", port=upstream.port)
         self.assertEqual(await self.look(server), "")
         self.assertEqual(upstream.requests, [])
+        (peer,) = upstream.connections
+        self.assertEqual(await peer.gone(), "closed")
 
     async def test_refused(self) -> None:
         """A port that nothing listens on refuses it."""
