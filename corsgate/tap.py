@@ -245,13 +245,7 @@ def makeService(options: Options) -> IService:
     reloader = Reloader(
         gate, reactor, time.time, loader, loaded, follow=lambda config: admin.follow(config)
     )
-    view = View(
-        gate=gate,
-        reloads=reloader,
-        clock=reactor.seconds,
-        wall_clock=time.time,
-        started_s=time.time(),
-    )
+    view = _view(reactor, gate, reloader)
     tree = partial(populate, view=view, reactor=reactor)
     admin = AdminService(gate, reactor, tree, any_port=loader is None)
     reloader.ended.append(lambda _: view.keep_counters())
@@ -264,7 +258,7 @@ def makeService(options: Options) -> IService:
         services.append(output)
     services += [admin, gate, Control(reactor, reloader)]
     services += [FittedBounds(loaded.lines), UnusedSockets(reactor, gate, reloader)]
-    services.append(Greeting(loaded.config, gate, name, has_file=loader is not None))
+    services.append(_greeting(reactor, loaded.config, gate, admin, output, loader))
     if loader is not None:
         services.append(_watcher(reactor, loader, reloader, gate))
     if notifier:
@@ -273,6 +267,35 @@ def makeService(options: Options) -> IService:
     for service in services:
         service.setServiceParent(daemon)
     return daemon  # type: ignore[no-any-return]  # MultiService provides IService
+
+
+def _view(reactor: Any, gate: GateService, reloader: Reloader) -> View:
+    return View(
+        gate=gate,
+        reloads=reloader,
+        clock=reactor.seconds,
+        wall_clock=time.time,
+        started_s=time.time(),
+    )
+
+
+def _greeting(
+    reactor: Any,
+    config: Config,
+    gate: GateService,
+    admin: AdminService,
+    output: Output | None,
+    loader: Loader | None,
+) -> Greeting:
+    return Greeting(
+        reactor,
+        config,
+        gate,
+        gate.file,
+        has_file=loader is not None,
+        status_url=lambda: admin.url,
+        terminal=output.lines if output is not None and output.has_summary else None,
+    )
 
 
 def _watcher(reactor: Any, loader: Loader, reloader: Reloader, gate: GateService) -> Watcher:

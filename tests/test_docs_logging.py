@@ -73,7 +73,10 @@ class LoggingTests(SynchronousTestCase):
         self.assertLessEqual(set(daemon), set(named(table("member of a daemon's line"))))
         self.assertLessEqual(set(asked), set(named(table("member of a request's line"))))
         (shown,) = PAGE.blocks("text")
-        for each in shown.splitlines():
+        start, _, lines = shown.partition("Ctrl-C stops the gate.\n\n")
+        labels = re.findall(r"(?m)^  ([A-Z][a-z]+)  ", start)
+        self.assertEqual(labels, ["Gate", "Status", "Routes", "Upstreams"])
+        for each in lines.splitlines():
             self.assertRegex(each, r"^\d\d:\d\d:\d\d (\d{3} [A-Z]+ /.*  [0-9.]+ ms  /v1|[a-z])")
 
     def test_bounds(self) -> None:

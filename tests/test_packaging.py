@@ -20,12 +20,14 @@ from pathlib import Path
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.running import Gate
 from tests.test_architecture import imports
 from tests.tree import ROOT, TWISTD, files, made, run
 
 TOP = ("CHANGELOG.md", "LICENSE", "MANIFEST.in", "Makefile", "README.md")
 SETUP = ("pyproject.toml", "setup.cfg")
 
+APP = "http://localhost:4200"
 METRICS = ("families.py", "metrics.py")
 """The modules of the admin listener that need prometheus-client."""
 
@@ -252,6 +254,13 @@ class InstallTests(SynchronousTestCase):
         for line in checked.stderr.splitlines():
             # The demo's password is no secret, so it stands where the umask lets others read it.
             self.assertIn("credentials.box.password: the secret is written in this file", line)
+
+        # As pipx and uvx run it: no twistd on the PATH.
+        quick = [str(command), "run", "http://127.0.0.1:1", "--allow", APP]
+        with Gate([*quick, "--listen", "tcp:0:interface=127.0.0.1"], {"PATH": ""}) as gate:
+            response = gate.get("/x", APP)
+            self.assertEqual(response.status, 502)
+            self.assertEqual(response.headers["Access-Control-Allow-Origin"], APP)
 
         script = (
             "import corsgate, importlib.resources as r\n"

@@ -14,7 +14,7 @@ from corsgate.config.model.admin import (
     check_not_taken,
 )
 from corsgate.config.model.credentials import fields_of
-from corsgate.config.model.endpoint import check_endpoint
+from corsgate.config.model.endpoint import check_endpoint, is_loopback
 from corsgate.config.model.values import (
     Config,
     Cors,
@@ -79,6 +79,8 @@ def quick_config(
     given = DEFAULT_LISTEN if listen is None else listen_endpoint(listen)
     endpoint = option("--listen", given).read(checked(check_endpoint))
     policy = _policy(allow_origins, credentials, allow_credentials)
+    # A gate that other machines reach is no longer one developer's.
+    policy = attrs.evolve(policy, debug=endpoint is None or is_loopback(endpoint))
     origins = option("--allow-origin", allow_origins)
     if not allow_origins:
         origins.wrong("it is missing", "write --allow-origin http://localhost:4200")
@@ -119,7 +121,6 @@ def _policy(
         expose_headers=() if allow_credentials else ("*",),
         expose_auto=allow_credentials,
         allow_credentials=allow_credentials,
-        debug=True,
     )
 
 

@@ -15,8 +15,7 @@ from corsgate.config.quick_auth import KINDS
 from corsgate.config.toml.writer import Toml, toml_value
 
 _DEBUG = """\
-# Responses that the gate refuses say why, to clients on this machine only.
-# Remove this line before other machines use the gate.
+# Refused calls from this machine get the reason. Remove it once other machines use the gate.
 debug = true
 """
 
@@ -56,7 +55,7 @@ def _parts(config: Config, variable: str | None) -> Iterator[str]:
         + _line("allow_headers", cors.allow_headers)
         + _line("expose_headers", "auto" if cors.expose_auto else cors.expose_headers)
         + (_line("allow_credentials", True) if cors.allow_credentials else "")
-        + _DEBUG
+        + (_DEBUG if cors.debug else "")
     )
     yield f"[routes.{toml_value(route.prefix)}]\n" + _line("upstream", NAME) + _line("cors", "app")
 

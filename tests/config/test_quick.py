@@ -119,6 +119,13 @@ class RightTests(SynchronousTestCase):
             (fault,) = quick_faults(listen=listen)
             self.assertIn("--listen", fault)
 
+    def test_debug(self) -> None:
+        """Reasons are given only where no other machine can reach the gate."""
+        for listen, debug in ((None, True), ("[::1]:0", True), ("tcp:0", False)):
+            cors = quick_config(upstream=URL, allow_origins=[ORIGIN], listen=listen).routes[0].cors
+            assert cors is not None
+            self.assertEqual(cors.debug, debug)
+
     def test_allow_credentials(self) -> None:
         """With the browser's credentials, response headers are listed: ``*`` is a name then."""
         config = quick_config(
