@@ -10,8 +10,8 @@ from corsgate.config.model import units
 from corsgate.config.model.command import DEFAULT_TIMEOUT_S, Command, printed_secret
 from corsgate.config.model.rules import show
 from corsgate.config.model.secret import Secret
-from corsgate.config.toml.reader import duration
-from corsgate.config.toml.shape import shape
+from corsgate.config.toml.keys import AnyKey, Key, by_hand
+from corsgate.config.toml.values import duration
 from corsgate.errors import BadValue
 
 CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
@@ -58,6 +58,41 @@ SECRET = {
     ]
 }
 """The schema of a secret."""
+
+
+def secret_key(
+    name: str,
+    description: str,
+    *,
+    fix: str = "",
+    is_required: bool | None = None,
+    example: str = '{ env = "BOX_SECRET" }',
+) -> AnyKey:
+    """Declare a key whose value says where a secret is.
+
+    Args:
+        name: The name of the key.
+        description: What the secret is.
+        fix: How to fix its absence; empty if it may be absent.
+        is_required: Whether every table needs it; None if `fix` says so.
+        example: A value in TOML.
+    """
+    return Key(
+        name,
+        by_hand(SECRET),
+        None,
+        description,
+        example=example,
+        type="secret",
+        fix=fix,
+        is_required=bool(fix) if is_required is None else is_required,
+    )
+
+
+def needed_secret(name: str, description: str, example: str = '{ env = "BOX_SECRET" }') -> AnyKey:
+    """Declare a key whose value says where a secret is, and that every table needs."""
+    fix = f'write {name} = {{ env = "NAME" }}'
+    return secret_key(name, description, fix=fix, example=example)
 
 
 def nobody(path: str) -> str:
@@ -148,7 +183,6 @@ class Sources:
             may be a secret, even if the value has the wrong type.
         """
 
-        @shape(SECRET)
         def reader(raw: object) -> Secret:
             command = _command(raw)
             text = self._text(raw) if command is None else self.printed(command)
