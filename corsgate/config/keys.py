@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Mapping
 
 import attrs
 
@@ -15,6 +14,7 @@ from corsgate.config.sections.limits import LIMITS
 from corsgate.config.sections.listeners import HOSTS, LISTEN, LISTENER
 from corsgate.config.sections.policies import CORS
 from corsgate.config.sections.routes import ROUTES
+from corsgate.config.sections.secrets import SECRET_KEYS
 from corsgate.config.sections.upstreams import UPSTREAMS
 from corsgate.config.toml.keys import AnyKey, Key, Keys, table_key
 from corsgate.config.toml.values import boolean, checked, choice
@@ -50,8 +50,8 @@ WATCH = Key(
     example="true",
 )
 FILE_KEYS = Keys(
-    heading="",
-    description="The keys at the top of the file.",
+    heading="Top level",
+    description="The keys before the first table.",
     keys=(
         *(LISTEN, LISTENER, HOSTS, CREDENTIALS, UPSTREAMS, CORS, LIMITS_KEY, ROUTES),
         *(LOG_FORMAT, ACCESS_LOG, WATCH, ADMIN),
@@ -63,7 +63,7 @@ FILE_KEYS = Keys(
 
 def all_keys() -> Iterator[Keys]:
     """Return each kind of table of a file, from the top down, once."""
-    return iter(dict.fromkeys(FILE_KEYS.below()))
+    return iter(dict.fromkeys((*FILE_KEYS.below(), SECRET_KEYS)))
 
 
 _SUFFIXES = ("", "_s", "_pem")
@@ -76,12 +76,18 @@ def field_of(key: AnyKey, model: type) -> str:
     return next((name for name in candidates if name in names), "")
 
 
-@cache
-def key_of(model: type, field: str) -> AnyKey | None:
-    """Return the key that sets a field of a model's class; None if there is no single one."""
+def _keys_by_field() -> Mapping[tuple[type, str], AnyKey]:
+    found: dict[tuple[type, str], AnyKey] = {}
     for keys in all_keys():
-        if model in keys.models:
+        for model in keys.models:
             for key in keys.keys:
-                if field_of(key, model) == field:
-                    return key
-    return None
+                found.setdefault((model, field_of(key, model)), key)
+    return found
+
+
+_KEYS_BY_FIELD = _keys_by_field()
+
+
+def key_of(model: type, field: str) -> AnyKey | None:
+    """Return the key that sets a field of a model's class; None if no single key sets it."""
+    return _KEYS_BY_FIELD.get((model, field))

@@ -201,9 +201,9 @@ ON_DOWN_KEYS = Keys(
 BALANCE = field_key(
     Balancing,
     "balance",
-    'How requests are distributed: "round_robin" in turn, "least_requests" to the least busy'
-    ' server, "random_two" for several gates side by side, "hash" for related requests to the same'
-    " server.",
+    'How requests are distributed. "round_robin" takes the servers in turn, "least_requests" the'
+    ' least busy one. "random_two" suits several gates side by side. "hash" sends related requests'
+    " to the same server.",
     read=_balance,
     example='"least_requests"',
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import attrs
+
 from corsgate.config.model import ntlm, rules
 from corsgate.config.model.credentials import check_aws_name
 from corsgate.config.model.values import (
@@ -36,7 +38,6 @@ def type_key(kind: str) -> AnyKey:
         "The kind of the credentials, which decides the other keys.",
         example=f'"{kind}"',
         fix=f"write type = {rules.one_of(KINDS)}",
-        range=f'"{kind}"',
         type="text",
     )
 
@@ -44,7 +45,7 @@ def type_key(kind: str) -> AnyKey:
 def kind_keys(kind: str, description: str, keys: tuple[AnyKey, ...], model: type) -> Keys:
     """Declare the table of a kind of credentials; `keys` are those besides ``type``."""
     return Keys(
-        heading=f'[credentials.NAME], type = "{kind}"',
+        heading=f'[credentials.NAME] with type = "{kind}"',
         description=description,
         keys=(type_key(kind), *keys),
         models=(model,),
@@ -61,13 +62,19 @@ USERNAME = Key(
     example='"admin"',
     fix='write username = "NAME"',
 )
+
+
+def _username(description: str) -> AnyKey:
+    return attrs.evolve(USERNAME, description=description)
+
+
 PASSWORD = needed_secret("password", "The password of the user.", '{ env = "BOX_PASSWORD" }')
 MIN_ALGORITHM = Key(
     "min_algorithm",
     choice(DIGEST_ALGORITHMS),
     DIGEST_ALGORITHMS[0],
-    "The weakest Digest algorithm that is accepted, each with its -sess variant. Many boxes support"
-    " only MD5.",
+    "The weakest Digest algorithm that is accepted; its -sess variant counts as the same. Many"
+    " boxes support only MD5.",
     example='"SHA-256"',
 )
 REQUIRE_QOP = Key(
@@ -105,14 +112,14 @@ HEADER_NAME = Key(
     "name",
     checked(rules.check_field_name),
     None,
-    "The name of the header. It is required unless there are headers.",
+    "The name of the header. It is required unless the table has headers.",
     example='"X-Api-Key"',
     fix='write name = "X-Api-Key"',
     is_required=False,
 )
 HEADER_VALUE = secret_key(
     "value",
-    "The value of the header. It is required unless there are headers.",
+    "The value of the header. It is required unless the table has headers.",
     example='{ env = "API_KEY" }',
     fix='write value = { env = "NAME" }',
     is_required=False,
@@ -168,7 +175,10 @@ WORKSTATION = Key(
 )
 
 BASIC_KEYS = kind_keys(
-    "basic", "A user name and password (RFC 7617).", (USERNAME, PASSWORD), BasicCredentials
+    "basic",
+    "A user name and password (RFC 7617).",
+    (_username("The name of the user, without a colon."), PASSWORD),
+    BasicCredentials,
 )
 DIGEST_KEYS = kind_keys(
     "digest",
@@ -179,7 +189,14 @@ DIGEST_KEYS = kind_keys(
 AUTO_KEYS = kind_keys(
     "auto",
     "The strongest of Digest and Basic that the server offers.",
-    (ALLOW, USERNAME, PASSWORD, MIN_ALGORITHM, REQUIRE_QOP, BASIC_IN_CLEAR),
+    (
+        ALLOW,
+        _username("The name of the user, without a colon if Basic is allowed."),
+        PASSWORD,
+        MIN_ALGORITHM,
+        REQUIRE_QOP,
+        BASIC_IN_CLEAR,
+    ),
     AutoCredentials,
 )
 BEARER_KEYS = kind_keys("bearer", "A token (RFC 6750).", (TOKEN,), BearerCredentials)
@@ -204,6 +221,9 @@ AWS_KEYS = kind_keys(
 NTLM_KEYS = kind_keys(
     "ntlm",
     "A Windows user, also where the server offers only Negotiate. It needs corsgate[ntlm].",
-    (USERNAME, PASSWORD, DOMAIN, WORKSTATION),
+    (
+        _username(r"The name of the user; also user@domain, or DOMAIN\user."),
+        *(PASSWORD, DOMAIN, WORKSTATION),
+    ),
     NtlmCredentials,
 )

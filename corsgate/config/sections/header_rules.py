@@ -111,7 +111,7 @@ REQUEST_HEADERS = table_key(
     example='{ set = { X-Real-IP = "{client_ip}" } }',
 )
 RESPONSE_HEADERS_KEYS = Keys(
-    heading='[routes."/PREFIX".response_headers]',
+    heading='[routes."PREFIX".response_headers]',
     description="Header fields to set, add or remove in responses of the upstream.",
     keys=(RESPONSE_SET, ADD, RESPONSE_REMOVE),
     models=(HeaderRules,),

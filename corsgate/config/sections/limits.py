@@ -21,13 +21,13 @@ def _count(field: str, description: str, example: int) -> AnyKey:
 
 TIMEOUT = _limit(
     "timeout_s",
-    "The longest time until the upstream's response starts, including the upload and all retries."
-    " Without it, only the other limits apply.",
+    "The longest time until the upstream's response starts, including the upload and all retries.",
     "2m",
 )
 FIRST_BYTE_TIMEOUT = _limit(
     "first_byte_timeout_s",
-    "The longest time from the end of the request until the upstream's response starts.",
+    "The longest time that a server may take to start its response. The time of an upload does not"
+    " count.",
     "5m",
 )
 RESPONSE_IDLE_TIMEOUT = _limit(
@@ -37,20 +37,23 @@ TUNNEL_IDLE_TIMEOUT = _limit(
     "tunnel_idle_timeout_s", "The longest time that a WebSocket may be idle.", "30m"
 )
 MAX_BODY_BYTES = _limit(
-    "max_body_bytes",
-    "The largest request body that a client may send. Without it, bodies have no limit.",
-    "10MiB",
+    "max_body_bytes", "The largest request body that a client may send.", "10MiB"
 )
 MAX_BUFFERED_BYTES = _limit(
     "max_buffered_bytes", "The size of the buffer for each direction of a request.", "128KiB"
 )
+
+
+def _unlimited(key: AnyKey) -> AnyKey:
+    return attrs.evolve(key, description=f"{key.description} By default there is no such limit.")
+
 
 LIMITS = Keys(
     heading="[limits]",
     description="Limits on what clients and upstreams may use.",
     models=(Limits,),
     keys=(
-        TIMEOUT,
+        _unlimited(TIMEOUT),
         _limit(
             "connect_timeout_s", "The longest time to connect to a server of an upstream.", "5s"
         ),
@@ -84,7 +87,7 @@ LIMITS = Keys(
         _limit("max_target_bytes", "The longest request target: path and query.", "16KiB"),
         _limit("max_head_bytes", "The largest head of a request or response.", "64KiB"),
         _count("max_headers", "The largest number of header fields in a head.", 200),
-        MAX_BODY_BYTES,
+        _unlimited(MAX_BODY_BYTES),
         MAX_BUFFERED_BYTES,
         _limit(
             "max_buffered_per_client",
@@ -101,7 +104,7 @@ LIMITS = Keys(
         ),
         _count(
             "max_connections",
-            "How many connections clients may have. Beyond it, a new connection replaces an idle"
+            "How many connections clients may have. Beyond that, a new connection replaces an idle"
             " one. The gate lowers it if there are too few file descriptors.",
             20_000,
         ),
@@ -132,16 +135,15 @@ LIMITS = Keys(
 )
 
 ROUTE_LIMITS = Keys(
-    heading='[routes."/PREFIX".limits]',
-    description="Limits of one route, instead of those under [limits].",
+    heading='[routes."PREFIX".limits]',
+    description="Limits of one route. What it does not set is as under [limits].",
     models=(Limits,),
-    keys=(
-        TIMEOUT,
-        FIRST_BYTE_TIMEOUT,
-        RESPONSE_IDLE_TIMEOUT,
-        TUNNEL_IDLE_TIMEOUT,
-        MAX_BODY_BYTES,
-        MAX_BUFFERED_BYTES,
+    keys=tuple(
+        attrs.evolve(key, default=None)
+        for key in (
+            *(TIMEOUT, FIRST_BYTE_TIMEOUT, RESPONSE_IDLE_TIMEOUT, TUNNEL_IDLE_TIMEOUT),
+            *(MAX_BODY_BYTES, MAX_BUFFERED_BYTES),
+        )
     ),
 )
 """The limits that a route may set; the others apply before the route is known."""

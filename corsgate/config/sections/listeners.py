@@ -45,14 +45,16 @@ def _host(raw: object) -> str:
 LISTEN = list_of(
     "listen",
     checked(check_endpoint),
-    "Where the gate listens: Twisted server endpoints.",
+    "Where the gate listens: server endpoints of Twisted, such as tcp:PORT:interface=ADDRESS,"
+    " unix:PATH or systemd:name=NAME.",
     entry=_EXAMPLE,
 )
 ENDPOINT = Key(
     "endpoint",
     checked(check_endpoint),
     None,
-    "Where it listens: a Twisted server endpoint.",
+    "Where it listens: a server endpoint of Twisted, such as tcp:PORT:interface=ADDRESS,"
+    " unix:PATH or systemd:name=NAME.",
     example=_EXAMPLE,
     fix=f"write endpoint = {_EXAMPLE}",
 )

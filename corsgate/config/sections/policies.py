@@ -82,8 +82,8 @@ def _dangerous(name: str, description: str) -> AnyKey:
 ALLOW_ORIGINS = list_of(
     "allow_origins",
     text,
-    "The origins whose pages may call the route: exact ones, patterns such as https://*.example.com,"
-    " https://pr-*.example.com, http://localhost:* and chrome-extension://*, null, or *.",
+    "The origins whose pages may call the route, null, or * for all. Patterns are such as"
+    " https://*.example.com, https://pr-*.example.com, http://localhost:* and chrome-extension://*.",
     entry='"http://localhost:4200"',
     fix='write allow_origins = ["http://localhost:4200"]',
     gives="pages of {} may call it",
@@ -102,7 +102,7 @@ EXPOSE_HEADERS = Key(
     'The response headers that scripts may read, in addition to the safelisted ones. "auto" exposes'
     " all except cookies and headers about the servers.",
     example='["ETag", "X-Total"]',
-    type="array of text, or text",
+    type='array of text, or "auto"',
     gives="pages may read the header {}",
     takes="pages may no longer read the header {}",
 )

@@ -48,9 +48,10 @@ ORIGIN = Key(
     "origin",
     checked(check_origin),
     None,
-    'What the upstream sees as Origin and Referer: "server" (its own origin), "gate" (the one that'
-    ' the client uses), "drop" (neither field), "keep" (what the client sent), or an origin. By'
-    ' default it is "server" where the gate has checked the origin, and "keep" elsewhere.',
+    'What the upstream sees as Origin and Referer. "server" is its own origin, and "gate" the one'
+    ' that the client uses. "drop" removes both fields, "keep" leaves them unchanged, and an origin'
+    ' replaces them. By default it is "server" where the gate has checked the origin, and "keep"'
+    " elsewhere.",
     example='"gate"',
     range='"server", "gate", "drop", "keep", or an origin',
 )
@@ -62,6 +63,7 @@ FORWARDED: Key[tuple[str, ...], tuple[str, ...]] = Key(
     " servers reject such fields.",
     example='["x-forwarded-host", "x-forwarded-proto"]',
     shown_default='"all"',
+    type="text, or array of text",
     range='"all", "none", or names among ' + ", ".join(FORWARDED_FIELDS),
     gives="it gets the field {}",
     takes="it no longer gets the field {}",

@@ -77,8 +77,9 @@ ALLOW_FRAMING = Key(
 PASS_HEADERS = list_of(
     "pass_headers",
     checked(rules.check_passed_header),
-    "Request headers that are forwarded although an upstream may trust them for the client's"
-    " identity or the target. With X-Request-Id, client and upstream see each other's id.",
+    "Request headers that are forwarded, in this spelling only, although an upstream may trust them"
+    " for the client's identity or the target. With X-Request-Id, client and upstream see each"
+    " other's id.",
     entry='"X-Real-IP"',
     gives="clients may send {}",
     takes="clients may no longer send {}",
@@ -90,7 +91,7 @@ LIMITS_OF_ROUTE = table_key(
     example='{ max_body_bytes = "10MiB" }',
 )
 ROUTE_KEYS = Keys(
-    heading='[routes."/PREFIX"]',
+    heading='[routes."PREFIX"]',
     description="How requests of a path prefix are handled, optionally of one host only.",
     keys=(
         *(UPSTREAM, BY_URL, CORS_USED, CORS_REPORT_ONLY, METHODS, ALLOW_PATHS, STRIP_PREFIX),

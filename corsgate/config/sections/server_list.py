@@ -110,9 +110,9 @@ SERVERS = Key(
         }
     ),
     None,
-    "The servers of the API, at least one: URLs, or tables with url, weight, backup and drain."
-    " A URL may be that of a Unix socket (unix:/PATH), or a name to look up in DNS (dns+http://,"
-    " srv+http://). A table with file names a separate list.",
+    "The servers of the API, at least one. Each is a URL, or a table with url, weight, backup and"
+    " drain. unix:/PATH is a Unix socket; dns+http:// and srv+http:// are names to look up in DNS."
+    " A table { file } in place of the array names a separate list.",
     example='["http://127.0.0.1:8000", { url = "http://127.0.0.1:8001", weight = 2 }]',
     fix=_SERVERS_FIX,
     type="array of URLs and tables",

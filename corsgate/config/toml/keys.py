@@ -13,9 +13,10 @@ import attrs
 
 from corsgate.config.model.rules import ENTRY_NAME
 from corsgate.config.model.units import format_duration, format_size, is_size
-from corsgate.config.model.validators import bounds_of
+from corsgate.config.model.validators import PIB, bounds_of
 from corsgate.config.toml.shape import Schema, shape, shape_of
 from corsgate.config.toml.values import DURATION, SIZE, boolean, duration, integer, size
+from corsgate.config.toml.writer import Toml
 
 _T = TypeVar("_T")
 _D = TypeVar("_D")
@@ -77,17 +78,28 @@ class Key(Generic[_T, _D]):
         return found
 
     @property
-    def written_default(self) -> object:
+    def is_duration(self) -> bool:
+        """Whether its value is a duration."""
+        return self.shape == DURATION
+
+    @property
+    def is_size(self) -> bool:
+        """Whether its value is a number of bytes."""
+        return self.shape == SIZE
+
+    @property
+    def written_default(self) -> Toml | None:
         """The default as parsed from a file; None if there is none that a file could have."""
-        default: object = self.default
+        default: Any = self.default
         if "const" in self.shape:
             return None  # It is what the absence of that one word means.
         if isinstance(default, float | int) and not isinstance(default, bool):
-            if self.shape == DURATION:
+            if self.is_duration:
                 return format_duration(default)
-            if self.shape == SIZE:
+            if self.is_size:
                 return format_size(int(default))
-        return default if isinstance(default, bool | int | str) and default != "" else None
+        is_scalar = isinstance(default, bool | int | str) and default != ""
+        return default if is_scalar else None
 
     @property
     def schema(self) -> dict[str, object]:
@@ -117,9 +129,10 @@ class ListKey(Key[_T, tuple[_T, ...] | None]):
         return {"type": "array", "items": super().shape}
 
     @property
-    def written_default(self) -> object:
+    def written_default(self) -> Toml | None:
         """The default as parsed from a file; None if the array is empty or has no default."""
-        return list(self.default) if self.default else None
+        default: Any = self.default
+        return list(default) if default else None
 
 
 @attrs.frozen(kw_only=True)
@@ -265,7 +278,8 @@ def field_key(
         if read is duration:
             more.setdefault("range", f"{format_duration(low)} to {format_duration(high)}")
         elif read is size:
-            more.setdefault("range", f"{format_size(int(low))} to {format_size(int(high))}")
+            end = "or more" if high >= PIB else f"to {format_size(int(high))}"
+            more.setdefault("range", f"{format_size(int(low))} {end}")
         else:
             read = _between(read, low, high)
     default = attribute.default if attribute.default is not attrs.NOTHING else None
