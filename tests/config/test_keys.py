@@ -7,11 +7,13 @@ import tomllib
 from collections.abc import Iterator
 from datetime import date
 
+from jsonschema import Draft202012Validator
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.diff import differences
 from corsgate.config.keys import all_keys, field_of, key_of
 from corsgate.config.model.values import Cors, Limits, Upstream
+from corsgate.config.schema import config_schema
 from corsgate.config.toml.keys import AnyKey, Keys
 from corsgate.errors import ConfigError
 from tests.config.places import PLACES, read, start_of, with_key
@@ -40,9 +42,13 @@ class KeysTests(SynchronousTestCase):
             read(start_of(heading))
 
     def test_examples(self) -> None:
-        """Each example is valid in its place."""
+        """Each example is valid in its place, by the reader and by the schema."""
+        schema = Draft202012Validator(config_schema())
         for keys, key in pairs():
-            read(changed(keys, key)[1])
+            _, new = changed(keys, key)
+            read(new)
+            found = [error.message for error in schema.iter_errors(new)]
+            self.assertEqual((keys.heading, key.name, found), (keys.heading, key.name, []))
 
     def test_every_key_is_read(self) -> None:
         """A date is never valid, and it is a fault of exactly this key."""
