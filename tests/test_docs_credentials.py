@@ -12,7 +12,8 @@ from corsgate.config.model.command import Command
 from corsgate.config.model.credentials import parts_of
 from corsgate.config.model.values import Config
 from corsgate.config.parse import parse_config
-from corsgate.config.sections.credentials import KINDS, read_credentials
+from corsgate.config.sections.credential_keys import KINDS
+from corsgate.config.sections.credentials import read_credentials
 from corsgate.config.sections.secrets import Sources
 from corsgate.config.toml.reader import Notes, Table
 from corsgate.cors.check import CORS_RULES

@@ -29,7 +29,7 @@ from corsgate.config.model.values import (
     QueryCredentials,
 )
 from corsgate.config.parse import parse_config
-from corsgate.config.sections.credentials import KINDS
+from corsgate.config.sections.credential_keys import KINDS
 from corsgate.cors.check import CORS_RULES
 from corsgate.gate.log_style import Place, line_format
 from tests.certificates import Authority

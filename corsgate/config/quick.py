@@ -29,7 +29,8 @@ from corsgate.config.sections.exposure import CLEAR_FIX, sent_in_clear
 from corsgate.config.sections.policies import NO_RULES, CorsRules
 from corsgate.config.sections.rebinding import listener_warnings
 from corsgate.config.sections.server_url import parse_server
-from corsgate.config.toml.reader import Item, Notes, checked, text
+from corsgate.config.toml.reader import Item, Notes
+from corsgate.config.toml.values import checked, text
 from corsgate.errors import BadValue
 
 DEFAULT_LISTEN = "tcp:5555:interface=127.0.0.1"

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.model.values import Limits
 from corsgate.config.reference import KeyEntry, TableEntry, reference
 from corsgate.config.schema import config_schema
-from corsgate.config.sections.credentials import KINDS
+from corsgate.config.sections.credential_keys import KINDS
 from corsgate.cors.names import KNOWN_METHODS
 from tests.tree import ROOT
 
