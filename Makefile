@@ -6,9 +6,9 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BOXES := .boxes
 BOX_TESTS := $(subst /,.,$(basename $(wildcard tests/boxes/against_*.py)))
-SOURCES := bench corsgate examples tests twisted
+SOURCES := bench corsgate docs examples tests twisted
 
-.PHONY: help run test test-boxes lint format bench bench-calls bench-scale bench-cors bench-startup soak soak-reload attack clean
+.PHONY: help run test test-boxes lint format docs man bench bench-calls bench-scale bench-cors bench-startup soak soak-reload attack clean
 
 help:
 	@echo 'make run    the demo: a closed box, an app, and the gate between them'
@@ -16,6 +16,8 @@ help:
 	@echo 'make test-boxes  the gate before real boxes, which it installs; some minutes'
 	@echo 'make lint   ruff and mypy'
 	@echo 'make format let ruff lay out the code'
+	@echo 'make docs   the documents as a site, in build/site'
+	@echo 'make man    the man pages, in share/man'
 	@echo 'make bench  the gate and its peers under load; ARGS=--help lists the options'
 	@echo 'make bench-calls  the Python calls and bytecodes of one request, without a network'
 	@echo 'make bench-scale  what many routes, origins and idle connections cost'
@@ -43,6 +45,17 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
+
+# A warning, such as a link that leads nowhere, is an error. `make test` builds the site too. All pages are
+# made anew, since the program, which some are made from, may have changed.
+docs: $(INSTALLED)
+	$(BIN)/python -m sphinx -q -W --keep-going -E -a -b html -d build/doctrees docs build/site
+	@echo 'Open build/site/index.html'
+
+man: $(INSTALLED)
+	$(BIN)/python -m sphinx -q -W --keep-going -t man -E -b man -d build/doctrees-man docs build/man
+	install -D -m 644 build/man/corsgate.1 share/man/man1/corsgate.1
+	install -D -m 644 build/man/corsgate.toml.5 share/man/man5/corsgate.toml.5
 
 bench: $(INSTALLED)
 	$(BIN)/python -m bench.run $(ARGS)

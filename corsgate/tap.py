@@ -19,7 +19,9 @@ from corsgate.admin.tree import populate
 from corsgate.admin.view import View
 from corsgate.config.model.values import Config
 from corsgate.config.quick import quick_config
+from corsgate.config.quick_auth import FORMS, QuickAuth, parse_auth, with_variable
 from corsgate.cors.check import CORS_RULES
+from corsgate.credentials.ntlm_messages import has_spnego
 from corsgate.daemon.clock import use_monotonic_time
 from corsgate.daemon.control import Control
 from corsgate.daemon.descriptors import FittedBounds
@@ -34,17 +36,20 @@ from corsgate.daemon.signals import release_signals
 from corsgate.daemon.top import Top, exit_for
 from corsgate.daemon.unused_sockets import UnusedSockets
 from corsgate.daemon.watch import Watcher
-from corsgate.errors import ConfigError, Fault
+from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.gate.service import GateService
 from corsgate.gate.startup_checks import preflight
 from corsgate.transport.threads import call_in_thread
 
-_COMMAND_LINE = "command line"
-_AUTH = "basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN"
+COMMAND_LINE = "command line"
 
 
 class Options(UsageOptions):
-    """The options of ``twistd corsgate``."""
+    """The options of ``twistd corsgate``.
+
+    Attributes:
+        completed: Credentials that replace those of the options, as the user has completed them.
+    """
 
     synopsis = "[--config FILE | --upstream URL --allow-origin ORIGIN]"
     longdesc = (
@@ -58,39 +63,59 @@ class Options(UsageOptions):
             "auth-env",
             None,
             None,
-            f"Without a file: the environment variable that contains {_AUTH}.",
+            f"Without a file: the environment variable that contains {FORMS}, or only what --auth "
+            "lacks.",
         ],
         [
             "auth",
             None,
             None,
-            f"Without a file: {_AUTH}. Other users of this machine can see it in the list of "
-            "processes; --auth-env is safer.",
+            f"Without a file: {FORMS}. Other users of this machine can see it in the list of "
+            "processes; leave out the secret and have --auth-env name the variable with it.",
         ],
-        ["listen", None, None, "Without a file: where to listen (tcp:5555:interface=127.0.0.1)."],
+        [
+            "listen",
+            None,
+            None,
+            "Without a file: where to listen: 5556, 127.0.0.1:5556 or an endpoint string "
+            "(tcp:5555:interface=127.0.0.1).",
+        ],
+    ]
+    optFlags: ClassVar[list[list[str | None]]] = [
+        [
+            "allow-credentials",
+            None,
+            "Without a file: the browser may send cookies and other credentials of its own.",
+        ],
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self["origins"] = []
+        self.completed: QuickAuth | None = None
 
     def opt_allow_origin(self, origin: str) -> None:
         """Without a file: an origin that may call; repeat it for several."""
         self["origins"].append(origin)
+
+    def opt_allow(self, origin: str) -> None:
+        """Short for --allow-origin."""
+        self.opt_allow_origin(origin)
 
     def postOptions(self) -> None:
         """Reject contradictory options."""
         names = ("upstream", "auth", "auth-env", "listen")
         quick = [f"--{name}" for name in names if self[name] is not None]
         quick += ["--allow-origin"] if self["origins"] else []
+        quick += ["--allow-credentials"] if self["allow-credentials"] else []
         if self["config"] is not None and quick:
             raise UsageError(
                 f"--config can't be combined with {', '.join(quick)}; write them in the file"
             )
         if self["config"] is None and self["upstream"] is None:
             raise UsageError("give --config FILE, or --upstream URL and --allow-origin ORIGIN")
-        if self["auth"] is not None and self["auth-env"] is not None:
-            raise UsageError("give --auth or --auth-env, not both")
+        if self["auth-env"] is not None and _has_secret(self["auth"]):
+            raise UsageError("give the secret in --auth or by --auth-env, not both")
         if self.daemonized:
             # This process only waits for the daemon to start.
             release_signals()
@@ -120,41 +145,72 @@ class Options(UsageOptions):
         if self["config"] is not None:
             loader = Loader(self["config"], reactor)
             return loader.load(), loader
-        config = self._quick()
-        preflight(config, reactor=reactor, file=_COMMAND_LINE)
+        config = self.quick()
+        preflight(config, reactor=reactor, file=COMMAND_LINE)
         return fitted(config), None
 
-    def _quick(self) -> Config:
-        name = self["auth-env"]
-        auth = self["auth"] if name is None else os.environ.get(name)
-        missing: list[Fault] = []
-        if name is not None and auth is None:
-            missing.append(
-                Fault(
-                    file="command line",
-                    key="--auth-env",
-                    problem=f'environment variable "{name}" is not set',
-                    fix="",
-                )
-            )
+    def quick(self, auth: QuickAuth | None = None) -> Config:
+        """Return the configuration of a command line without a file.
+
+        Args:
+            auth: The credentials; None for those that the options name.
+
+        Raises:
+            ConfigError: The options have faults; the error holds all of them.
+        """
+        faults: list[Fault] = []
+        try:
+            auth = auth or self.completed or self.auth()
+        except ConfigError as error:
+            faults += error.faults
         try:
             config = quick_config(
                 upstream=self["upstream"],
                 allow_origins=self["origins"],
                 auth=auth,
                 listen=self["listen"],
+                allow_credentials=bool(self["allow-credentials"]),
                 cors_rules=CORS_RULES,
+                has_spnego=has_spnego(),
             )
         except ConfigError as error:
-            raise ConfigError([*missing, *(self._renamed(one) for one in error.faults)]) from None
-        if missing:
-            raise ConfigError(missing)
+            raise ConfigError([*faults, *(self._renamed(one) for one in error.faults)]) from None
+        if faults:
+            raise ConfigError(faults)
         return config
+
+    def auth(self) -> QuickAuth | None:
+        """Return the credentials that the options name, perhaps not complete.
+
+        Raises:
+            ConfigError: They have a fault.
+        """
+        name, text = self["auth-env"], self["auth"]
+        key = "--auth"
+        try:
+            auth = None if text is None else parse_auth(text)
+            if name is None:
+                return auth
+            key = "--auth-env"
+            if name not in os.environ:
+                raise BadValue(f'environment variable "{name}" is not set', "")
+            return with_variable(auth, os.environ[name])
+        except BadValue as error:
+            fault = Fault(file=COMMAND_LINE, key=key, problem=error.problem, fix=error.fix)
+            raise ConfigError([fault]) from None
 
     def _renamed(self, fault: Fault) -> Fault:
         """Return a fault with the option that the user gave."""
         of_variable = fault.key == "--auth" and self["auth-env"] is not None
         return attrs.evolve(fault, key="--auth-env") if of_variable else fault
+
+
+def _has_secret(auth: str | None) -> bool:
+    """Return whether ``--auth`` is complete."""
+    try:
+        return auth is not None and parse_auth(auth).secret is not None
+    except BadValue:
+        return False
 
 
 def makeService(options: Options) -> IService:
@@ -174,7 +230,7 @@ def makeService(options: Options) -> IService:
     output: Any = None
     try:
         loaded, loader = options.load(reactor)
-        name = _COMMAND_LINE if loader is None else loader.name
+        name = COMMAND_LINE if loader is None else loader.name
         if options.has_output:
             output = Output(reactor, loaded.config)
         gate = GateService(
@@ -189,13 +245,7 @@ def makeService(options: Options) -> IService:
     reloader = Reloader(
         gate, reactor, time.time, loader, loaded, follow=lambda config: admin.follow(config)
     )
-    view = View(
-        gate=gate,
-        reloads=reloader,
-        clock=reactor.seconds,
-        wall_clock=time.time,
-        started_s=time.time(),
-    )
+    view = _view(reactor, gate, reloader)
     tree = partial(populate, view=view, reactor=reactor)
     admin = AdminService(gate, reactor, tree, any_port=loader is None)
     reloader.ended.append(lambda _: view.keep_counters())
@@ -208,7 +258,7 @@ def makeService(options: Options) -> IService:
         services.append(output)
     services += [admin, gate, Control(reactor, reloader)]
     services += [FittedBounds(loaded.lines), UnusedSockets(reactor, gate, reloader)]
-    services.append(Greeting(loaded.config, gate, name, has_file=loader is not None))
+    services.append(_greeting(reactor, loaded.config, gate, admin, output, loader))
     if loader is not None:
         services.append(_watcher(reactor, loader, reloader, gate))
     if notifier:
@@ -217,6 +267,35 @@ def makeService(options: Options) -> IService:
     for service in services:
         service.setServiceParent(daemon)
     return daemon  # type: ignore[no-any-return]  # MultiService provides IService
+
+
+def _view(reactor: Any, gate: GateService, reloader: Reloader) -> View:
+    return View(
+        gate=gate,
+        reloads=reloader,
+        clock=reactor.seconds,
+        wall_clock=time.time,
+        started_s=time.time(),
+    )
+
+
+def _greeting(
+    reactor: Any,
+    config: Config,
+    gate: GateService,
+    admin: AdminService,
+    output: Output | None,
+    loader: Loader | None,
+) -> Greeting:
+    return Greeting(
+        reactor,
+        config,
+        gate,
+        gate.file,
+        has_file=loader is not None,
+        status_url=lambda: admin.url,
+        terminal=output.lines if output is not None and output.has_summary else None,
+    )
 
 
 def _watcher(reactor: Any, loader: Loader, reloader: Reloader, gate: GateService) -> Watcher:

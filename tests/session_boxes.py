@@ -1,4 +1,4 @@
-"""Servers with a login, each of which behaves as its vendor documents; see docs/credentials.md."""
+"""Servers with a login, each as its vendor documents it; see docs/reference/credentials.md."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ JSON = (b"Content-Type", b"application/json; charset=utf-8")
 
 
 def documented(name: str, url: str) -> str:
-    """Return the configuration that docs/credentials.md has for a box.
+    """Return the configuration that docs/reference/credentials.md has for a box.
 
     Args:
         name: The box.
         url: The server to put in the place of the one that is shown.
     """
-    for block in Prose.read("docs/credentials.md").blocks("toml"):
+    for block in Prose.read("docs/reference/credentials.md").blocks("toml"):
         if block.startswith(f"# {name}\n"):
             before, _, rest = block.partition('servers = ["')
             text = f'{before}servers = ["{url}"]{rest.partition(chr(34) + "]")[2]}'
             return text.replace("BOX_PASSWORD", "PASSWORD").replace("tcp:5555:", "tcp:0:")
-    raise AssertionError(f"docs/credentials.md has no box {name}")
+    raise AssertionError(f"docs/reference/credentials.md has no box {name}")
 
 
 class SessionBox:
@@ -267,4 +267,4 @@ BOXES: dict[str, Callable[[], SessionBox]] = {
     "Transmission": Transmission,
     "UniFi": UniFi,
 }
-"""Those of docs/credentials.md that have a stand-in here."""
+"""Those of docs/reference/credentials.md that have a stand-in here."""

@@ -22,6 +22,7 @@ ORDER = (
     ("explain",),
     ("learn",),
     ("credentials",),
+    ("adopt",),
     ("balance",),
     ("transport",),
     ("upstream",),
@@ -240,9 +241,9 @@ def calls(tree: ast.AST) -> Iterator[str]:
 
 
 class DocumentTests(SynchronousTestCase):
-    """docs/architecture.md."""
+    """docs/explanation/architecture.md."""
 
-    TEXT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    TEXT = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
 
     def test_names(self) -> None:
         """Each file and folder that it names is there."""

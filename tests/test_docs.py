@@ -1,4 +1,4 @@
-"""Every command in ``docs/cors.md`` is run, and its output is what is shown."""
+"""Every command in ``docs/howto/cors.md`` is run, and its output is what is shown."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.learn.test_minimal import RECORD
 from tests.prose import Prose, split
 from tests.tree import ROOT, run
 
-CORS = Prose.read("docs/cors.md")
+CORS = Prose.read("docs/howto/cors.md")
 APP = "http://localhost:4200"
 
 
 class CorsTests(SynchronousTestCase):
-    """``docs/cors.md``."""
+    """``docs/howto/cors.md``."""
 
     def test_dialogues(self) -> None:
         """What each command writes is what is shown, with the status that is told."""
@@ -73,15 +73,15 @@ class CorsTests(SynchronousTestCase):
 
     def test_is_pointed_to(self) -> None:
         """The README leads to it."""
-        self.assertIn("](docs/cors.md)", Prose.read("README.md").text)
+        self.assertIn("](docs/howto/cors.md)", Prose.read("README.md").text)
 
 
 class AddressTests(SynchronousTestCase):
-    """``docs/addresses.md``."""
+    """``docs/reference/addresses.md``."""
 
     def test_examples(self) -> None:
         """Each example is a valid part of a configuration."""
-        (block,) = Prose.read("docs/addresses.md").blocks("toml")
+        (block,) = Prose.read("docs/reference/addresses.md").blocks("toml")
         listen = 'listen = ["tcp:5555:interface=127.0.0.1"]\n'
         route = '[routes."/"]\nupstream = "box"\n'
         config = parse(f"{listen}{block}\n{route}")
@@ -90,7 +90,7 @@ class AddressTests(SynchronousTestCase):
 
     def test_is_pointed_to(self) -> None:
         """The README leads to it."""
-        self.assertIn("](docs/addresses.md)", Prose.read("README.md").text)
+        self.assertIn("](docs/reference/addresses.md)", Prose.read("README.md").text)
 
 
 class StartTests(SynchronousTestCase):

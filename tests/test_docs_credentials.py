@@ -1,4 +1,4 @@
-"""``docs/credentials.md``: each configuration in it can be used, and each kind is described."""
+"""``docs/reference/credentials.md``: each configuration can be used, each kind is described."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from corsgate.config.model.command import Command
 from corsgate.config.model.credentials import parts_of
 from corsgate.config.model.values import Config
 from corsgate.config.parse import parse_config
-from corsgate.config.sections.credentials import KINDS, read_credentials
+from corsgate.config.sections.credential_keys import KINDS
+from corsgate.config.sections.credentials import read_credentials
 from corsgate.config.sections.secrets import Sources
 from corsgate.config.toml.reader import Notes, Table
 from corsgate.cors.check import CORS_RULES
 from tests.certificates import Authority
 from tests.prose import Prose
 
-PAGE = Prose.read("docs/credentials.md")
+PAGE = Prose.read("docs/reference/credentials.md")
 SOURCES = "Where secrets come from"
 """The section whose lines are no documents of their own."""
 
@@ -57,7 +58,7 @@ def load(source: str) -> Config:
     """Return the configuration of a text."""
     return parse_config(
         source,
-        file="docs/credentials.md",
+        file="docs/reference/credentials.md",
         environ=environ(),
         read_file=read_file,
         run=run,
@@ -83,7 +84,7 @@ def kinds_of(config: Config) -> set[str]:
 
 
 class CredentialsTests(SynchronousTestCase):
-    """``docs/credentials.md``."""
+    """``docs/reference/credentials.md``."""
 
     def test_configurations(self) -> None:
         """Each complete configuration loads without a warning, and each part is TOML."""
@@ -142,8 +143,8 @@ class CredentialsTests(SynchronousTestCase):
     def test_is_linked(self) -> None:
         """The README and the page about security lead here, and links to sections work."""
         for path, link in (
-            ("README.md", "docs/credentials.md"),
-            ("docs/security.md", "credentials.md"),
+            ("README.md", "docs/reference/credentials.md"),
+            ("docs/explanation/security.md", "../reference/credentials.md"),
         ):
             self.assertIn(f"]({link}", Prose.read(path).text, path)
         titles = re.findall(r"(?m)^##+ (.+)$", PAGE.text)
@@ -152,8 +153,10 @@ class CredentialsTests(SynchronousTestCase):
             self.assertIn(anchor, anchors)
 
     def test_risks(self) -> None:
-        """docs/security.md says of each kind what it risks, in the same order."""
-        _, text = Prose.read("docs/security.md").text.split("\n### What the kinds risk\n")
+        """docs/explanation/security.md says of each kind what it risks, in the same order."""
+        _, text = Prose.read("docs/explanation/security.md").text.split(
+            "\n### What the kinds risk\n"
+        )
         names = re.findall(r"(?m)^- \*\*`(\w+)`(?: and `(\w+)`)?\*\*", re.split(r"\n##", text)[0])
         self.assertEqual([name for pair in names for name in pair if name], table_rows())
 

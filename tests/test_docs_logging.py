@@ -1,4 +1,4 @@
-"""``docs/logging.md``: what it shows is what is logged."""
+"""``docs/reference/logging.md``: what it shows is what is logged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from corsgate.gate.start_lines import MAX_SHOWN
 from tests.gate.test_access_log_bounds import line, request
 from tests.prose import Prose
 
-PAGE = Prose.read("docs/logging.md")
+PAGE = Prose.read("docs/reference/logging.md")
 
 
 def table(beginning: str) -> list[list[str]]:
@@ -73,7 +73,10 @@ class LoggingTests(SynchronousTestCase):
         self.assertLessEqual(set(daemon), set(named(table("member of a daemon's line"))))
         self.assertLessEqual(set(asked), set(named(table("member of a request's line"))))
         (shown,) = PAGE.blocks("text")
-        for each in shown.splitlines():
+        start, _, lines = shown.partition("Ctrl-C stops the gate.\n\n")
+        labels = re.findall(r"(?m)^  ([A-Z][a-z]+)  ", start)
+        self.assertEqual(labels, ["Gate", "Status", "Routes", "Upstreams"])
+        for each in lines.splitlines():
             self.assertRegex(each, r"^\d\d:\d\d:\d\d (\d{3} [A-Z]+ /.*  [0-9.]+ ms  /v1|[a-z])")
 
     def test_bounds(self) -> None:

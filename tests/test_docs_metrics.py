@@ -1,4 +1,4 @@
-"""``docs/metrics.md``: its tables are complete, and its commands run."""
+"""``docs/howto/metrics.md``: its tables are complete, and its commands run."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.prose import Prose
 from tests.support import parse
 from tests.tree import ROOT
 
-PAGE = Prose.read("docs/metrics.md")
+PAGE = Prose.read("docs/howto/metrics.md")
 _ROW = re.compile(r"(?m)^\| `(corsgate_\w+)` \| (\w+) \| (.*) \| (.+) \|$")
 
 
 class MetricsTests(AdminTestCase):
-    """``docs/metrics.md``."""
+    """``docs/howto/metrics.md``."""
 
     async def test_all_metrics(self) -> None:
         """The table has each metric with its type, labels and help, and no other one."""
@@ -59,4 +59,4 @@ class MetricsTests(AdminTestCase):
 
     def test_is_pointed_to(self) -> None:
         """The README leads to it."""
-        self.assertIn("](docs/metrics.md)", Prose.read("README.md").text)
+        self.assertIn("](docs/howto/metrics.md)", Prose.read("README.md").text)

@@ -1,4 +1,4 @@
-"""``docs/routing.md``: its tables load, and what it says of URLs and paths is so."""
+"""``docs/reference/routing.md``: its tables load, and what it says of URLs and paths is so."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from corsgate.message.proxied_url import url_in
 from tests.prose import Prose
 from tests.support import LISTEN, POLICY
 
-PAGE = Prose.read("docs/routing.md")
+PAGE = Prose.read("docs/reference/routing.md")
 SPA = POLICY.replace("cors.app", "cors.spa")
 MARKLOGIC = '[upstreams.marklogic]\nservers = ["http://10.0.0.11:8000"]\n'
 
@@ -66,8 +66,8 @@ class RoutingTests(SynchronousTestCase):
     def test_is_pointed_to(self) -> None:
         """The README and the pages about security and CORS lead to it."""
         for page, link in (
-            ("README.md", "](docs/routing.md)"),
-            ("docs/security.md", "](routing.md)"),
-            ("docs/cors.md", "](routing.md)"),
+            ("README.md", "](docs/reference/routing.md)"),
+            ("docs/explanation/security.md", "](../reference/routing.md)"),
+            ("docs/howto/cors.md", "](../reference/routing.md)"),
         ):
             self.assertIn(link, Prose.read(page).text)

@@ -1,4 +1,4 @@
-"""Each configuration of a session in ``docs/credentials.md`` is loaded; others run them."""
+"""Load each configuration of a session in ``docs/reference/credentials.md``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from corsgate.cors.check import CORS_RULES
 from tests.prose import Prose
 from tests.session_boxes import BOXES
 
-_, SECTION = Prose.read("docs/credentials.md").text.split("\n## `session`\n")
+_, SECTION = Prose.read("docs/reference/credentials.md").text.split("\n## `session`\n")
 SECTION = re.split(r"\n## ", SECTION)[0]
 
 

@@ -1,4 +1,4 @@
-"""``docs/status-page.md``: its commands run."""
+"""``docs/howto/status-page.md``: its commands run."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.programs import output, require
 from tests.prose import Prose
 from tests.tree import ROOT
 
-PAGE = Prose.read("docs/status-page.md")
+PAGE = Prose.read("docs/howto/status-page.md")
 
 
 class StatusPageTests(AdminTestCase):
-    """``docs/status-page.md``."""
+    """``docs/howto/status-page.md``."""
 
     async def test_commands(self) -> None:
         """Each command gets what it is said to get."""
@@ -46,7 +46,7 @@ class StatusPageTests(AdminTestCase):
 
     def test_is_pointed_to(self) -> None:
         """The README and the page on metrics lead here, and the picture is there."""
-        for place in ("README.md", "docs/metrics.md"):
+        for place in ("README.md", "docs/howto/metrics.md"):
             self.assertIn("status-page.md)", Path(ROOT / place).read_text("utf-8"))
         picture = (ROOT / "docs" / "status.png").read_bytes()
         self.assertEqual(picture[:8], b"\x89PNG\r\n\x1a\n")

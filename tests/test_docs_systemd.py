@@ -1,4 +1,4 @@
-"""``docs/systemd.md``: its drop-ins, configurations and commands are valid, its numbers right."""
+"""``docs/howto/systemd.md``: drop-ins, configurations and commands are valid, numbers right."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.prose import Prose
 from tests.test_etc import load, text_of, unit
 from tests.tree import ROOT, run
 
-SYSTEMD = Prose.read("docs/systemd.md")
+SYSTEMD = Prose.read("docs/howto/systemd.md")
 SERVICE = unit(text_of("corsgate.service"))
 
 
@@ -127,4 +127,4 @@ class SystemdDocTests(SynchronousTestCase):
 
     def test_is_pointed_to(self) -> None:
         """The README leads to it."""
-        self.assertIn("](docs/systemd.md)", Prose.read("README.md").text)
+        self.assertIn("](docs/howto/systemd.md)", Prose.read("README.md").text)

@@ -1,4 +1,4 @@
-"""``docs/operations.md``: its commands work, and it explains all that the daemon can log."""
+"""``docs/howto/operations.md``: its commands work, and it explains all that the daemon can log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.log_texts import Text, logged, warnings
 from tests.prose import Prose
 from tests.tree import ROOT, run
 
-DOCUMENT = Prose.read("docs/operations.md")
+DOCUMENT = Prose.read("docs/howto/operations.md")
 TEXT = DOCUMENT.text
 
 
@@ -62,7 +62,9 @@ class Lines(SynchronousTestCase):
             f"  | `{each.shown}` | what it means | what to do |   (from {each.where})"
             for each in self.missing(found)
         ]
-        said = "add to the tables of 'What it logs' in docs/operations.md:\n" + "\n".join(rows)
+        said = "add to the tables of 'What it logs' in docs/howto/operations.md:\n" + "\n".join(
+            rows
+        )
         self.assertEqual(rows, [], said)
 
     def test_configuration(self) -> None:
@@ -73,7 +75,7 @@ class Lines(SynchronousTestCase):
             f"  | `{each.shown}` | {found[each].shown} |   (from {each.where})"
             for each in self.missing(found)
         ]
-        said = "add to 'Warnings about the configuration' in docs/operations.md:\n"
+        said = "add to 'Warnings about the configuration' in docs/howto/operations.md:\n"
         self.assertEqual(rows, [], said + "\n".join(rows))
 
     def test_rows(self) -> None:
@@ -197,11 +199,11 @@ class Alerts(SynchronousTestCase):
 
 
 class Figures(SynchronousTestCase):
-    """Capacity follows from the figures of docs/performance.md."""
+    """Capacity follows from the figures of docs/explanation/performance.md."""
 
     def test_capacity(self) -> None:
         """Each is a second over the CPU time of the load, to two digits."""
-        performance = (ROOT / "docs/performance.md").read_text("utf-8")
+        performance = (ROOT / "docs/explanation/performance.md").read_text("utf-8")
         titles = {load.name: load.title for load in LOADS}
         found = [row for row in rows("Capacity") if "make bench" in row[-1]]
         self.assertGreater(len(found), 5)
@@ -222,4 +224,4 @@ class Figures(SynchronousTestCase):
 
     def test_is_pointed_to(self) -> None:
         """The README leads to it."""
-        self.assertIn("](docs/operations.md)", Prose.read("README.md").text)
+        self.assertIn("](docs/howto/operations.md)", Prose.read("README.md").text)

@@ -20,12 +20,14 @@ from pathlib import Path
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.running import Gate
 from tests.test_architecture import imports
 from tests.tree import ROOT, TWISTD, files, made, run
 
 TOP = ("CHANGELOG.md", "LICENSE", "MANIFEST.in", "Makefile", "README.md")
 SETUP = ("pyproject.toml", "setup.cfg")
 
+APP = "http://localhost:4200"
 METRICS = ("families.py", "metrics.py")
 """The modules of the admin listener that need prometheus-client."""
 
@@ -96,7 +98,8 @@ class ArchiveTests(SynchronousTestCase):
         """The wheel, made from the sdist, holds every module, the plugin and the demo's files."""
         with zipfile.ZipFile(build().wheel) as wheel:
             found = {name for name in wheel.namelist() if ".dist-info/" not in name}
-        self.assertEqual(found, names("corsgate", "twisted"))
+        shared = {f"corsgate-0.1.0.data/data/{name}" for name in names("share")}
+        self.assertEqual(found, names("corsgate", "twisted") | shared)
         self.assertIn("twisted/plugins/corsgate_plugin.py", found)
         self.assertIn("corsgate/py.typed", found)
 
@@ -108,7 +111,7 @@ class ArchiveTests(SynchronousTestCase):
             }
         found = {name for name in found if not name.startswith("corsgate.egg-info/")} - {"PKG-INFO"}
         code = ("bench", "corsgate", "examples", "tests", "twisted")
-        places = (*code, "etc", "docs", ".ci", *TOP, *SETUP)
+        places = (*code, "etc", "docs", "share", ".ci", *TOP, *SETUP)
         self.assertEqual(found, names(*places))
 
     def test_metadata(self) -> None:
@@ -122,7 +125,10 @@ class ArchiveTests(SynchronousTestCase):
         needed = [text for text in said.get_all("Requires-Dist", []) if "extra ==" not in text]
         self.assertEqual(
             projects(needed),
-            {"twisted", "treq", "service-identity", "attrs", "httptools", "publicsuffixlist"},
+            {
+                *("twisted", "treq", "service-identity", "attrs", "httptools"),
+                *("publicsuffixlist", "shtab"),
+            },
         )
         self.assertIn("corsgate = corsgate.cli:main", commands)
 
@@ -155,7 +161,7 @@ class RequirementTests(SynchronousTestCase):
             own: The packages of the checkout itself that may be imported there.
             of: The extra whose modules to look at; empty for those of no extra, None for all.
         """
-        own = {"corsgate", "tests", *(["bench"] if place == "tests" else [])}
+        own = {"corsgate", "tests", *(["bench", "docs"] if place == "tests" else [])}
         comes_with = {name for need in declared for name in projects(requires(need) or ())}
         owners = packages_distributions()
         missing = {
@@ -197,7 +203,7 @@ class RequirementTests(SynchronousTestCase):
         setup = metadata()
         needed = setup["options"]["install_requires"].splitlines()
         declared = projects([*needed, *setup["options.extras_require"]["test"].splitlines()])
-        self.check("tests", declared, own=("bench", "corsgate", "tests"))
+        self.check("tests", declared, own=("bench", "corsgate", "docs", "tests"))
         self.check("examples", declared)
 
 
@@ -249,6 +255,13 @@ class InstallTests(SynchronousTestCase):
             # The demo's password is no secret, so it stands where the umask lets others read it.
             self.assertIn("credentials.box.password: the secret is written in this file", line)
 
+        # As pipx and uvx run it: no twistd on the PATH.
+        quick = [str(command), "run", "http://127.0.0.1:1", "--allow", APP]
+        with Gate([*quick, "--listen", "tcp:0:interface=127.0.0.1"], {"PATH": ""}) as gate:
+            response = gate.get("/x", APP)
+            self.assertEqual(response.status, 502)
+            self.assertEqual(response.headers["Access-Control-Allow-Origin"], APP)
+
         script = (
             "import corsgate, importlib.resources as r\n"
             "print(corsgate.__file__)\n"
@@ -268,6 +281,10 @@ class InstallTests(SynchronousTestCase):
         """``pip install .``"""
         environment = self.install(copy_tree())
         self.check(environment, self.site_packages(environment))
+        for page in ("man1/corsgate.1", "man5/corsgate.toml.5"):
+            # man looks there for the programs of the environment.
+            installed = environment / "share" / "man" / page
+            self.assertEqual(installed.read_bytes(), (ROOT / "share/man" / page).read_bytes())
 
     def test_editable(self) -> None:
         """``pip install --editable .``"""

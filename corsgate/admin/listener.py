@@ -89,7 +89,7 @@ class AdminService(Service):
     def startService(self) -> None:
         """Log where it listens."""
         super().startService()
-        self._announce()
+        self._announce(in_summary=True)
 
     def stopService(self) -> Deferred[Any]:
         """Listen until the gate has drained, then close all connections."""
@@ -155,11 +155,17 @@ class AdminService(Service):
         self.port, self._site, self._listen = port, site, text
         return None
 
-    def _announce(self) -> None:
-        if self.port is not None:
-            address = address_text(self.port.getHost())
-            url = address if address.startswith("unix:") else f"http://{address}/"
-            self._log.info("status and metrics: {url}", url=url)
+    @property
+    def url(self) -> str | None:
+        """The address of the status page, or the path of the socket; None if there is neither."""
+        if self.port is None:
+            return None
+        address = address_text(self.port.getHost())
+        return address if address.startswith("unix:") else f"http://{address}/"
+
+    def _announce(self, *, in_summary: bool = False) -> None:
+        if self.url is not None:
+            self._log.info("status and metrics: {url}", url=self.url, in_summary=in_summary)
 
     def _close(self) -> Deferred[Any]:
         port, site = self.port, self._site

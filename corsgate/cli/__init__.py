@@ -17,8 +17,8 @@ class Command:
     """A subcommand.
 
     Attributes:
-        module: The module with its ``main(argv) -> int``. It is imported only when the command
-            runs, so that no command waits for the imports of another.
+        module: The module with its ``parser()`` and ``main(argv) -> int``. It is imported only when
+            the command runs, so that no command waits for the imports of another.
         help: One line of help.
     """
 
@@ -28,6 +28,11 @@ class Command:
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
+        "run": Command(module="corsgate.cli.run", help="run the gate in the foreground"),
+        "adopt": Command(
+            module="corsgate.cli.adopt",
+            help="look at a box, write a configuration for it, and prove it",
+        ),
         "check": Command(
             module="corsgate.cli.check", help="report every fault and warning in a configuration"
         ),
@@ -48,11 +53,36 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             module="corsgate.cli.schema",
             help="print the JSON Schema of configurations, for editors",
         ),
+        "completion": Command(
+            module="corsgate.cli.completion",
+            help="print a script that completes commands in a shell",
+        ),
         "demo": Command(
             module="corsgate.demo.run", help="run a closed box, an app and the gate between them"
         ),
     }
 )
+
+
+def parser(*, is_whole: bool = False) -> argparse.ArgumentParser:
+    """Return the parser of the command line.
+
+    Args:
+        is_whole: Whether the options of every command are in it, for documents and completion.
+            That imports all commands.
+    """
+    whole = argparse.ArgumentParser(
+        prog="corsgate",
+        description="A CORS gateway: it lets browser apps call REST APIs without CORS support.",
+        epilog="Each command has its own --help, with an example.",
+    )
+    whole.add_argument("--version", action="version", version=f"corsgate {version('corsgate')}")
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        commands.add_parser(name, help=command.help)
+        if is_whole:
+            commands.choices[name] = import_module(command.module).parser()
+    return whole
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,14 +99,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments and arguments[0] in COMMANDS:
         module = import_module(COMMANDS[arguments[0]].module)
         return int(module.main(arguments[1:]))
-    parser = argparse.ArgumentParser(
-        prog="corsgate",
-        description="A CORS gateway. To run the daemon itself: twistd corsgate --config FILE",
-        epilog="Each command has its own --help, with an example.",
-    )
-    parser.add_argument("--version", action="version", version=f"corsgate {version('corsgate')}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, command in COMMANDS.items():
-        commands.add_parser(name, help=command.help)
-    parser.parse_args(arguments)
+    parser().parse_args(arguments)
     return 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import time
@@ -9,7 +10,8 @@ from collections.abc import Sequence
 
 import attrs
 
-from corsgate.cli.usage import FINE, FOUND, parser
+from corsgate.cli import usage
+from corsgate.cli.usage import FINE, FOUND
 from corsgate.config.model.values import Config
 from corsgate.config.sections.tls import tls_findings
 from corsgate.config.toml.lines import key_lines, key_text, line_of
@@ -27,12 +29,17 @@ that this machine lacks for it. No port is opened, so a port in use is only repo
 exit status: 0 no faults (there may be warnings), 1 faults, 2 bad usage"""
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    options = usage.parser("check", _DESCRIPTION, "corsgate check --json etc/demo.toml")
+    options.add_argument("file", metavar="FILE", help="the configuration file (TOML)")
+    options.add_argument("--json", action="store_true", help="print JSON")
+    return options
+
+
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit status."""
-    options = parser("check", _DESCRIPTION, "corsgate check --json etc/demo.toml")
-    options.add_argument("file", metavar="FILE")
-    options.add_argument("--json", action="store_true", help="print JSON")
-    given = options.parse_args(argv)
+    given = parser().parse_args(argv)
     # Creating an endpoint needs a reactor, although no port is opened.
     from twisted.internet import reactor
 

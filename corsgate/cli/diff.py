@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Sequence
 
+from corsgate.cli import usage
 from corsgate.cli.load import load
-from corsgate.cli.usage import FINE, FOUND, complain, parser
+from corsgate.cli.usage import FINE, FOUND, complain
 from corsgate.config.diff import differences
 from corsgate.errors import ConfigError
 
@@ -18,13 +20,18 @@ machine can't read a secret, only a change of its source is reported.
 exit status: 0 no difference, 1 differences, 2 a file can't be read or has faults"""
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    options = usage.parser("diff", _DESCRIPTION, "corsgate diff etc/minimal.toml etc/demo.toml")
+    options.add_argument("old", metavar="OLD", help="the configuration file before the change")
+    options.add_argument("new", metavar="NEW", help="the configuration file after the change")
+    options.add_argument("--json", action="store_true", help="print JSON")
+    return options
+
+
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit status."""
-    options = parser("diff", _DESCRIPTION, "corsgate diff etc/minimal.toml etc/demo.toml")
-    options.add_argument("old", metavar="OLD")
-    options.add_argument("new", metavar="NEW")
-    options.add_argument("--json", action="store_true", help="print JSON")
-    given = options.parse_args(argv)
+    given = parser().parse_args(argv)
     try:
         old, new = load(given.old), load(given.new)
     except ConfigError as error:

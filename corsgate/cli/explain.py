@@ -10,10 +10,11 @@ from textwrap import indent
 
 import attrs
 
+from corsgate.cli import usage
 from corsgate.cli.box_refusal import box_refusal
 from corsgate.cli.live import NoAnswer, send
 from corsgate.cli.load import load
-from corsgate.cli.usage import FINE, FOUND, TROUBLE, complain, parser
+from corsgate.cli.usage import FINE, FOUND, TROUBLE, complain
 from corsgate.config.toml.lines import Path
 from corsgate.config.toml.writer import Toml, toml_tables
 from corsgate.cors.names import KNOWN_METHODS
@@ -59,7 +60,7 @@ _REDIRECTED = frozenset(
 
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit status."""
-    options = _parser()
+    options = parser()
     given = options.parse_args(argv)
     if not given.live and given.config is None and given.error is None:
         options.error("give --config FILE or --live")
@@ -76,8 +77,9 @@ def main(argv: Sequence[str]) -> int:
         return complain(str(error))
 
 
-def _parser() -> argparse.ArgumentParser:
-    options = parser("explain", _DESCRIPTION, _EXAMPLE)
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    options = usage.parser("explain", _DESCRIPTION, _EXAMPLE)
     options.add_argument("url", metavar="URL", nargs="?", help="the full URL that the page calls")
     options.add_argument("--config", metavar="FILE", help="use this configuration")
     options.add_argument("--live", action="store_true", help="send the requests to the server")

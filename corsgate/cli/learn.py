@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from corsgate.cli import usage
 from corsgate.cli.live import NoAnswer, send
-from corsgate.cli.usage import FINE, FOUND, TROUBLE, complain, parser
+from corsgate.cli.usage import FINE, FOUND, TROUBLE, complain
 from corsgate.cors.faults import LONGEST_MAX_AGE_S
 from corsgate.errors import BadValue
 from corsgate.explain.browser import delta_seconds, fetch
@@ -39,7 +40,7 @@ corsgate learn --from https://api.example.com/v1 --origin https://app.example.co
 
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit status."""
-    options = _parser()
+    options = parser()
     given = options.parse_args(argv)
     live = given.source.startswith(("http://", "https://"))
     if live and given.origin is None:
@@ -72,8 +73,9 @@ def _named(source: str) -> str:
     return f"{url.origin.decode('ascii')}{url.path}"
 
 
-def _parser() -> argparse.ArgumentParser:
-    options = parser("learn", _DESCRIPTION, _EXAMPLE)
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    options = usage.parser("learn", _DESCRIPTION, _EXAMPLE)
     options.add_argument(
         "--from", dest="source", metavar="LOG|URL", required=True, help='"-" is standard input'
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -11,7 +12,8 @@ from argparse import ArgumentTypeError
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from corsgate.cli.usage import FINE, FOUND, complain, parser
+from corsgate.cli import usage
+from corsgate.cli.usage import FINE, FOUND, complain
 from corsgate.daemon.control import RELOAD, control_address, peer_of
 
 DEFAULT_PIDFILE = "twistd.pid"
@@ -41,13 +43,18 @@ class _Refused(Exception):
     """This user may not ask the daemon."""
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the command and return its exit status."""
-    options = parser("reload", _DESCRIPTION, "corsgate reload --pidfile /run/corsgate.pid")
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    options = usage.parser("reload", _DESCRIPTION, "corsgate reload --pidfile /run/corsgate.pid")
     which = options.add_mutually_exclusive_group()
     which.add_argument("--pid", type=_pid, metavar="N", help="the daemon's process id")
     which.add_argument("--pidfile", metavar="FILE", help="the file with the daemon's process id")
-    given = options.parse_args(argv)
+    return options
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return its exit status."""
+    given = parser().parse_args(argv)
     pid = given.pid
     if pid is None:
         name = given.pidfile or DEFAULT_PIDFILE

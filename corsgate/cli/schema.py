@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Sequence
 
-from corsgate.cli.usage import FINE, parser
+from corsgate.cli import usage
+from corsgate.cli.usage import FINE
 from corsgate.config.schema import config_schema
 
 _DESCRIPTION = """\
@@ -16,8 +18,13 @@ path or URL).
 exit status: 0"""
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    return usage.parser("schema", _DESCRIPTION, "corsgate schema > corsgate.schema.json")
+
+
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit status."""
-    parser("schema", _DESCRIPTION, "corsgate schema > corsgate.schema.json").parse_args(argv)
+    parser().parse_args(argv)
     print(json.dumps(config_schema(), indent=2))
     return FINE

@@ -11,15 +11,17 @@ import attrs
 from corsgate.config.diff_credentials import PAIRS, by_origin_changes, pair_changes
 from corsgate.config.diff_reach import COMPARED, Change, destination, reach_changes
 from corsgate.config.diff_signing import credentials_text, part_pairs
+from corsgate.config.keys import key_of
 from corsgate.config.model.admin import Admin
 from corsgate.config.model.balancing import Ejection, Fallback, HealthCheck, Sticky
 from corsgate.config.model.certificates import CertifiedKey
 from corsgate.config.model.header_rules import HeaderRules
 from corsgate.config.model.rules import SHOWN_LENGTH, show
 from corsgate.config.model.session import Csrf, Expired
-from corsgate.config.model.units import format_duration, format_size, is_size
+from corsgate.config.model.units import format_duration, format_size
 from corsgate.config.model.upstream_tls import UpstreamTls
 from corsgate.config.model.values import Config, Cors, Limits, Listener, Route, Server, Upstream
+from corsgate.config.toml.keys import AnyKey, Key, by_hand
 from corsgate.config.toml.lines import key_text
 
 
@@ -49,27 +51,11 @@ class Difference:
         return f"{self.kind.value} {self.where}: {self.words}"
 
 
-_LISTS: Mapping[str, tuple[str, str]] = {
-    "allow_origins": ("pages of {} may call it", "pages of {} may no longer call it"),
-    "allow_methods": ("pages may use {}", "pages may no longer use {}"),
-    "allow_headers": ("pages may send the header {}", "pages may no longer send the header {}"),
-    "expose_headers": ("pages may read the header {}", "pages may no longer read the header {}"),
-    "discovered": ("it has the servers of {}", "it no longer has the servers of {}"),
-    "aliases": (
-        "URLs of {} in responses become the gate's",
-        "URLs of {} in responses no longer become the gate's",
-    ),
-    "pass_headers": ("clients may send {}", "clients may no longer send {}"),
-    "forwarded": ("it gets the field {}", "it no longer gets the field {}"),
-    "set": ("it has {}", "it no longer has {}"),
-    "add": ("it also has {}", "it no longer also has {}"),
-    "remove": ("{} is removed", "{} is no longer removed"),
-    "pin": ("servers with the key {} are accepted", "the key {} is no longer accepted"),
-    "methods": ("it serves {}", "it no longer serves {}"),
-    "hosts": ("the host {} is served", "the host {} is no longer served"),
-    "trusted_proxies": ("proxies in {} are trusted", "proxies in {} are no longer trusted"),
+_WITHOUT_A_KEY: Mapping[str, tuple[str, str, str]] = {
+    "discovered": ("servers", "it has the servers of {}", "it no longer has the servers of {}"),
+    "servers_file": ("servers.file", "", ""),
 }
-"""How to describe added and removed entries of lists."""
+"""What fields are called that no single key sets, and what an added and a removed entry changes."""
 
 _OPEN_ENTRIES: Mapping[str, str] = {
     "*": "any name or origin",
@@ -311,26 +297,35 @@ def _fields(
         before, after = getattr(old, name), getattr(new, name)
         if before == after:
             continue
-        place = where or _key(name)
+        key = key_of(type(old), name) or _named(name)
+        place = where or key.name
         if (
             isinstance(before, tuple)
             and isinstance(after, tuple)
             and not any(isinstance(entry, CertifiedKey) for entry in before + after)
         ):
-            yield from _entries(place, name, before, after)
+            yield from _entries(place, key, before, after)
         elif type(before) is type(after) and isinstance(before, _COMPARED_BY_KEY):
-            yield from _fields(f"{place}, {_key(name)}", before, after)
+            yield from _fields(f"{place}, {key.name}", before, after)
         else:
-            yield _difference(Kind.CHANGES, place, _scalar(name, before, after, place))
+            yield _difference(Kind.CHANGES, place, _scalar(key, before, after, place))
+
+
+def _named(field: str) -> AnyKey:
+    """Return what stands for the key of a field that no single key sets."""
+    name, gives, takes = _WITHOUT_A_KEY.get(field, (field, "", ""))
+    return Key(name, by_hand({}), None, "", example="", gives=gives, takes=takes)
 
 
 def _entries(
-    where: str, name: str, old: tuple[object, ...], new: tuple[object, ...]
+    where: str, key: AnyKey, old: tuple[object, ...], new: tuple[object, ...]
 ) -> Iterator[Difference]:
+    name = key.name
     if name in PAIRS:
         yield from (_difference(Kind.CHANGES, where, w) for w in pair_changes(name, old, new))
         return
-    gives, takes = _LISTS.get(name, (f"{name} has {{}}", f"{name} no longer has {{}}"))
+    gives = key.gives or f"{name} has {{}}"
+    takes = key.takes or f"{name} no longer has {{}}"
     given = [entry for entry in new if entry not in old and not _stands_for(old, entry)]
     taken = [entry for entry in old if entry not in new and not _stands_for(new, entry)]
     yield from (_difference(Kind.TAKES, where, takes.format(_entry(entry))) for entry in taken)
@@ -350,19 +345,19 @@ def _entry(entry: object) -> str:
     return _OPEN_ENTRIES.get(str(entry), str(entry))
 
 
-def _scalar(name: str, old: object, new: object, where: str) -> str:
+def _scalar(key: AnyKey, old: object, new: object, where: str) -> str:
     """Describe how a value changed; don't show a value that may contain a secret."""
-    key = _key(name)
+    name = key.name
     if not (_is_shown(old) and _is_shown(new)):
         return (
-            f"{key} is set"
+            f"{name} is set"
             if old is None
-            else f"{key} is removed"
+            else f"{name} is removed"
             if new is None
-            else f"{key} changed"
+            else f"{name} changed"
         )
-    change = f"{_show(name, new)}, before {_show(name, old)}"
-    return change if where == key else f"{key} is {change}"
+    change = f"{_show(key, new)}, before {_show(key, old)}"
+    return change if where == name else f"{name} is {change}"
 
 
 def _is_shown(value: object) -> bool:
@@ -374,19 +369,19 @@ def _is_shown(value: object) -> bool:
     return value is None or isinstance(value, bool | int | float)
 
 
-def _key(name: str) -> str:
-    return name.removesuffix("_s").removesuffix("_pem")
-
-
-def _show(name: str, value: object) -> str:
+def _show(key: AnyKey, value: object) -> str:
     match value:
-        case None:
+        case None | "":
             return "unset"
+        case bool() if "const" in key.shape:
+            return "unset" if value else str(key.shape["const"])
+        case (str() as host, int() as port):
+            return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         case bool():
             return str(value).lower()
-        case int() | float() if name.endswith("_s"):
+        case int() | float() if key.is_duration:
             return format_duration(value)
-        case int() if is_size(name):
+        case int() if key.is_size:
             return format_size(value)
         case tuple():
             return ", ".join(str(entry) for entry in value)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from corsgate.config.keys import ACCESS_LOG, FILE_KEYS, LIMITS_KEY, LOG_FORMAT, WATCH
 from corsgate.config.model import rules
 from corsgate.config.model.command import Command
 from corsgate.config.model.endpoint import is_loopback
 from corsgate.config.model.values import (
-    LOG_FORMATS,
     Config,
     Cors,
     Credentials,
@@ -19,19 +19,19 @@ from corsgate.config.model.values import (
 )
 from corsgate.config.sections.addresses import warn_of_foreign
 from corsgate.config.sections.admin import exposing_upstreams, read_admin
-from corsgate.config.sections.credentials import read_credentials
+from corsgate.config.sections.credentials import CREDENTIALS, read_credentials
+from corsgate.config.sections.limits import read_limits
 from corsgate.config.sections.listeners import read_hosts, read_listeners
 from corsgate.config.sections.oauth2 import check_token_files
-from corsgate.config.sections.policies import NO_RULES, CorsRules, read_cors
+from corsgate.config.sections.policies import CORS, NO_RULES, CorsRules, read_cors
 from corsgate.config.sections.rebinding import listener_warnings
 from corsgate.config.sections.request_rules import vouching_warnings
-from corsgate.config.sections.routes import read_limits, read_routes
+from corsgate.config.sections.routes import read_routes
 from corsgate.config.sections.secrets import Sources, nobody, run_nothing
-from corsgate.config.sections.upstreams import read_upstream
+from corsgate.config.sections.upstreams import UPSTREAMS, read_upstream
 from corsgate.config.toml.document import load_document
 from corsgate.config.toml.lines import Path
-from corsgate.config.toml.reader import Named, Notes, Table, boolean, checked, text
-from corsgate.config.toml.shape import shape
+from corsgate.config.toml.reader import Named, Notes, Table
 from corsgate.message.host import HostRules, is_loopback_name
 
 
@@ -112,19 +112,19 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
     listeners = read_listeners(top, sources)
     hosts = read_hosts(top)
     credentials: Named[Credentials] = Named.read_or_inline(
-        top, "credentials", lambda table: read_credentials(table, sources)
+        top, CREDENTIALS, lambda table: read_credentials(table, sources)
     )
     upstreams = Named.read(
-        top, "upstreams", lambda name, table: read_upstream(name, table, credentials, sources)
+        top, UPSTREAMS, lambda name, table: read_upstream(name, table, credentials, sources)
     )
     policies = _read_policies(top, cors_rules, listeners, hosts)
     limits = _read_limits(top)
     routes = read_routes(top, upstreams, policies, limits, cors_rules)
-    log_format = top.get("log_format", _log_format, LOG_FORMATS[0])
-    access_log = top.get("access_log", checked(rules.check_plain), None)
-    watch = top.get("watch", boolean, False)
+    log_format = top.get(LOG_FORMAT)
+    access_log = top.get(ACCESS_LOG)
+    watch = top.get(WATCH)
     admin = read_admin(top, listeners)
-    top.finish()
+    top.finish(FILE_KEYS)
 
     if not top.raw.get("routes"):
         notes.add(("routes",), "there is no route", 'write a table [routes."/"]')
@@ -172,22 +172,13 @@ def _read_policies(
     hosts: Sequence[str] | None,
 ) -> Named[Cors]:
     local = serves_only_this_machine(listeners, hosts)
-    return Named.read_or_inline(
-        top, "cors", lambda table: read_cors(table, cors_rules, local=local)
-    )
+    return Named.read_or_inline(top, CORS, lambda table: read_cors(table, cors_rules, local=local))
 
 
 def _read_limits(top: Table) -> Limits:
-    item = top.item("limits")
+    item = top.item(LIMITS_KEY)
     table = None if item is None else item.table("write a table [limits]")
     return Limits() if table is None else read_limits(table, Limits())
-
-
-@shape({"enum": list(LOG_FORMATS)})
-def _log_format(raw: object) -> str:
-    value = text(raw)
-    rules.check_choice(value, LOG_FORMATS)
-    return value
 
 
 def serves_only_this_machine(listeners: Sequence[Listener], hosts: Sequence[str] | None) -> bool:

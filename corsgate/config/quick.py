@@ -3,63 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import ip_address
 
 import attrs
 
-from corsgate.config.model import rules
 from corsgate.config.model.admin import (
     DEFAULT_ADMIN_LISTEN,
     FREE_ADMIN_LISTEN,
     Admin,
     check_not_taken,
 )
-from corsgate.config.model.endpoint import check_endpoint
-from corsgate.config.model.secret import Secret
+from corsgate.config.model.credentials import fields_of
+from corsgate.config.model.endpoint import check_endpoint, is_loopback
 from corsgate.config.model.values import (
-    BasicCredentials,
-    BearerCredentials,
     Config,
     Cors,
     Credentials,
-    DigestCredentials,
     Listener,
     Route,
     Upstream,
 )
 from corsgate.config.parse import serves_only_this_machine
+from corsgate.config.quick_auth import QuickAuth, credentials_of, parse_auth
 from corsgate.config.sections.exposure import CLEAR_FIX, sent_in_clear
 from corsgate.config.sections.policies import NO_RULES, CorsRules
 from corsgate.config.sections.rebinding import listener_warnings
 from corsgate.config.sections.server_url import parse_server
-from corsgate.config.toml.reader import Item, Notes, checked, text
+from corsgate.config.toml.reader import Item, Notes
+from corsgate.config.toml.values import checked, text
 from corsgate.errors import BadValue
 
 DEFAULT_LISTEN = "tcp:5555:interface=127.0.0.1"
 
-# A developer's app may use any method, such as LIST or PROPFIND, and send any header; "*" never
-# includes Authorization (Fetch #cors-preflight).
-_ALLOW_METHODS = ("*",)
-_ALLOW_HEADERS = ("*", "Authorization")
-_AUTH_FIX = "write basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN"
+NAME = "api"
+"""The upstream's name."""
 
 
 def quick_config(
     *,
     upstream: str,
     allow_origins: Sequence[str],
-    auth: str | None = None,
+    auth: str | QuickAuth | None = None,
     listen: str | None = None,
+    allow_credentials: bool = False,
     cors_rules: CorsRules = NO_RULES,
+    has_spnego: bool = True,
 ) -> Config:
     """Build the configuration of one upstream at ``/`` that the given origins may call.
 
     Args:
         upstream: The server's URL.
         allow_origins: At least one origin.
-        auth: ``basic:USER:PASSWORD``, ``digest:USER:PASSWORD`` or ``bearer:TOKEN``, or None. A
-            password may contain colons.
-        listen: An endpoint string; the default is port 5555 on loopback.
+        auth: The credentials, such as ``digest:USER:PASSWORD``, or None.
+        listen: A port, an address and a port, or an endpoint string; the default is port 5555 on
+            loopback.
+        allow_credentials: Whether the browser may send its own credentials, such as cookies.
         cors_rules: Check the policy, as for `parse_config`.
+        has_spnego: Whether the library for NTLM is installed.
 
     Returns:
         The configuration, which has no faults.
@@ -74,17 +74,14 @@ def quick_config(
         return Item(notes, (name,), value)
 
     server = option("--upstream", upstream).read(lambda raw: parse_server(text(raw)))
-    credentials = None if auth is None else option("--auth", auth).read(_parse_auth)
-    endpoint = option("--listen", DEFAULT_LISTEN if listen is None else listen).read(
-        checked(check_endpoint)
-    )
-    policy = Cors(
-        allow_origins=tuple(allow_origins),
-        allow_methods=_ALLOW_METHODS,
-        allow_headers=_ALLOW_HEADERS,
-        expose_headers=("*",),
-        debug=True,
-    )
+    credentials = None
+    if auth is not None:
+        credentials = option("--auth", auth).read(lambda _: _credentials(auth, has_spnego))
+    given = DEFAULT_LISTEN if listen is None else listen_endpoint(listen)
+    endpoint = option("--listen", given).read(checked(check_endpoint))
+    policy = _policy(allow_origins, credentials, allow_credentials)
+    # A gate that other machines reach is no longer one developer's.
+    policy = attrs.evolve(policy, debug=endpoint is None or is_loopback(endpoint))
     origins = option("--allow-origin", allow_origins)
     if not allow_origins:
         origins.wrong("it is missing", "write --allow-origin http://localhost:4200")
@@ -93,7 +90,7 @@ def quick_config(
     config = None
     # Each of these is None only if a fault was recorded.
     if server is not None and endpoint is not None:
-        target = Upstream(name="upstream", servers=(server,), credentials=credentials)
+        target = Upstream(name=NAME, servers=(server,), credentials=credentials)
         config = Config(
             listeners=(Listener(endpoint=endpoint),),
             upstreams={target.name: target},
@@ -103,6 +100,29 @@ def quick_config(
     warnings = notes.finish()
     assert config is not None
     return attrs.evolve(config, admin=_admin(config.listeners[0].endpoint), warnings=warnings)
+
+
+def _credentials(auth: str | QuickAuth, has_spnego: bool) -> Credentials:
+    parsed = parse_auth(auth) if isinstance(auth, str) else auth
+    return credentials_of(parsed, has_spnego=has_spnego)
+
+
+def _policy(
+    origins: Sequence[str], credentials: Credentials | None, allow_credentials: bool
+) -> Cors:
+    """Return the policy of a developer's app: any method, such as LIST or PROPFIND, any header."""
+    # "*" never includes Authorization (Fetch #cors-preflight). Where the gate itself sends that
+    # field, a file must not list it.
+    sends_authorization = credentials is not None and "authorization" in fields_of(credentials)
+    return Cors(
+        allow_origins=tuple(origins),
+        allow_methods=("*",),
+        allow_headers=("*",) if sends_authorization else ("*", "Authorization"),
+        # With credentials "*" is an ordinary name (Fetch #cors-protocol-and-credentials).
+        expose_headers=() if allow_credentials else ("*",),
+        expose_auto=allow_credentials,
+        allow_credentials=allow_credentials,
+    )
 
 
 def _admin(endpoint: str) -> Admin:
@@ -134,16 +154,24 @@ def _check(config: Config, origins: Item, cors_rules: CorsRules) -> None:
         origins.notes.warn(("--listen",), problem, fix)
 
 
-def _parse_auth(raw: object) -> Credentials:
-    """Parse ``--auth``; a fault never shows any part of it except the user name."""
-    kind, _, rest = text(raw).partition(":")
-    if kind == "bearer":
-        rules.check_bearer_token(rest)
-        return BearerCredentials(token=Secret(rest))
-    if kind not in ("basic", "digest"):
-        raise BadValue("it does not start with a kind of credentials", _AUTH_FIX)
-    username, colon, password = rest.partition(":")
-    if not colon:
-        raise BadValue("it has no password", _AUTH_FIX)
-    make = BasicCredentials if kind == "basic" else DigestCredentials
-    return make(username=username, password=Secret(password))
+def listen_endpoint(text: str) -> str:
+    """Return the endpoint that a port, or an address and a port, is short for.
+
+    Args:
+        text: Such as ``5556`` or ``127.0.0.1:5556``. A port alone is one of loopback.
+
+    Returns:
+        The endpoint string; the text unchanged if it is not short for one.
+    """
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdigit() and len(port) <= 5):
+        return text
+    host = host.strip("[]")
+    if host in ("", "localhost"):
+        return f"tcp:{port}:interface=127.0.0.1"
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return text
+    escaped = str(address).replace(":", "\\:")
+    return f"tcp:{port}:interface={escaped}"

@@ -41,7 +41,7 @@ def warnings(cors: Cors, local: bool) -> list[Finding]:
     return [
         *_repeated("allow_origins", cors.allow_origins, str),
         *_covered("allow_origins", patterns),
-        *(_far(patterns) if local else ()),
+        *(_far(patterns) if local else _debug_for_others(cors)),
         *_repeated("allow_methods", cors.allow_methods, str),
         *_method_warnings(cors),
         *_repeated("allow_headers", cors.allow_headers, str.lower),
@@ -195,6 +195,17 @@ def _far(patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Finding]:
                 "keep it if the name does; otherwise serve the page from this machine, or listen"
                 " where its users can reach the gate",
             )
+
+
+def _debug_for_others(cors: Cors) -> Iterator[Finding]:
+    """Return a finding if a developers' setting is still on where other machines are served."""
+    if cors.debug:
+        yield (
+            "debug",
+            "other machines can reach the gate, so it is probably no longer one developer's:"
+            " programs on the gate's own machine get the reason for each refusal",
+            "remove it, or list the developers' pages in debug_origins",
+        )
 
 
 def _is_public(host: str) -> bool:

@@ -21,6 +21,8 @@ class LogObserver:
         place: Where the lines go.
         verbose: Whether to write events that are of no use to an operator, too.
         hidden: The namespaces whose events are not written.
+        summarizes: Whether a summary of the start is shown instead of the events that it is made
+            of, which have a field `in_summary`.
     """
 
     def __init__(
@@ -31,16 +33,20 @@ class LogObserver:
         *,
         verbose: bool = False,
         hidden: Collection[str] = (),
+        summarizes: bool = False,
     ) -> None:
         self._write = write
         self._is_json = log_format == "json"
         self._place = place
         self._verbose = verbose
         self._hidden = hidden
+        self._summarizes = summarizes
 
     def __call__(self, event: LogEvent) -> None:
         """Write an event."""
         if (is_noise(event) and not self._verbose) or event.get("log_namespace") in self._hidden:
+            return
+        if self._summarizes and event.get("in_summary"):
             return
         make = json_line if self._is_json else text_lines
         self._write(make(event, self._place) + "\n")

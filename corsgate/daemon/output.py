@@ -27,6 +27,7 @@ class Output(Service):
 
     Attributes:
         lines: What writes lines to it.
+        has_summary: Whether a person reads it, so that a start is summarized.
     """
 
     _log = Logger()
@@ -38,6 +39,7 @@ class Output(Service):
         assert sys.__stdout__ is not None, "the caller checks has_output"
         self._stream = StandardOutput(sys.__stdout__, self._writer)
         self._place = place_of(1, os.environ)
+        self.has_summary = False
         self.lines = OutputLines(self._writer.put, self._place, lambda: self._writer.lost_lines)
 
     def take_over(self, parent: Any) -> LogObserver | None:
@@ -86,12 +88,15 @@ class Output(Service):
         # On a terminal, the line of a refused request has the reason, so a warning adds nothing.
         is_read_there = place.is_terminal and config.access_log in (None, "-")
         has_reasons = is_read_there and line_format(config.log_format, place) == "text"
+        log_format = chosen or daemon_format(config.log_format, place)
+        self.has_summary = place.is_terminal and log_format == "text"
         return LogObserver(
             self._write,
-            chosen or daemon_format(config.log_format, place),
+            log_format,
             place,
             verbose=verbose,
             hidden=("corsgate.gate.refusals",) if has_reasons else (),
+            summarizes=self.has_summary,
         )
 
     def _write(self, text: str) -> None:

@@ -38,13 +38,14 @@ class Signals(Service):
     def startService(self) -> None:
         """Install the handlers and let the held signals through."""
         super().startService()
-        exit_cleanly_on_signals(self._reactor, self._gate.abort)
+        on_terminal = os.isatty(0)
+        exit_cleanly_on_signals(self._reactor, self._gate.abort, on_terminal=on_terminal)
         settle()
         tidying = Tidying(self._reactor)
         self._reloader.began.append(tidying.began)
         self._reloader.ended.append(lambda _: tidying.ended())
         ignore_unused_signals()
-        if not os.isatty(0):
+        if not on_terminal:
             # On a terminal, SIGHUP means that the terminal was closed. A gate that kept running
             # would hold its port unnoticed.
             reload_on_hangup(self._reactor, self._reload)

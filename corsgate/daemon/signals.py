@@ -45,7 +45,9 @@ def ignore_unused_signals() -> None:
             signal.signal(number, lambda number, frame: None)
 
 
-def exit_cleanly_on_signals(reactor: Any, cut: Callable[[], None]) -> None:
+def exit_cleanly_on_signals(
+    reactor: Any, cut: Callable[[], None], *, on_terminal: bool = False
+) -> None:
     """Make a process exit with status 0 on SIGTERM and SIGINT.
 
     Twisted's own handlers stop the reactor too, but twistd then ends by the signal: the last lines
@@ -54,6 +56,7 @@ def exit_cleanly_on_signals(reactor: Any, cut: Callable[[], None]) -> None:
     Args:
         reactor: The reactor, which need not run yet.
         cut: Called at each signal after the first.
+        on_terminal: Whether a person can send another signal by Ctrl-C.
     """
     asked = False
 
@@ -64,7 +67,8 @@ def exit_cleanly_on_signals(reactor: Any, cut: Callable[[], None]) -> None:
             cut()
             return
         asked = True
-        _log.info("stopping: no new connections; waiting for running requests")
+        again = " (Ctrl-C again cuts them)" if on_terminal else ""
+        _log.info("stopping: no new connections; waiting for running requests{again}", again=again)
         reactor.stop()
 
     def handler(number: int, frame: FrameType | None) -> None:

@@ -284,8 +284,9 @@ def _begin(reactor: IDemoReactor, ports: Ports) -> Deferred[None]:
     return finished
 
 
-def _options(argv: Sequence[str] | None) -> Ports:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    options = argparse.ArgumentParser(
         prog="corsgate demo",
         description="Start a closed box, an app, and the gate between them.",
         epilog="example:\n  corsgate demo --gate-port 5556\n",
@@ -294,7 +295,7 @@ def _options(argv: Sequence[str] | None) -> Ports:
     usual = Ports()
     for name, what in (("box", "closed box"), ("gate", "gate"), ("app", "page")):
         port = getattr(usual, name)
-        parser.add_argument(
+        options.add_argument(
             f"--{name}-port",
             type=int,
             default=port,
@@ -302,8 +303,7 @@ def _options(argv: Sequence[str] | None) -> Ports:
             choices=range(65536),
             help=f"the port of the {what}; 0 for any free port (default: {port})",
         )
-    options = parser.parse_args(argv)
-    return Ports(box=options.box_port, gate=options.gate_port, app=options.app_port)
+    return options
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -315,7 +315,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 after a signal, 1 if the demo could not continue.
     """
-    ports = _options(argv)
+    given = parser().parse_args(argv)
+    ports = Ports(box=given.box_port, gate=given.gate_port, app=given.app_port)
     try:
         react(_begin, (ports,))
     except SystemExit as ended:

@@ -8,6 +8,7 @@ from enum import Enum
 import attrs
 
 ESCAPES = {
+    "bold": "\x1b[1m",
     "dim": "\x1b[2m",
     "red": "\x1b[31m",
     "bold red": "\x1b[1;31m",

@@ -158,6 +158,14 @@ class GateService(Service):
         """The last requests that the CORS decision refused, by route."""
         return self._access_log.refusals
 
+    def warnings(self) -> list[str]:
+        """Return the warnings of the configuration in force, a line each."""
+        of_tls = [
+            Fault(file=self.file, problem=problem, fix="")
+            for problem in tls_warnings(self.config, time.time())
+        ]
+        return warning_lines([*self.config.warnings, *of_tls])
+
     # Start and end.
 
     def privilegedStartService(self) -> None:
@@ -176,11 +184,11 @@ class GateService(Service):
         """Log the listeners and the configuration's warnings, and start the upstreams."""
         super().startService()
         self._access_log.start()
-        self._log_warnings()
+        self._log_warnings(in_summary=True)
         for upstream in self.runtime.upstreams.values():
             upstream.start()
         for line in self._listening.began(self._listening.sockets):
-            self._log.info("{line}", line=line)
+            self._log.info("{line}", line=line, in_summary=True)
 
     def stopService(self) -> Deferred[None]:
         """Accept the connections that wait, stop listening, let requests finish, then close.
@@ -314,13 +322,9 @@ class GateService(Service):
     def _listening(self) -> Listening:
         return self._lasting.listening
 
-    def _log_warnings(self) -> None:
-        of_tls = [
-            Fault(file=self.file, problem=problem, fix="")
-            for problem in tls_warnings(self.config, time.time())
-        ]
-        for warning in warning_lines([*self.config.warnings, *of_tls]):
-            self._log.warn("{caution}", caution=warning)
+    def _log_warnings(self, *, in_summary: bool = False) -> None:
+        for warning in self.warnings():
+            self._log.warn("{caution}", caution=warning, in_summary=in_summary)
 
     def _out_of_descriptors(self) -> None:
         """Close idle connections of clients and to upstreams, so that others can be opened."""

@@ -70,11 +70,11 @@ def summary(config: Config, file: str) -> Iterator[str]:
 def _of_route(route: Route) -> str:
     said = [_callers(route.cors)]
     if route.methods is not None:
-        said.append(f"{_listed(route.methods)} only")
+        said.append(f"{listed(route.methods)} only")
     if route.allow_paths:
         said.append(f"{len(route.allow_paths)} path(s) only")
     if route.by_url:
-        names = _listed([each.name for each in route.by_url])
+        names = listed([each.name for each in route.by_url])
         said.append(f"forwarded to the upstream of the URL: {names}")
     else:
         said.append(f"forwarded to {route.upstream.name}")
@@ -86,15 +86,13 @@ def _callers(cors: Cors | None) -> str:
         return "no cross-origin access"
     if "*" in cors.allow_origins:
         return "any origin may call"
-    return f"{_listed(cors.allow_origins)} may call"
+    return f"{listed(cors.allow_origins)} may call"
 
 
 def _of_upstream(upstream: Upstream) -> str:
     servers = [server.origin + server.base_path for server in upstream.servers]
     servers += [str(each) for each in upstream.discovered]
-    said = [_listed(servers), _kind(upstream.credentials)]
-    if upstream.credentials_by_origin:
-        said[-1:] = _kinds_by_origin(upstream)
+    said = [listed(servers), *kinds(upstream)]
     if len(servers) > 1:
         said.append(f"balanced by {upstream.balancing.balance}")
     if upstream.balancing.health is not None:
@@ -104,8 +102,11 @@ def _of_upstream(upstream: Upstream) -> str:
     return f"upstream {upstream.name}: {', '.join(said)}"
 
 
-def _kinds_by_origin(upstream: Upstream) -> Iterator[str]:
-    """Return the kind of each origin's credentials, and what all others get."""
+def kinds(upstream: Upstream) -> Iterator[str]:
+    """Return the kind of an upstream's credentials; of several, also the origins they are for."""
+    if not upstream.credentials_by_origin:
+        yield _kind(upstream.credentials)
+        return
     for each in upstream.credentials_by_origin:
         yield f"{_kind(each.credentials)} for {each.origin}"
     if upstream.credentials is None:
@@ -148,7 +149,7 @@ def _joined(items: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(items[:-1]), items[-1])))
 
 
-def _listed(items: Sequence[str]) -> str:
+def listed(items: Sequence[str]) -> str:
     """Return items with commas in between, the last ones counted if they are too many."""
     shown = ", ".join(items[:MAX_LISTED])
     more = len(items) - MAX_LISTED

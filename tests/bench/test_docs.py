@@ -1,4 +1,4 @@
-"""``docs/performance.md``: its commands are understood, and it explains what is measured."""
+"""``docs/explanation/performance.md``: its commands are understood, each measurement explained."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.report import END, START
 from tests.prose import Prose
 from tests.tree import ROOT
 
-DOCUMENT = Prose.read("docs/performance.md")
+DOCUMENT = Prose.read("docs/explanation/performance.md")
 PARSERS = {"bench": run.parser, "bench-scale": scale.parser}
 
 

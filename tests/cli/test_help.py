@@ -15,7 +15,7 @@ from tests.learn.test_minimal import RECORD
 from tests.tree import ROOT, run
 
 APP = "https://app.example.com"
-STATUSES = {"check": 0, "explain": 1, "learn": 0, "diff": 1, "schema": 0}
+STATUSES = {"check": 0, "explain": 1, "learn": 0, "diff": 1, "schema": 0, "completion": 0}
 
 
 class HelpTests(SynchronousTestCase):

@@ -8,12 +8,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.admin import DEFAULT_ADMIN_LISTEN, FREE_ADMIN_LISTEN, Admin
 from corsgate.config.model.values import (
+    AutoCredentials,
     BasicCredentials,
     BearerCredentials,
     Config,
     Cors,
     DigestCredentials,
+    HeaderCredentials,
     Listener,
+    NtlmCredentials,
     Route,
     Secret,
     Server,
@@ -54,7 +57,7 @@ class RightTests(SynchronousTestCase):
     def test_least(self) -> None:
         """An upstream and an origin make a loopback gate with one route and a wide policy."""
         upstream = Upstream(
-            name="upstream", servers=(Server(scheme="http", host="localhost", port=8000),)
+            name="api", servers=(Server(scheme="http", host="localhost", port=8000),)
         )
         policy = Cors(
             allow_origins=(ORIGIN,),
@@ -66,7 +69,7 @@ class RightTests(SynchronousTestCase):
         self.assertEqual(
             Config(
                 listeners=(Listener(endpoint="tcp:5555:interface=127.0.0.1"),),
-                upstreams={"upstream": upstream},
+                upstreams={"api": upstream},
                 routes=(Route(prefix="/", upstream=upstream, cors=policy),),
                 admin=Admin(),
             ),
@@ -90,17 +93,67 @@ class RightTests(SynchronousTestCase):
             "basic:user:pass": BasicCredentials(username="user", password=Secret("pass")),
             "digest:user:a:b:": DigestCredentials(username="user", password=Secret("a:b:")),
             "basic::key": BasicCredentials(username="", password=Secret("key")),
+            "auto:user:a:b": AutoCredentials(username="user", password=Secret("a:b")),
+            "ntlm:OFFICE\\user:a": NtlmCredentials(username="OFFICE\\user", password=Secret("a")),
+            "header:X-Key:a:b": HeaderCredentials(name="X-Key", value=Secret("a:b")),
             "bearer:abc.def": BearerCredentials(token=Secret("abc.def")),
             None: None,
         }
         for auth, credentials in cases.items():
             config = quick_config(upstream=URL, allow_origins=[ORIGIN], auth=auth)
-            self.assertEqual(credentials, config.upstreams["upstream"].credentials)
+            self.assertEqual(credentials, config.upstreams["api"].credentials)
 
     def test_listen(self) -> None:
-        """Another endpoint may be named."""
-        config = quick_config(upstream=URL, allow_origins=[ORIGIN], listen="tcp:0")
-        self.assertEqual((Listener(endpoint="tcp:0"),), config.listeners)
+        """Another endpoint may be named, or a port; a port alone is one of loopback."""
+        for listen, endpoint in (
+            ("tcp:0", "tcp:0"),
+            ("5556", "tcp:5556:interface=127.0.0.1"),
+            (":5556", "tcp:5556:interface=127.0.0.1"),
+            ("localhost:5556", "tcp:5556:interface=127.0.0.1"),
+            ("127.0.0.2:5556", "tcp:5556:interface=127.0.0.2"),
+            ("[::1]:5556", "tcp:5556:interface=\\:\\:1"),
+        ):
+            config = quick_config(upstream=URL, allow_origins=[ORIGIN], listen=listen)
+            self.assertEqual((Listener(endpoint=endpoint),), config.listeners)
+        for listen in ("99999", "app.example:5556", "5556x", "tcp:x"):
+            (fault,) = quick_faults(listen=listen)
+            self.assertIn("--listen", fault)
+
+    def test_debug(self) -> None:
+        """Reasons are given only where no other machine can reach the gate."""
+        for listen, debug in ((None, True), ("[::1]:0", True), ("tcp:0", False)):
+            cors = quick_config(upstream=URL, allow_origins=[ORIGIN], listen=listen).routes[0].cors
+            assert cors is not None
+            self.assertEqual(cors.debug, debug)
+
+    def test_allow_credentials(self) -> None:
+        """With the browser's credentials, response headers are listed: ``*`` is a name then."""
+        config = quick_config(
+            upstream=URL, allow_origins=[ORIGIN], allow_credentials=True, cors_rules=CORS_RULES
+        )
+        cors = config.routes[0].cors
+        assert cors is not None
+        self.assertTrue(cors.allow_credentials)
+        self.assertTrue(cors.expose_auto)
+        self.assertEqual(((), ("*",)), (cors.expose_headers, cors.allow_methods))
+        with self.assertRaises(ConfigError) as caught:
+            quick_config(
+                upstream=URL, allow_origins=["*"], allow_credentials=True, cors_rules=CORS_RULES
+            )
+        self.assertIn("can't go with allow_credentials", str(caught.exception))
+
+    def test_authorization_of_scripts(self) -> None:
+        """A script may send Authorization unless the gate itself does."""
+        for auth, listed in (
+            (None, True),
+            ("header:X-Key:a", True),
+            ("header:Authorization:a", False),
+            ("digest:a:b", False),
+            ("bearer:a", False),
+        ):
+            cors = quick_config(upstream=URL, allow_origins=[ORIGIN], auth=auth).routes[0].cors
+            assert cors is not None
+            self.assertEqual("Authorization" in cors.allow_headers, listed, auth)
 
     def test_patterns(self) -> None:
         """A pattern is fine; what needs a key that names a danger needs a file."""
@@ -118,18 +171,14 @@ class RightTests(SynchronousTestCase):
                 quick_config(upstream=URL, allow_origins=[origin], cors_rules=CORS_RULES)
             self.assertIn(f"set {key} = true in a configuration file", str(caught.exception))
 
-    def test_a_scripts_own_login_is_dropped(self) -> None:
-        """The user did not write the policy, so that its Authorization is no fault."""
-        quick_config(upstream=URL, allow_origins=[ORIGIN], auth="bearer:t", cors_rules=CORS_RULES)
-
     def test_off_loopback(self) -> None:
         """With credentials this produces a warning, since there is no option for hosts."""
         told = (
             "command line: --listen: it serves any Host: a site that points its name here "
             "(DNS rebinding) passes for the gate's own and can use the credentials of "
-            'upstream "upstream"; and over plain http browsers do not send Sec-Fetch-*, so '
+            'upstream "api"; and over plain http browsers do not send Sec-Fetch-*, so '
             "any page can embed or frame responses that need the credentials of upstream "
-            '"upstream"; leave it out, or use a configuration file with certificates and '
+            '"api"; leave it out, or use a configuration file with certificates and '
             "hosts"
         )
         for listen, auth, expected in (
@@ -147,12 +196,25 @@ class FaultTests(SynchronousTestCase):
 
     def test_auth(self) -> None:
         """A fault of --auth does not show its value."""
-        forms = "write basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN"
+        forms = (
+            "write basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN; the kinds are "
+            '"basic", "digest", "auto", "ntlm", "bearer" or "header"'
+        )
         cases = {
             "": f"it does not start with a kind of credentials; {forms}",
             "secret": f"it does not start with a kind of credentials; {forms}",
             "oauth2:secret": f"it does not start with a kind of credentials; {forms}",
-            "basic:secret": f"it has no password; {forms}",
+            "basic:secret": (
+                "it has no password; write --auth basic:USER --auth-env VARIABLE, with the "
+                "password in the variable"
+            ),
+            "digest": (
+                "it has no user name; write --auth digest:USER --auth-env VARIABLE, with the "
+                "password in the variable"
+            ),
+            "header:X\r\n:secret": (
+                '"X\\u000d\\u000a" is not a header name; write a name, such as "X-Api-Key"'
+            ),
             "digest:user:": "the secret is empty; add a value",
             "digest:a\nb:secret": '"a\\u000ab" contains control characters; remove them',
             "bearer:": "the secret is empty; add a value",
@@ -172,14 +234,14 @@ class FaultTests(SynchronousTestCase):
             [
                 'command line: --upstream: "localhost:8000" has no scheme; '
                 'write "http://localhost:8000"',
-                "command line: --auth: it has no password; "
-                "write basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN",
-                'command line: --listen: "5555" is not an endpoint; '
+                "command line: --auth: it has no password; write --auth basic:USER --auth-env "
+                "VARIABLE, with the password in the variable",
+                'command line: --listen: "any" is not an endpoint; '
                 'write "tcp:5555:interface=127.0.0.1"',
                 "command line: --allow-origin: it is missing; "
                 "write --allow-origin http://localhost:4200",
             ],
-            quick_faults("localhost:8000", (), "basic:user", "5555"),
+            quick_faults("localhost:8000", (), "basic:user", "any"),
         )
 
     def test_any_origin(self) -> None:
@@ -188,7 +250,7 @@ class FaultTests(SynchronousTestCase):
         self.assertEqual(
             [
                 "command line: --allow-origin: the policy allows any origin, and the upstream "
-                '"upstream" has credentials: every page on the web could act with them; '
+                '"api" has credentials: every page on the web could act with them; '
                 "list the origins, with one option for each"
             ],
             quick_faults(allow_origins=("*",), auth="basic:user:password"),

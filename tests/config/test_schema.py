@@ -9,11 +9,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config import schema as module
 from corsgate.config.parse import parse_config
 from corsgate.config.schema import config_schema
-from corsgate.config.toml.reader import Notes, Table
-from corsgate.config.toml.shape import shape, shape_of
 from corsgate.errors import ConfigError
 from tests.tree import ROOT
 
@@ -232,11 +229,6 @@ class SchemaTests(SynchronousTestCase):
                 self.assertNotIn("None", schema["description"], (path, key))
                 self.assertNotIn("`", schema["description"], (path, key))
 
-    def test_no_words_for_nothing(self) -> None:
-        """The schema's own descriptions are all of keys that exist."""
-        keys = {key for _, table in tables(SCHEMA) for key in table["properties"]}
-        self.assertEqual({*module._TOP, *module._BELOW} - keys, set())
-
     def test_defaults(self) -> None:
         """Defaults are written as in a file."""
         limits = SCHEMA["properties"]["limits"]["properties"]
@@ -246,21 +238,3 @@ class SchemaTests(SynchronousTestCase):
         self.assertNotIn("default", limits["max_body_bytes"])
         cors = SCHEMA["$defs"]["cors"]["properties"]
         self.assertIs(cors["enforce_origin"]["default"], True)
-
-    def test_unmarked_reader(self) -> None:
-        """A reader without a schema is reported by its key."""
-        notes = Notes(file="f", lines={})
-        Table(notes, (), {}).get("new_key", lambda raw: raw, None)
-        builder = module._Builder(notes.asked)
-        error = self.assertRaises(ValueError, builder.table, ())
-        self.assertIn("new_key", str(error))
-
-    def test_shape(self) -> None:
-        """A mark leaves the reader as it is."""
-
-        @shape({"type": "string"})
-        def reader(raw: object) -> object:
-            return raw
-
-        self.assertEqual((reader(1), shape_of(reader)), (1, {"type": "string"}))
-        self.assertIsNone(shape_of(len))

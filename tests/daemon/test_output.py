@@ -26,7 +26,7 @@ from tests.running import PATIENCE_S
 from tests.support import LISTEN, parse
 from tests.tree import ROOT, TWIST, TWISTD, outside
 
-_LISTENS = re.compile(rb"listens on 127\.0\.0\.1:(\d+)")
+_LISTENS = re.compile(rb"(?:listens on 127\.0\.0\.1|Gate +\S*http://localhost):(\d+)")
 _NOISE = ("starting up", "reactor class", "Server Shut Down", "Main loop", "Starting reactor")
 
 
@@ -120,8 +120,10 @@ class ProcessTests(SynchronousTestCase):
         time = r"\x1b\[2m\d\d:\d\d:\d\d\x1b\[0m "
         self.assert_all(
             said.splitlines(),
-            time + "corsgate listens on 127",
-            time + r"route /: http://app.example may call",
+            r"\x1b\[1mcorsgate \d",
+            r"\x1b\[2m  Gate .*\x1b\[36mhttp://localhost:",
+            r"\x1b\[2m  Routes .*http://app.example  .*GET, HEAD, POST",
+            r"\x1b\[2m  Upstreams .*\x1b\[31mconnection refused",
             time + r"\x1b\[33mwarning: request .* on route /: http://127.0.0.1:1: ",
             time + r"\x1b\[31m502\x1b\[0m GET /x\?%1b  ",
             time + r"\x1b\[33m403\x1b\[0m GET .*refused: origin 'http://evil.example' is not",
@@ -134,7 +136,7 @@ class ProcessTests(SynchronousTestCase):
         controller, terminal = os.openpty()
         said = self.gate(controller, terminal, environ={"TERM": "xterm", "NO_COLOR": "1"})
         self.assertNotIn("\x1b", said)
-        self.assert_all(said.splitlines(), r"\d\d:\d\d:\d\d corsgate", r"\d\d:\d\d:\d\d 403 GET")
+        self.assert_all(said.splitlines(), "  Gate  ", r"\d\d:\d\d:\d\d 403 GET")
 
     def journal(self, toml: str = "") -> list[str]:
         """Return the lines that a gate writes to what it takes for the journal."""

@@ -252,7 +252,7 @@ class UnderSystemd(SynchronousTestCase):
             machine.until(SOCKET, "ActiveState", "failed")
             self.assertEqual(machine.show(SOCKET, "Result"), "trigger-limit-hit")
             self.assertEqual(machine.show(SERVICE, "ActiveState"), "failed")
-            # As docs/systemd.md has it.
+            # As docs/howto/systemd.md has it.
             toml = self.toml(self.OVER_SOCKET)
             (machine.root / "etc/corsgate/corsgate.toml").write_text(toml)
             machine.systemctl("start", SOCKET, SERVICE)

@@ -59,13 +59,13 @@ class Rotation(ProcessTestCase):
         await self.assert_complete(daemon, load)
 
     async def test_logrotate(self) -> None:
-        """By logrotate, with the configuration of docs/operations.md."""
+        """By logrotate, with the configuration of docs/howto/operations.md."""
         logrotate = require("logrotate", "logrotate")
         daemon, load = await self.loaded()
         config, state = self.directory / "logrotate.conf", self.directory / "state"
         # logrotate refuses a configuration that others may write to.
         config.touch(0o600)
-        (text,) = Prose.read("docs/operations.md").blocks("logrotate")
+        (text,) = Prose.read("docs/howto/operations.md").blocks("logrotate")
         text = text.replace("/var/log/corsgate/access.log", str(self.log))
         text = text.replace("systemctl reload corsgate", f"kill -HUP {daemon.process.pid}")
         config.write_text(text)

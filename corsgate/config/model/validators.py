@@ -43,19 +43,41 @@ def at_least_one(
         raise BadValue(f"there are no {attribute.name}", "give at least one")
 
 
+@attrs.frozen(kw_only=True)
+class _Between:
+    """A validator of numbers between two bounds."""
+
+    check: Callable[[Any, Any, Any], None]
+    low: float
+    high: float
+
+    def __call__(self, _instance: object, _attribute: object, value: object) -> None:
+        self.check(value, self.low, self.high)
+
+
+def bounds_of(validator: object) -> tuple[float, float] | None:
+    """Return the lowest and the highest number that a validator accepts; None if it has no bounds.
+
+    Args:
+        validator: The validator of an attrs field, which may be optional.
+    """
+    inner = getattr(validator, "validator", validator)
+    return (inner.low, inner.high) if isinstance(inner, _Between) else None
+
+
 def seconds(low: float, high: float) -> Validator[float]:
     """Make a validator of durations from `low` to `high`, in seconds."""
-    return rule(lambda value: rules.check_seconds(value, low, high))
+    return _Between(check=rules.check_seconds, low=low, high=high)
 
 
 def size(low: int, high: int) -> Validator[int]:
     """Make a validator of sizes from `low` to `high`, in bytes."""
-    return rule(lambda value: rules.check_bytes(value, low, high))
+    return _Between(check=rules.check_bytes, low=low, high=high)
 
 
 def count(low: int, high: int) -> Validator[int]:
     """Make a validator of numbers from `low` to `high`."""
-    return rule(lambda value: rules.check_between(value, low, high))
+    return _Between(check=rules.check_between, low=low, high=high)
 
 
 def choice(choices: tuple[str, ...]) -> Validator[str]:

@@ -7,9 +7,30 @@ from collections.abc import Iterable, Sequence
 from corsgate.config.model import rules
 from corsgate.config.model.addresses import COOKIES, Addresses, alias_endpoint, check_alias
 from corsgate.config.model.values import Server, Upstream
-from corsgate.config.toml.reader import Notes, Table, checked, text
-from corsgate.config.toml.shape import shape
+from corsgate.config.toml.keys import Key, list_of
+from corsgate.config.toml.reader import Notes, Table
+from corsgate.config.toml.values import checked, choice
 from corsgate.message.uri_mapping import Endpoint, server_endpoints
+
+ALIASES = list_of(
+    "aliases",
+    checked(check_alias),
+    "Other origins that the servers use for themselves in URLs of responses. These URLs become the"
+    " gate's.",
+    entry='"http://box.lan"',
+    gives="URLs of {} in responses become the gate's",
+    takes="URLs of {} in responses no longer become the gate's",
+)
+COOKIES_KEY = Key(
+    "cookies",
+    choice(COOKIES),
+    None,
+    '"adapt" makes cookies work at the gate, and "pass" leaves them unchanged. "drop" removes'
+    " Set-Cookie from responses and Cookie from requests. The default is"
+    ' "adapt", or "drop" with credentials_by_origin.',
+    example='"drop"',
+    shown_default='"adapt"',
+)
 
 
 def read_addresses(
@@ -27,8 +48,8 @@ def read_addresses(
     Returns:
         Their values. A faulty value is recorded, and replaced by the default.
     """
-    aliases = table.list_of("aliases", checked(check_alias), '"http://box.lan"') or ()
-    cookies = table.get("cookies", _cookies, "drop" if has_accounts else COOKIES[0])
+    aliases = table.list_of(ALIASES) or ()
+    cookies = table.get(COOKIES_KEY) or ("drop" if has_accounts else COOKIES[0])
     if has_accounts and cookies != "drop":
         table.notes.warn(
             (*table.path, "cookies"),
@@ -72,10 +93,3 @@ def warn_of_foreign(notes: Notes, upstreams: Iterable[Upstream]) -> None:
                     f"{rules.show(alias)} is a server of upstream {rules.one_of(sorted(others))}"
                 )
                 notes.warn(path, problem, "remove it")
-
-
-@shape({"enum": list(COOKIES)})
-def _cookies(raw: object) -> str:
-    value = text(raw)
-    rules.check_choice(value, COOKIES)
-    return value

@@ -13,8 +13,33 @@ from corsgate.config.model.admin import (
 from corsgate.config.model.endpoint import address_of, is_reached_at
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Listener, Upstream
-from corsgate.config.toml.reader import Table, checked
+from corsgate.config.toml.keys import Key, Keys, table_key
+from corsgate.config.toml.reader import Table
+from corsgate.config.toml.values import checked
 from corsgate.errors import BadValue
+
+LISTEN = Key(
+    "listen",
+    checked(check_admin_endpoint),
+    DEFAULT_ADMIN_LISTEN,
+    "Where the admin listener listens: a Twisted server endpoint for TCP on loopback, or for a"
+    " Unix socket.",
+    example='"unix:/run/corsgate/admin.sock"',
+    range="tcp on a loopback interface, or unix",
+)
+ADMIN_KEYS = Keys(
+    heading="[admin]",
+    description="A listener for status, metrics and health. It does not ask for a password.",
+    keys=(LISTEN,),
+    models=(Admin,),
+)
+ADMIN = table_key(
+    "admin",
+    ADMIN_KEYS,
+    "A listener for status, metrics (/metrics) and health (/healthz, /readyz). There is none"
+    " without this table.",
+    example='{ listen = "tcp:9901:interface=127.0.0.1" }',
+)
 
 
 def read_admin(top: Table, listeners: Sequence[Listener]) -> Admin | None:
@@ -27,14 +52,12 @@ def read_admin(top: Table, listeners: Sequence[Listener]) -> Admin | None:
     Returns:
         The admin listener; None if the table is absent or, after recording its faults, faulty.
     """
-    item = top.item("admin")
+    item = top.item(ADMIN)
     table = None if item is None else item.table("write a table [admin]")
     if table is None:
         return None
-    listen = table.get("listen", checked(check_admin_endpoint), DEFAULT_ADMIN_LISTEN)
-    table.finish()
-    if listen is None:
-        return None
+    listen = table.get(LISTEN)
+    table.finish(ADMIN_KEYS)
     try:
         check_not_taken(listen, [each.endpoint for each in listeners])
     except BadValue as error:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from corsgate.config.model.by_origin import OriginCredentials, check_exact_origin
 from corsgate.config.model.values import Credentials
+from corsgate.config.toml.keys import Key, by_hand
 from corsgate.config.toml.reader import Item, Named, Table
-from corsgate.config.toml.shape import shape
 from corsgate.errors import BadValue
 
 _KEY = "credentials_by_origin"
 _EXAMPLE = f'write {_KEY} = {{ "http://localhost:4200" = "NAME" }}'
+
+CREDENTIALS_BY_ORIGIN = Key(
+    _KEY,
+    by_hand({"type": "object", "additionalProperties": {"type": "string"}}),
+    None,
+    "Other credentials for requests from pages of some origins: names under [credentials]. Requests"
+    " that get no credentials are then refused.",
+    example='{ "http://localhost:4200" = "box" }',
+    type="table of names",
+)
 
 
 def read_by_origin(table: Table, credentials: Named[Credentials]) -> tuple[OriginCredentials, ...]:
@@ -22,11 +32,7 @@ def read_by_origin(table: Table, credentials: Named[Credentials]) -> tuple[Origi
     Returns:
         The credentials. After a fault, which is recorded, the entry is left out.
     """
-    item = table.item(_KEY)
-    table.notes.ask(
-        (*table.path, _KEY),
-        shape({"type": "object", "additionalProperties": {"type": "string"}})(lambda raw: raw),
-    )
+    item = table.item(CREDENTIALS_BY_ORIGIN)
     named = None if item is None else item.table(_EXAMPLE)
     if named is None:
         return ()

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from corsgate.config.model import ntlm, rules
-from corsgate.config.model.credentials import check_aws_name, parts_of
+from corsgate.config.model.credentials import parts_of
 from corsgate.config.model.header_rules import looks_secret
 from corsgate.config.model.values import (
     AUTO_SCHEMES,
-    DIGEST_ALGORITHMS,
     AutoCredentials,
     AwsCredentials,
     BasicCredentials,
@@ -22,12 +21,16 @@ from corsgate.config.model.values import (
     Secret,
     SeveralCredentials,
 )
+from corsgate.config.sections import credential_keys as keys
+from corsgate.config.sections.credential_keys import KINDS
 from corsgate.config.sections.exposure import warn_of_exposed
-from corsgate.config.sections.oauth2 import read_oauth2
+from corsgate.config.sections.oauth2 import OAUTH2_KEYS, read_oauth2
 from corsgate.config.sections.secrets import Sources
-from corsgate.config.sections.session import read_session
-from corsgate.config.toml.reader import Item, Named, Table, boolean, checked, text
-from corsgate.config.toml.shape import shape, shape_of
+from corsgate.config.sections.session import SESSION_KEYS, read_session
+from corsgate.config.toml.keys import AnyKey, Key, Keys, by_hand, tables_by_name
+from corsgate.config.toml.reader import Item, Named, Table
+from corsgate.config.toml.shape import Schema
+from corsgate.config.toml.values import checked, text
 from corsgate.errors import BadValue
 
 _HEADERS = 'headers = { "X-Api-Key" = { env = "NAME" } }'
@@ -43,17 +46,18 @@ def read_credentials(table: Table, sources: Sources) -> Credentials | None:
     Returns:
         The credentials, or None after recording their faults.
     """
-    kind = table.need("type", _type, f"write type = {rules.one_of(KINDS)}")
+    kind = table.get_by(keys.BASIC_KEYS.keys[0], _type)
     if kind is None:
         return None  # The valid keys depend on the type.
-    credentials = _READERS[kind](table, sources)
-    table.finish()
+    known, read = _KINDS[kind]
+    credentials = read(table, sources)
+    table.finish(known)
     return credentials
 
 
 def _basic(table: Table, sources: Sources) -> BasicCredentials | None:
     username = read_username(table, rules.check_basic_username)
-    password = read_secret(table, "password", rules.check_secret, sources)
+    password = read_secret(table, keys.PASSWORD, rules.check_secret, sources)
     if username is None or password is None:
         return None
     return BasicCredentials(username=username, password=password)
@@ -61,9 +65,9 @@ def _basic(table: Table, sources: Sources) -> BasicCredentials | None:
 
 def _digest(table: Table, sources: Sources) -> DigestCredentials | None:
     username = read_username(table, rules.check_username)
-    password = read_secret(table, "password", rules.check_secret, sources)
-    min_algorithm = table.get("min_algorithm", _algorithm, DIGEST_ALGORITHMS[0])
-    require_qop = table.get("require_qop", boolean, False)
+    password = read_secret(table, keys.PASSWORD, rules.check_secret, sources)
+    min_algorithm = table.get(keys.MIN_ALGORITHM)
+    require_qop = table.get(keys.REQUIRE_QOP)
     if username is None or password is None:
         return None
     return DigestCredentials(
@@ -75,17 +79,17 @@ def _digest(table: Table, sources: Sources) -> DigestCredentials | None:
 
 
 def _auto(table: Table, sources: Sources) -> AutoCredentials | None:
-    allow = table.list_of("allow", _scheme, '"digest"')
+    allow = table.list_of(keys.ALLOW)
     if allow == ():
         fix = 'write allow = ["digest"], or remove the key'
         table.notes.add((*table.path, "allow"), "nothing is allowed", fix)
     allow = allow or AUTO_SCHEMES
     check = rules.check_basic_username if "basic" in allow else rules.check_username
     username = read_username(table, check)
-    password = read_secret(table, "password", rules.check_secret, sources)
-    min_algorithm = table.get("min_algorithm", _algorithm, DIGEST_ALGORITHMS[0])
-    require_qop = table.get("require_qop", boolean, False)
-    in_clear = table.get("dangerously_allow_basic_in_clear", boolean, False)
+    password = read_secret(table, keys.PASSWORD, rules.check_secret, sources)
+    min_algorithm = table.get(keys.MIN_ALGORITHM)
+    require_qop = table.get(keys.REQUIRE_QOP)
+    in_clear = table.get(keys.BASIC_IN_CLEAR)
     if username is None or password is None:
         return None
     return AutoCredentials(
@@ -98,38 +102,20 @@ def _auto(table: Table, sources: Sources) -> AutoCredentials | None:
     )
 
 
-@shape({"enum": list(AUTO_SCHEMES)})
-def _scheme(raw: object) -> str:
-    value = text(raw)
-    rules.check_choice(value, AUTO_SCHEMES)
-    return value
-
-
-@shape({"enum": list(DIGEST_ALGORITHMS)})
-def _algorithm(raw: object) -> str:
-    value = text(raw)
-    rules.check_choice(value, DIGEST_ALGORITHMS)
-    return value
-
-
 def _bearer(table: Table, sources: Sources) -> BearerCredentials | None:
-    token = read_secret(table, "token", rules.check_bearer_token, sources)
+    token = read_secret(table, keys.TOKEN, rules.check_bearer_token, sources)
     return None if token is None else BearerCredentials(token=token)
 
 
 def _header(table: Table, sources: Sources) -> Credentials | None:
     secret = sources.secret(rules.check_field_value)
-    values = {"type": "object", "minProperties": 1, "additionalProperties": shape_of(secret)}
-    table.notes.ask((*table.path, "headers"), shape(values)(lambda raw: raw))
-    item = table.item("headers")
+    item = table.item(keys.HEADERS)
     if item is not None:
         for key in ("name", "value"):
             table.refuse(key, "it can't be combined with headers", "add it to headers")
         return _headers(item, secret, sources)
-    name = table.need("name", checked(rules.check_field_name), 'write name = "X-Api-Key"')
-    value = read_secret(table, "value", rules.check_field_value, sources)
-    for key in ("name", "value"):  # Not required by the schema, since `headers` may replace them.
-        table.notes.ask((*table.path, key), required=False)
+    name = table.get(keys.HEADER_NAME)
+    value = read_secret(table, keys.HEADER_VALUE, rules.check_field_value, sources)
     if name is None or value is None:
         return None
     return HeaderCredentials(name=name, value=value)
@@ -143,9 +129,9 @@ def _ntlm(table: Table, sources: Sources) -> NtlmCredentials | None:
             "run pip install 'corsgate[ntlm]'",
         )
     username = read_username(table, ntlm.check_name)
-    password = read_secret(table, "password", ntlm.check_password, sources)
-    domain = table.get("domain", checked(ntlm.check_name), None)
-    workstation = table.get("workstation", checked(ntlm.check_name), None)
+    password = read_secret(table, keys.PASSWORD, ntlm.check_password, sources)
+    domain = table.get(keys.DOMAIN)
+    workstation = table.get(keys.WORKSTATION)
     if username is None or password is None:
         return None
     if domain is not None and "\\" in username:
@@ -191,18 +177,17 @@ def _headers(
 
 
 def _query(table: Table, sources: Sources) -> QueryCredentials | None:
-    name = table.need("name", checked(rules.check_plain), 'write name = "api_key"')
-    value = read_secret(table, "value", rules.check_secret, sources)
+    name = table.get(keys.QUERY_NAME)
+    value = read_secret(table, keys.QUERY_VALUE, rules.check_secret, sources)
     return None if name is None or value is None else QueryCredentials(name=name, value=value)
 
 
 def _aws_sigv4(table: Table, sources: Sources) -> AwsCredentials | None:
-    name = checked(check_aws_name)
-    region = table.need("region", name, 'write region = "us-east-1"')
-    service = table.need("service", name, 'write service = "s3"')
-    access_key = read_secret(table, "access_key", rules.check_bearer_token, sources)
-    secret_key = read_secret(table, "secret_key", rules.check_secret, sources)
-    session_token = table.get("session_token", sources.secret(rules.check_field_value), None)
+    region = table.get(keys.REGION)
+    service = table.get(keys.SERVICE)
+    access_key = read_secret(table, keys.ACCESS_KEY, rules.check_bearer_token, sources)
+    secret_key = read_secret(table, keys.SECRET_KEY, rules.check_secret, sources)
+    session_token = table.get_by(keys.SESSION_TOKEN, sources.secret(rules.check_field_value))
     warn_of_exposed(table, "session_token", sources)
     if region is None or service is None or access_key is None or secret_key is None:
         return None
@@ -225,7 +210,6 @@ def resolve_credentials(item: Item, credentials: Named[Credentials]) -> Credenti
     Returns:
         The credentials, those of an array as one value; None after recording a fault.
     """
-    item.notes.ask(item.path, may_be_several=True)
     if not isinstance(item.raw, list):
         return credentials.resolve(item)
     entries = item.items("write names under [credentials]") or []
@@ -265,7 +249,7 @@ def combined(item: Item, found: Sequence[Credentials]) -> Credentials | None:
 
 
 def read_secret(
-    table: Table, key: str, check: Callable[[str], None], sources: Sources
+    table: Table, key: AnyKey, check: Callable[[str], None], sources: Sources
 ) -> Secret | None:
     """Read a key that must have a secret; warn if others can read it in this file.
 
@@ -278,9 +262,9 @@ def read_secret(
     Returns:
         The secret, or None after recording the fault.
     """
-    found = table.need(key, sources.secret(check), f'write {key} = {{ env = "NAME" }}')
+    found = table.get_by(key, sources.secret(check))
     if found is not None:
-        warn_of_exposed(table, key, sources)
+        warn_of_exposed(table, key.name, sources)
     return found
 
 
@@ -291,31 +275,58 @@ def read_username(table: Table, check: Callable[[str], None]) -> str | None:
         table: The table of the credentials.
         check: The rule for the kind.
     """
-    return table.need("username", checked(check), 'write username = "NAME"')
+    return table.get_by(keys.USERNAME, checked(check))
 
 
-_READERS: Mapping[str, Callable[[Table, Sources], Credentials | None]] = {
-    "basic": _basic,
-    "digest": _digest,
-    "auto": _auto,
-    "bearer": _bearer,
-    "header": _header,
-    "query": _query,
-    "aws_sigv4": _aws_sigv4,
-    "oauth2": read_oauth2,
-    "session": read_session,
-    "ntlm": _ntlm,
-}
-
-
-KINDS = tuple(_READERS)
-"""The kinds of credentials, as ``type`` has them."""
-
-
-@shape({"enum": list(KINDS)})
 def _type(raw: object) -> str:
     kind = text(raw)
     if kind not in KINDS:
         fix = rules.did_you_mean(kind, KINDS, f"write {rules.one_of(KINDS)}")
         raise BadValue(f"{rules.show(kind)} is unknown", fix)
     return kind
+
+
+_KINDS: Mapping[str, tuple[Keys, Callable[[Table, Sources], Credentials | None]]] = {
+    "basic": (keys.BASIC_KEYS, _basic),
+    "digest": (keys.DIGEST_KEYS, _digest),
+    "auto": (keys.AUTO_KEYS, _auto),
+    "bearer": (keys.BEARER_KEYS, _bearer),
+    "header": (keys.HEADER_KEYS, _header),
+    "query": (keys.QUERY_KEYS, _query),
+    "aws_sigv4": (keys.AWS_KEYS, _aws_sigv4),
+    "oauth2": (OAUTH2_KEYS, read_oauth2),
+    "session": (SESSION_KEYS, read_session),
+    "ntlm": (keys.NTLM_KEYS, _ntlm),
+}
+
+CREDENTIALS_SCHEMA: Schema = {"anyOf": [_KINDS[kind][0].schema for kind in KINDS]}
+"""The schema of a table ``[credentials.NAME]``."""
+
+_REFERENCE: Schema = {"$ref": "#/$defs/credentials"}
+_NAME_OR_TABLE = [{"type": "string"}, _REFERENCE]
+
+CREDENTIALS = Key(
+    "credentials",
+    tables_by_name(_REFERENCE),
+    None,
+    "The credentials that upstreams name: a table [credentials.NAME] for each.",
+    example='{ box = { type = "bearer", token = { env = "API_TOKEN" } } }',
+    type="tables",
+    tables=tuple(_KINDS[kind][0] for kind in KINDS),
+)
+CREDENTIALS_USED = Key(
+    "credentials",
+    by_hand(
+        {
+            "anyOf": [
+                *_NAME_OR_TABLE,
+                {"type": "array", "minItems": 1, "items": {"anyOf": _NAME_OR_TABLE}},
+            ]
+        }
+    ),
+    None,
+    "The credentials for every request to the servers: a name under [credentials], a table in its"
+    " place, or an array of these.",
+    example='"box"',
+    type="name or table, or an array of these",
+)

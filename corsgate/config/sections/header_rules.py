@@ -19,13 +19,110 @@ from corsgate.config.model.rules import check_field_value, show
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.values import Credentials, Upstream
 from corsgate.config.sections.exposure import warn_of_exposed
-from corsgate.config.sections.secrets import Sources
-from corsgate.config.toml.reader import Item, Table, checked, text
-from corsgate.config.toml.shape import shape, shape_of
+from corsgate.config.sections.secrets import SECRET, Sources
+from corsgate.config.toml.keys import AnyKey, Key, Keys, by_hand, list_of, table_key
+from corsgate.config.toml.reader import Item, Table
+from corsgate.config.toml.shape import Schema, shape, shape_of
+from corsgate.config.toml.values import checked, text
 from corsgate.errors import BadValue
 from corsgate.message.connection_auth import WITHHELD_CHALLENGES
 
 _EXAMPLE = 'set = { X-Api-Version = "2" }'
+
+
+@shape(
+    {
+        "type": "string",
+        "minLength": 1,
+        "description": "Text, which may have {client_ip}, {host}, {request_id} and {route}.",
+    }
+)
+def _plain(raw: object) -> str:
+    if isinstance(raw, dict):
+        raise BadValue("a secret can't be here", "set it in request_headers.set of an upstream")
+    value = text(raw)
+    check_value(value)
+    return value
+
+
+def _fields_key(name: str, value: Schema, description: str, example: str, effect: str) -> AnyKey:
+    return Key(
+        name,
+        by_hand({"type": "object", "additionalProperties": value}),
+        None,
+        description,
+        example=example,
+        type="table of header fields",
+        gives=f"it {effect} {{}}",
+        takes=f"it no longer {effect} {{}}",
+    )
+
+
+_TEXT: Schema = shape_of(_plain) or {}
+_VALUES = "Values may contain {client_ip}, {host}, {request_id} and {route}."
+REQUEST_SET = _fields_key(
+    "set",
+    # What a secret's own text may be is text with placeholders, too.
+    {"anyOf": [*SECRET["anyOf"][:-1], _TEXT]},
+    f"Fields that replace those of the same name. {_VALUES} A value may also be a secret.",
+    '{ X-Real-IP = "{client_ip}", X-Api-Key = { env = "API_KEY" } }',
+    "has",
+)
+RESPONSE_SET = _fields_key(
+    "set",
+    _TEXT,
+    f"Fields that replace those of the same name. {_VALUES}",
+    '{ X-Frame-Options = "DENY" }',
+    "has",
+)
+ADD = _fields_key(
+    "add",
+    _TEXT,
+    f"Fields that are sent in addition to those of the same name. {_VALUES}",
+    '{ X-Gate = "{route}" }',
+    "also has",
+)
+REQUEST_REMOVE = list_of(
+    "remove",
+    checked(check_request_name),
+    "The names of fields that are removed.",
+    entry='"Cookie"',
+    gives="{} is removed",
+    takes="{} is no longer removed",
+)
+RESPONSE_REMOVE = list_of(
+    "remove",
+    checked(check_response_name),
+    "The names of fields that are removed.",
+    entry='"Server"',
+    gives="{} is removed",
+    takes="{} is no longer removed",
+)
+REQUEST_HEADERS_KEYS = Keys(
+    heading="[upstreams.NAME.request_headers]",
+    description="Header fields to set, add or remove in requests to the upstream.",
+    keys=(REQUEST_SET, ADD, REQUEST_REMOVE),
+    models=(HeaderRules,),
+)
+REQUEST_HEADERS = table_key(
+    "request_headers",
+    REQUEST_HEADERS_KEYS,
+    "Header fields to set, add or remove in requests to the upstream.",
+    example='{ set = { X-Real-IP = "{client_ip}" } }',
+)
+RESPONSE_HEADERS_KEYS = Keys(
+    heading='[routes."PREFIX".response_headers]',
+    description="Header fields to set, add or remove in responses of the upstream.",
+    keys=(RESPONSE_SET, ADD, RESPONSE_REMOVE),
+    models=(HeaderRules,),
+)
+RESPONSE_HEADERS = table_key(
+    "response_headers",
+    RESPONSE_HEADERS_KEYS,
+    "Header fields to set, add or remove in responses of the upstream. CORS fields belong to the"
+    " policy.",
+    example='{ set = { X-Frame-Options = "DENY" }, remove = ["Server"] }',
+)
 
 
 def read_request_headers(
@@ -41,7 +138,7 @@ def read_request_headers(
     Returns:
         The rules. After a fault, which is recorded, the entry is left out.
     """
-    part = _part(table, "request_headers")
+    part = _part(table, REQUEST_HEADERS)
     if part is None:
         return HeaderRules()
     owned = frozenset[bytes]().union(*map(owned_names, credentials))
@@ -56,11 +153,11 @@ def read_request_headers(
 
     secret = sources.secret(check_field_value)
     found = HeaderRules(
-        set=_fields(part, "set", not_owned(check_sent_name), secret, sources),
-        add=_fields(part, "add", not_owned(check_sent_name), named_secret=_set_instead),
-        remove=part.list_of("remove", checked(not_owned(check_request_name)), '"Cookie"') or (),
+        set=_fields(part, REQUEST_SET, not_owned(check_sent_name), secret, sources),
+        add=_fields(part, ADD, not_owned(check_sent_name), named_secret=_set_instead),
+        remove=part.list_by(REQUEST_REMOVE, checked(not_owned(check_request_name))) or (),
     )
-    part.finish()
+    part.finish(REQUEST_HEADERS_KEYS)
     return found
 
 
@@ -73,15 +170,15 @@ def read_response_headers(table: Table) -> HeaderRules:
     Returns:
         The rules. After a fault, which is recorded, the entry is left out.
     """
-    part = _part(table, "response_headers")
+    part = _part(table, RESPONSE_HEADERS)
     if part is None:
         return HeaderRules()
     found = HeaderRules(
-        set=_fields(part, "set", check_response_name),
-        add=_fields(part, "add", check_response_name),
-        remove=part.list_of("remove", checked(check_response_name), '"Server"') or (),
+        set=_fields(part, RESPONSE_SET, check_response_name),
+        add=_fields(part, ADD, check_response_name),
+        remove=part.list_of(RESPONSE_REMOVE) or (),
     )
-    part.finish()
+    part.finish(RESPONSE_HEADERS_KEYS)
     return found
 
 
@@ -105,14 +202,14 @@ def check_withheld(table: Table, rules: HeaderRules, upstreams: Iterable[Upstrea
                 )
 
 
-def _part(table: Table, key: str) -> Table | None:
+def _part(table: Table, key: AnyKey) -> Table | None:
     item = table.item(key)
-    return None if item is None else item.table(f"write {key} = {{ {_EXAMPLE} }}")
+    return None if item is None else item.table(f"write {key.name} = {{ {_EXAMPLE} }}")
 
 
 def _fields(
     part: Table,
-    key: str,
+    key: AnyKey,
     check_name: Callable[[str], None],
     secret: Callable[[object], Secret] | None = None,
     sources: Sources | None = None,
@@ -122,7 +219,7 @@ def _fields(
 
     Args:
         part: The table that it is in.
-        key: Its key.
+        key: The key.
         check_name: Rejects names.
         secret: Reads values that say where a secret is; None if there is none here.
         sources: Where secrets come from.
@@ -130,15 +227,10 @@ def _fields(
     """
     named_secret = named_secret or secret
     item = part.item(key)
-    values = shape_of(secret or _plain)
-    part.notes.ask(
-        (*part.path, key),
-        shape({"type": "object", "additionalProperties": values})(lambda raw: raw),
-    )
     table = None if item is None else item.table(f"write {_EXAMPLE}")
     found: dict[bytes, HeaderField] = {}
     for name, raw in () if table is None else table.raw.items():
-        at = Item(part.notes, (*part.path, key, name), raw)
+        at = Item(part.notes, (*part.path, key.name, name), raw)
         try:
             check_name(name)
         except BadValue as error:
@@ -162,18 +254,3 @@ def _fields(
 def _set_instead(_raw: object) -> Secret:
     """Reject text that would be shown and sent for any page, though it is a secret by its name."""
     raise BadValue("its name says that it is a secret", "write it in request_headers.set")
-
-
-@shape(
-    {
-        "type": "string",
-        "minLength": 1,
-        "description": "Text, which may have {client_ip}, {host}, {request_id} and {route}.",
-    }
-)
-def _plain(raw: object) -> str:
-    if isinstance(raw, dict):
-        raise BadValue("a secret can't be here", "set it in request_headers.set of an upstream")
-    value = text(raw)
-    check_value(value)
-    return value

@@ -26,16 +26,176 @@ from corsgate.config.model.oauth2 import (
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.values import Upstream
 from corsgate.config.sections import tls
+from corsgate.config.sections.credential_keys import kind_keys
 from corsgate.config.sections.exposure import CLEAR_FIX, warn_of_exposed
-from corsgate.config.sections.secrets import SECRET, Sources
+from corsgate.config.sections.secrets import SECRET, Sources, secret_key
+from corsgate.config.toml.keys import AnyKey, Key, by_hand, table_key
 from corsgate.config.toml.lines import Path
-from corsgate.config.toml.reader import Notes, Table, boolean, checked, text
+from corsgate.config.toml.reader import Item, Notes, Table
 from corsgate.config.toml.shape import shape
+from corsgate.config.toml.values import boolean, checked, choice, text
 from corsgate.errors import BadValue
 
 _GRANT = 'write grant = "client_credentials" or "refresh_token"'
 _URL = 'write token_url = "https://login.example/token"'
 _ID = 'write client_id = "NAME"'
+
+
+@shape({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
+def _resource(raw: object) -> tuple[str, ...]:
+    """Return one or several identifiers of APIs."""
+    found = tuple(text(each) for each in raw) if isinstance(raw, list) else (text(raw),)
+    for each in found:
+        check_resource(each)
+    return found
+
+
+def _check_token_file(path: str) -> None:
+    """Reject a path that is not absolute: a daemon may run anywhere."""
+    rules.check_plain(path)
+    if not path.startswith("/") or path.endswith("/"):
+        raise BadValue(
+            f"{rules.show(path)} is not the absolute path of a file",
+            'write one such as "/var/lib/corsgate/refresh-token"',
+        )
+
+
+GRANT = Key(
+    "grant",
+    choice(GRANTS),
+    None,
+    "How the gate gets a token: as itself, or by a refresh token.",
+    example='"client_credentials"',
+    fix=_GRANT,
+)
+TOKEN_URL = Key(
+    "token_url",
+    checked(check_token_url),
+    None,
+    "The URL of the token server.",
+    example='"https://login.example.com/token"',
+    fix=_URL,
+    type="URL",
+)
+CLIENT_ID = Key(
+    "client_id",
+    checked(rules.check_plain),
+    None,
+    "The gate's name at the token server.",
+    example='"gate"',
+    fix=_ID,
+)
+AUTH_METHOD = Key(
+    "auth_method",
+    choice(AUTH_METHODS),
+    None,
+    "How the gate proves its identity to the token server. The default follows from the keys:"
+    " private_key, client_secret or client_certificate.",
+    example='"post"',
+)
+CLIENT_SECRET = secret_key(
+    "client_secret", "The secret for basic and post.", example='{ env = "OAUTH_SECRET" }'
+)
+PRIVATE_KEY = secret_key(
+    "private_key",
+    "The private key for private_key_jwt, in PEM.",
+    example='{ file = "/etc/corsgate/oauth-key.pem" }',
+)
+KEY_ID = Key(
+    "key_id",
+    checked(rules.check_plain),
+    None,
+    "The name of the private key at the token server (kid).",
+    example='"gate-2026"',
+)
+ALGORITHM = Key(
+    "algorithm",
+    choice(ALGORITHMS),
+    None,
+    "How the assertion is signed. By default it is the usual algorithm for the key.",
+    example='"PS256"',
+)
+ASSERTION_AUDIENCE = Key(
+    "assertion_audience",
+    checked(rules.check_plain),
+    None,
+    "The audience of the assertion (aud). By default it is token_url.",
+    example='"https://login.example.com"',
+)
+CERTIFICATE_KEYS = tls.certificate_keys(
+    "[credentials.NAME.client_certificate]",
+    "The certificate that the gate shows to the token server.",
+)
+CLIENT_CERTIFICATE = table_key(
+    "client_certificate",
+    CERTIFICATE_KEYS,
+    "The certificate that the gate shows to the token server.",
+    example='{ chain = "/etc/corsgate/client.pem", key = "/etc/corsgate/client-key.pem" }',
+)
+CA = Key(
+    "ca",
+    by_hand({"type": "string"}),
+    None,
+    "The file with the certificates of a private authority, in PEM, to verify the token server"
+    " with. By default the system's authorities are trusted.",
+    example='"/etc/corsgate/ca.pem"',
+    type="path",
+    field="ca_pem",
+)
+ALLOW_HTTP = Key(
+    "allow_http",
+    boolean,
+    False,
+    "Whether token_url may be plain http to another machine.",
+    example="true",
+)
+SCOPE = Key("scope", checked(check_scope), None, "The scopes to ask for.", example='"read write"')
+AUDIENCE = Key(
+    "audience",
+    checked(rules.check_plain),
+    None,
+    "The API that the token is for, as Auth0 and some others call it.",
+    example='"https://api.example.com"',
+)
+RESOURCE = Key(
+    "resource",
+    _resource,
+    (),
+    "The API that the token is for (RFC 8707), or an array of several.",
+    example='"https://api.example.com"',
+    type="text, or array of text",
+)
+TOKEN_PARAMS = Key(
+    "token_params",
+    by_hand({"type": "object", "additionalProperties": SECRET}),
+    None,
+    "More parameters of the token request.",
+    example='{ tenant = "7" }',
+    type="table of secrets",
+)
+REFRESH_TOKEN = secret_key(
+    "refresh_token",
+    "The first refresh token. Later ones come from the token server.",
+    example='{ file = "/etc/corsgate/refresh-token" }',
+)
+TOKEN_FILE = Key(
+    "token_file",
+    checked(_check_token_file),
+    None,
+    "The file where the newest refresh token is kept over restarts.",
+    example='"/var/lib/corsgate/refresh-token"',
+    type="absolute path",
+)
+OAUTH2_KEYS = kind_keys(
+    "oauth2",
+    "Tokens of a token server (OAuth 2.0, RFC 6749).",
+    (
+        *(GRANT, TOKEN_URL, CLIENT_ID, AUTH_METHOD, CLIENT_SECRET, PRIVATE_KEY, KEY_ID),
+        *(ALGORITHM, ASSERTION_AUDIENCE, CLIENT_CERTIFICATE, CA, ALLOW_HTTP, SCOPE, AUDIENCE),
+        *(RESOURCE, TOKEN_PARAMS, REFRESH_TOKEN, TOKEN_FILE),
+    ),
+    OAuth2Credentials,
+)
 
 
 def read_oauth2(table: Table, sources: Sources) -> OAuth2Credentials | None:
@@ -49,25 +209,25 @@ def read_oauth2(table: Table, sources: Sources) -> OAuth2Credentials | None:
         The credentials, or None after recording all faults.
     """
     before = len(table.notes.faults)
-    grant = table.need("grant", _choice(GRANTS), _GRANT)
-    token_url = table.need("token_url", checked(check_token_url), _URL)
-    client_id = table.need("client_id", checked(rules.check_plain), _ID)
-    auth_method = table.get("auth_method", _choice(AUTH_METHODS), None)
-    client_secret = _secret(table, "client_secret", rules.check_secret, sources)
+    grant = table.get(GRANT)
+    token_url = table.get(TOKEN_URL)
+    client_id = table.get(CLIENT_ID)
+    auth_method = table.get(AUTH_METHOD)
+    client_secret = _secret(table, CLIENT_SECRET, rules.check_secret, sources)
     check_key = _anything if sources.stands_in else check_private_key
-    private_key = _secret(table, "private_key", check_key, sources)
-    key_id = table.get("key_id", checked(rules.check_plain), None)
-    algorithm = table.get("algorithm", _choice(ALGORITHMS), None)
-    assertion_audience = table.get("assertion_audience", checked(rules.check_plain), None)
-    client_certificate = tls.read_client_certificate(table, sources)
-    ca_pem = tls.read_ca(table, sources)
-    allow_http = table.get("allow_http", boolean, False)
-    scope = table.get("scope", checked(check_scope), None)
-    audience = table.get("audience", checked(rules.check_plain), None)
-    resource = table.get("resource", _resource, ())
+    private_key = _secret(table, PRIVATE_KEY, check_key, sources)
+    key_id = table.get(KEY_ID)
+    algorithm = table.get(ALGORITHM)
+    assertion_audience = table.get(ASSERTION_AUDIENCE)
+    client_certificate = tls.read_client_certificate(table, sources, CLIENT_CERTIFICATE)
+    ca_pem = tls.read_ca(table, sources, CA)
+    allow_http = table.get(ALLOW_HTTP)
+    scope = table.get(SCOPE)
+    audience = table.get(AUDIENCE)
+    resource = table.get(RESOURCE)
     token_params = _token_params(table, sources)
-    refresh_token = _secret(table, "refresh_token", rules.check_secret, sources)
-    token_file = table.get("token_file", checked(_check_token_file), None)
+    refresh_token = _secret(table, REFRESH_TOKEN, rules.check_secret, sources)
+    token_file = table.get(TOKEN_FILE)
     if grant is None or token_url is None or client_id is None:
         return None
     if auth_method is None and "auth_method" not in table.raw:
@@ -173,66 +333,28 @@ def _check_algorithm(
 
 
 def _secret(
-    table: Table, key: str, check: Callable[[str], None], sources: Sources
+    table: Table, key: AnyKey, check: Callable[[str], None], sources: Sources
 ) -> Secret | None:
     """Read a key that may have a secret; warn if others can read it in this file."""
-    found = table.get(key, sources.secret(check), None)
-    warn_of_exposed(table, key, sources)
+    found = table.get_by(key, sources.secret(check))
+    warn_of_exposed(table, key.name, sources)
     return found
 
 
 def _token_params(table: Table, sources: Sources) -> tuple[TokenParam, ...]:
     """Read the table ``token_params``: a text or a secret for each name."""
     read = sources.secret(rules.check_secret)
-    item = table.item("token_params")
-    table.notes.ask((*table.path, "token_params"), _params)
+    item = table.item(TOKEN_PARAMS)
     inner = None if item is None else item.table('write { NAME = "VALUE" }')
     found: list[TokenParam] = []
-    for name in () if inner is None else inner.raw:
+    for name, raw in () if inner is None else inner.raw.items():
         assert inner is not None
         try:
             check_parameter_name(name)
         except BadValue as error:
             inner.notes.add((*inner.path, name), error.problem, error.fix)
             continue
-        value = inner.get(name, read, None)
+        value = Item(inner.notes, (*inner.path, name), raw).read(read)
         if value is not None:
             found.append(TokenParam(name, value))
     return tuple(found)
-
-
-@shape({"type": "object", "additionalProperties": SECRET})
-def _params(raw: object) -> object:
-    """Return the value; only its shape is of use."""
-    return raw
-
-
-@shape({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
-def _resource(raw: object) -> tuple[str, ...]:
-    """Return one or several identifiers of APIs."""
-    found = tuple(text(each) for each in raw) if isinstance(raw, list) else (text(raw),)
-    for each in found:
-        check_resource(each)
-    return found
-
-
-def _check_token_file(path: str) -> None:
-    """Reject a path that is not absolute: a daemon may run anywhere."""
-    rules.check_plain(path)
-    if not path.startswith("/") or path.endswith("/"):
-        raise BadValue(
-            f"{rules.show(path)} is not the absolute path of a file",
-            'write one such as "/var/lib/corsgate/refresh-token"',
-        )
-
-
-def _choice(choices: tuple[str, ...]) -> Callable[[object], str]:
-    """Make a reader of one of some words."""
-
-    @shape({"enum": list(choices)})
-    def reader(raw: object) -> str:
-        value = text(raw)
-        rules.check_choice(value, choices)
-        return value
-
-    return reader

@@ -13,8 +13,10 @@ from corsgate.config.model.path_rules import PathPattern
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Route, Upstream
 from corsgate.config.sections.policies import CorsRules, Finding
-from corsgate.config.toml.reader import Named, Table, text
+from corsgate.config.toml.keys import Key, by_hand, list_of
+from corsgate.config.toml.reader import Named, Table
 from corsgate.config.toml.shape import shape
+from corsgate.config.toml.values import text
 from corsgate.errors import BadValue
 from corsgate.message.identity import METHOD_OVERRIDES
 from corsgate.message.target import segments
@@ -29,6 +31,37 @@ _TEMPLATE = re.compile(r"/(\{[^/]*\}|<[^/]*>|\[[^/]*\]\+?|:\w+)(?=/|\Z)")
 _UPSTREAM_FIX = "write the name of one under [upstreams]"
 
 
+@shape({"type": "string"})
+def _pattern(raw: object) -> PathPattern:
+    return PathPattern(text(raw))
+
+
+UPSTREAM = Key(
+    "upstream",
+    by_hand({"type": "string"}),
+    None,
+    "The upstream that requests are forwarded to: a name under [upstreams].",
+    example='"api"',
+    type="name",
+)
+BY_URL = Key(
+    "by_url",
+    by_hand({"type": "array", "items": {"type": "string"}}),
+    None,
+    "Instead of upstream: the upstreams whose servers a client may name by URL, such as"
+    " /proxy?url=https%3A%2F%2Fbox%2Fmap.",
+    example='["maps", "photos"]',
+    type="array of names",
+)
+ALLOW_PATHS = list_of(
+    "allow_paths",
+    _pattern,
+    'The paths to serve, by default all; others get 403. "*" is one segment, "**" the rest, and a'
+    " method may come first. With by_url these are paths of the URLs.",
+    entry='"GET /v1/documents/**"',
+)
+
+
 def read_upstreams(table: Table, upstreams: Named[Upstream]) -> tuple[Upstream, ...] | None:
     """Read ``upstream`` or ``by_url`` of a route.
 
@@ -39,9 +72,7 @@ def read_upstreams(table: Table, upstreams: Named[Upstream]) -> tuple[Upstream, 
     Returns:
         The upstreams that its requests go to, or None after recording a fault.
     """
-    one, several = table.item("upstream"), table.item("by_url")
-    table.notes.ask((*table.path, "by_url"), is_array=True)
-    table.notes.ask((*table.path, "by_url", 0), section=upstreams.section)
+    one, several = table.item(UPSTREAM), table.item(BY_URL)
     if several is None:
         if one is None:
             table.notes.add((*table.path, "upstream"), "it is missing", _UPSTREAM_FIX)
@@ -66,15 +97,10 @@ def read_upstreams(table: Table, upstreams: Named[Upstream]) -> tuple[Upstream, 
 
 def read_allow_paths(table: Table) -> tuple[PathPattern, ...]:
     """Read ``allow_paths`` of a route; empty if it has none."""
-    found = table.list_of("allow_paths", _pattern, '"GET /v1/documents/**"')
+    found = table.list_of(ALLOW_PATHS)
     if found == ():
         table.notes.add((*table.path, "allow_paths"), "it is empty", "list paths or remove the key")
     return found or ()
-
-
-@shape({"type": "string"})
-def _pattern(raw: object) -> PathPattern:
-    return PathPattern(text(raw))
 
 
 def check_paths(table: Table, route: Route) -> None:

@@ -12,9 +12,11 @@ from corsgate.config.model import rules
 from corsgate.config.model.by_url import upstreams_of
 from corsgate.config.model.cors import PREFLIGHT_STATUSES, check_preflight_status
 from corsgate.config.model.values import Cors, Route, Upstream
+from corsgate.config.toml.keys import AnyKey, Key, Keys, by_hand, list_of, tables_by_name
 from corsgate.config.toml.lines import Path
-from corsgate.config.toml.reader import Item, Table, boolean, duration, integer, text
-from corsgate.config.toml.shape import shape, shape_of
+from corsgate.config.toml.reader import Item, Table
+from corsgate.config.toml.shape import Schema, shape
+from corsgate.config.toml.values import DURATION, boolean, duration, integer, text
 from corsgate.errors import BadValue
 
 Finding: TypeAlias = tuple[str, str, str]
@@ -58,6 +60,180 @@ NO_RULES = CorsRules()
 """No checks, for code that needs only the shape of policies."""
 
 
+@shape(DURATION)
+def _whole_seconds(raw: object) -> int:
+    seconds = duration(raw)
+    if not seconds.is_integer():
+        raise BadValue(f"{rules.show(text(raw))} is not a whole number of seconds", "round it")
+    return int(seconds)
+
+
+@shape({"enum": list(PREFLIGHT_STATUSES)})
+def _preflight_status(raw: object) -> int:
+    status = integer(raw)
+    check_preflight_status(status)
+    return status
+
+
+def _dangerous(name: str, description: str) -> AnyKey:
+    return Key(f"dangerously_{name}", boolean, False, description, example="true")
+
+
+ALLOW_ORIGINS = list_of(
+    "allow_origins",
+    text,
+    "The origins whose pages may call the route, null, or * for all. Patterns are such as"
+    " https://*.example.com, https://pr-*.example.com, http://localhost:* and chrome-extension://*.",
+    entry='"http://localhost:4200"',
+    fix='write allow_origins = ["http://localhost:4200"]',
+    gives="pages of {} may call it",
+    takes="pages of {} may no longer call it",
+)
+EXPOSED = list_of(
+    "expose_headers",
+    text,
+    "",
+    entry='"X-Total"',
+)
+EXPOSE_HEADERS = Key(
+    "expose_headers",
+    by_hand({"anyOf": [{"const": AUTO}, EXPOSED.shape]}),
+    None,
+    'The response headers that scripts may read, in addition to the safelisted ones. "auto" exposes'
+    " all except cookies and headers about the servers.",
+    example='["ETag", "X-Total"]',
+    type='array of text, or "auto"',
+    gives="pages may read the header {}",
+    takes="pages may no longer read the header {}",
+)
+ALLOW_METHODS = list_of(
+    "allow_methods",
+    text,
+    'The methods that pages may use, or ["*"]. GET, HEAD and POST are always allowed.',
+    entry='"PUT"',
+    gives="pages may use {}",
+    takes="pages may no longer use {}",
+)
+ALLOW_HEADERS = list_of(
+    "allow_headers",
+    text,
+    'The request headers that pages may send, or ["*"], which never includes Authorization.',
+    entry='"Content-Type"',
+    gives="pages may send the header {}",
+    takes="pages may no longer send the header {}",
+)
+ALLOW_CREDENTIALS = Key(
+    "allow_credentials",
+    boolean,
+    False,
+    "Whether browsers may send and store cookies and other credentials.",
+    example="true",
+)
+MAX_AGE = Key(
+    "max_age",
+    _whole_seconds,
+    None,
+    "How long browsers may cache the response to a preflight. By default the browser decides.",
+    example='"10m"',
+    range="a whole number of seconds",
+    field="max_age_s",
+)
+PREFLIGHT_STATUS = Key(
+    "preflight_status",
+    _preflight_status,
+    PREFLIGHT_STATUSES[0],
+    "The status of the response to a preflight that passes. Some old clients need 200.",
+    example="200",
+)
+ENFORCE_ORIGIN = Key(
+    "enforce_origin",
+    boolean,
+    True,
+    "Whether requests from origins that are not allowed get 403. Otherwise only the browser blocks"
+    " them.",
+    example="false",
+)
+DEBUG = Key(
+    "debug",
+    boolean,
+    False,
+    "Whether clients on the gate's own machine get the reason for a refusal (Corsgate-Reason).",
+    example="true",
+)
+DEBUG_ORIGINS = list_of(
+    "debug_origins",
+    text,
+    "Origins and patterns whose pages get the reason for a refusal, from any machine.",
+    entry='"https://app.example.com"',
+)
+_DANGEROUS_KEYS = (
+    _dangerous(
+        "allow_any_origin_to_use_upstream_credentials",
+        "Whether a route with upstream credentials may allow *. Every page on the web can then use"
+        " these credentials.",
+    ),
+    _dangerous(
+        "allow_insecure_origins_with_credentials",
+        "Whether http pages may use the browser's credentials. Anyone on the network path can"
+        " modify such pages.",
+    ),
+    _dangerous(
+        "allow_subdomains_of_public_suffixes",
+        "Whether a pattern may include names that anyone can register, such as"
+        " https://*.github.io.",
+    ),
+    _dangerous(
+        "allow_any_browser_extension",
+        "Whether a pattern may include every extension that a user has installed.",
+    ),
+    _dangerous(
+        "allow_null_origin",
+        "Whether null may be allowed. Every page can have this origin by a sandboxed frame.",
+    ),
+    _dangerous(
+        "allow_null_origin_with_credentials",
+        "Whether null may also use the browser's credentials.",
+    ),
+)
+CORS_KEYS = Keys(
+    heading="[cors.NAME]",
+    description="A CORS policy: which pages may read and change data.",
+    keys=(
+        *(ALLOW_ORIGINS, EXPOSE_HEADERS, ALLOW_METHODS, ALLOW_HEADERS, ALLOW_CREDENTIALS),
+        *(MAX_AGE, PREFLIGHT_STATUS, ENFORCE_ORIGIN, DEBUG, DEBUG_ORIGINS, *_DANGEROUS_KEYS),
+    ),
+    models=(Cors,),
+)
+_REFERENCE: Schema = {"$ref": "#/$defs/cors"}
+_USED = by_hand({"anyOf": [{"type": "string"}, _REFERENCE]})
+CORS = Key(
+    "cors",
+    tables_by_name(_REFERENCE),
+    None,
+    "The CORS policies that routes name: a table [cors.NAME] for each.",
+    example='{ app = { allow_origins = ["http://localhost:4200"] } }',
+    type="tables",
+    tables=(CORS_KEYS,),
+)
+CORS_USED = Key(
+    "cors",
+    _USED,
+    None,
+    "The CORS policy: a name under [cors], or a table in its place. Without it, pages of other"
+    " origins have no access.",
+    example='{ allow_origins = ["http://localhost:4200"] }',
+    type="name or table",
+)
+CORS_REPORT_ONLY = Key(
+    "cors_report_only",
+    _USED,
+    None,
+    "A second policy to try. Its differences are counted and logged, but it has no other effect.",
+    example='{ allow_origins = ["https://app.example.com"], allow_methods = ["PUT"] }',
+    type="name or table",
+)
+
+
 def read_cors(table: Table, cors_rules: CorsRules, *, local: bool) -> Cors | None:
     """Read a table ``[cors.NAME]``, or one written where it is used.
 
@@ -69,24 +245,23 @@ def read_cors(table: Table, cors_rules: CorsRules, *, local: bool) -> Cors | Non
     Returns:
         The policy, or None after recording its faults.
     """
-    table.needed("allow_origins", 'write allow_origins = ["http://localhost:4200"]')
-    origins = table.list_of("allow_origins", text, '"http://localhost:4200"')
-    expose_auto = table.is_word("expose_headers", AUTO)
+    origins = table.list_of(ALLOW_ORIGINS)
+    expose_auto = table.raw.get(EXPOSE_HEADERS.name) == AUTO
     cors = Cors(
         allow_origins=origins or (),
-        allow_methods=table.list_of("allow_methods", text, '"PUT"') or (),
-        allow_headers=table.list_of("allow_headers", text, '"Content-Type"') or (),
+        allow_methods=table.list_of(ALLOW_METHODS) or (),
+        allow_headers=table.list_of(ALLOW_HEADERS) or (),
         expose_headers=() if expose_auto else _read_exposed(table),
         expose_auto=expose_auto,
-        allow_credentials=table.get("allow_credentials", boolean, False),
-        max_age_s=table.get("max_age", _whole_seconds, None),
-        preflight_status=table.get("preflight_status", _preflight_status, PREFLIGHT_STATUSES[0]),
-        enforce_origin=table.get("enforce_origin", boolean, True),
-        debug=table.get("debug", boolean, False),
-        debug_origins=table.list_of("debug_origins", text, '"https://app.example.com"') or (),
-        **{key: table.get(key, boolean, False) for key in DANGEROUS},
+        allow_credentials=table.get(ALLOW_CREDENTIALS),
+        max_age_s=table.get(MAX_AGE),
+        preflight_status=table.get(PREFLIGHT_STATUS),
+        enforce_origin=table.get(ENFORCE_ORIGIN),
+        debug=table.get(DEBUG),
+        debug_origins=table.list_of(DEBUG_ORIGINS) or (),
+        **{key.name: table.get(key) for key in _DANGEROUS_KEYS},
     )
-    table.finish()
+    table.finish(CORS_KEYS)
     if origins is None:
         return None
     for key, problem, fix in cors_rules.faults(cors):
@@ -96,18 +271,12 @@ def read_cors(table: Table, cors_rules: CorsRules, *, local: bool) -> Cors | Non
     return cors
 
 
-DANGEROUS = tuple(
-    field.name for field in attrs.fields(Cors) if field.name.startswith("dangerously_")
-)
-"""The keys of a policy that allow settings rejected as too risky."""
-
-
 def _read_exposed(table: Table) -> tuple[str, ...]:
-    item = table.item("expose_headers")
+    item = table.item(EXPOSE_HEADERS)
     if item is not None and isinstance(item.raw, str):
         item.wrong("it is text", f'write an array, such as ["X-Total"], or "{AUTO}"')
         return ()
-    return table.list_of("expose_headers", text, '"X-Total"') or ()
+    return table.list_of(EXPOSED) or ()
 
 
 def check_route(item: Item, route: Route, cors_rules: CorsRules) -> None:
@@ -154,18 +323,3 @@ def path_of(key: str) -> Path:
         match = _INDEXED.fullmatch(part)
         path += [match[1], int(match[2])] if match else [part]
     return tuple(path)
-
-
-@shape(shape_of(duration) or {})
-def _whole_seconds(raw: object) -> int:
-    seconds = duration(raw)
-    if not seconds.is_integer():
-        raise BadValue(f"{rules.show(text(raw))} is not a whole number of seconds", "round it")
-    return int(seconds)
-
-
-@shape({"enum": list(PREFLIGHT_STATUSES)})
-def _preflight_status(raw: object) -> int:
-    status = integer(raw)
-    check_preflight_status(status)
-    return status

@@ -10,31 +10,12 @@ from corsgate.config.model.rules import show
 from corsgate.config.model.values import Credentials, Route
 from corsgate.config.sections.header_rules import read_request_headers
 from corsgate.config.sections.secrets import Sources
-from corsgate.config.toml.reader import Table, boolean, checked, text
+from corsgate.config.toml.keys import Key
+from corsgate.config.toml.reader import Table
 from corsgate.config.toml.shape import shape
+from corsgate.config.toml.values import boolean, checked, text
 from corsgate.errors import BadValue
 from corsgate.message.identity import FORWARDED_FIELDS
-
-
-def read_request_rules(
-    table: Table, credentials: Iterable[Credentials], sources: Sources
-) -> RequestRules:
-    """Read what an upstream is shown of who asks.
-
-    Args:
-        table: The table of the upstream.
-        credentials: All its credentials.
-        sources: Where secrets come from.
-
-    Returns:
-        The rules. After a fault, which is recorded, the default is used.
-    """
-    return RequestRules(
-        origin=table.get("origin", checked(check_origin), None),
-        forwarded=table.get("forwarded", _forwarded, FORWARDED_FIELDS),
-        via=table.get("via", boolean, True),
-        request_headers=read_request_headers(table, credentials, sources),
-    )
 
 
 @shape(
@@ -61,6 +42,60 @@ def _forwarded(raw: object) -> tuple[str, ...]:
     for name in names:
         check_forwarded(name)
     return tuple(name.lower() for name in names)
+
+
+ORIGIN = Key(
+    "origin",
+    checked(check_origin),
+    None,
+    'What the upstream sees as Origin and Referer. "server" is its own origin, and "gate" the one'
+    ' that the client uses. "drop" removes both fields, "keep" leaves them unchanged, and an origin'
+    ' replaces them. By default it is "server" where the gate has checked the origin, and "keep"'
+    " elsewhere.",
+    example='"gate"',
+    range='"server", "gate", "drop", "keep", or an origin',
+)
+FORWARDED: Key[tuple[str, ...], tuple[str, ...]] = Key(
+    "forwarded",
+    _forwarded,
+    FORWARDED_FIELDS,
+    'Which fields about the client and its URL the upstream gets: "all", "none" or a list. Some'
+    " servers reject such fields.",
+    example='["x-forwarded-host", "x-forwarded-proto"]',
+    shown_default='"all"',
+    type="text, or array of text",
+    range='"all", "none", or names among ' + ", ".join(FORWARDED_FIELDS),
+    gives="it gets the field {}",
+    takes="it no longer gets the field {}",
+)
+VIA = Key(
+    "via",
+    boolean,
+    True,
+    "Whether the upstream gets Via. nginx doesn't compress for a request that has it.",
+    example="false",
+)
+
+
+def read_request_rules(
+    table: Table, credentials: Iterable[Credentials], sources: Sources
+) -> RequestRules:
+    """Read what an upstream is shown of who asks.
+
+    Args:
+        table: The table of the upstream.
+        credentials: All its credentials.
+        sources: Where secrets come from.
+
+    Returns:
+        The rules. After a fault, which is recorded, the default is used.
+    """
+    return RequestRules(
+        origin=table.get(ORIGIN),
+        forwarded=table.get(FORWARDED),
+        via=table.get(VIA),
+        request_headers=read_request_headers(table, credentials, sources),
+    )
 
 
 def vouching_warnings(routes: Iterable[Route]) -> Iterable[tuple[str, str, str]]:

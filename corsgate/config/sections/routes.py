@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import attrs
 
 from corsgate.config.model import rules
@@ -13,35 +11,38 @@ from corsgate.config.model.shared_cookies import SharedCookies
 from corsgate.config.model.values import (
     Cors,
     Limits,
-    PoolLimits,
     Route,
     Upstream,
 )
-from corsgate.config.sections.header_rules import check_withheld, read_response_headers
+from corsgate.config.sections.header_rules import (
+    RESPONSE_HEADERS,
+    check_withheld,
+    read_response_headers,
+)
+from corsgate.config.sections.limits import ROUTE_LIMITS, read_limits
 from corsgate.config.sections.path_rules import (
+    ALLOW_PATHS,
+    BY_URL,
+    UPSTREAM,
     check_paths,
     for_each_upstream,
     read_allow_paths,
     read_upstreams,
 )
-from corsgate.config.sections.policies import CorsRules, check_injection, check_route
+from corsgate.config.sections.policies import (
+    CORS_REPORT_ONLY,
+    CORS_USED,
+    CorsRules,
+    check_injection,
+    check_route,
+)
+from corsgate.config.toml.keys import Key, Keys, list_of, table_key, tables_by_name
 from corsgate.config.toml.lines import Path
-from corsgate.config.toml.reader import Item, Named, Table, boolean, bound, checked, text
+from corsgate.config.toml.reader import Item, Named, Table
+from corsgate.config.toml.values import boolean, checked, text
 from corsgate.errors import BadValue
 from corsgate.message.identity import METHOD_OVERRIDES, speaks_of_client
 from corsgate.message.request_id import REQUEST_ID_NAME
-
-ROUTE_LIMITS = (
-    "timeout",
-    "first_byte_timeout",
-    "response_idle_timeout",
-    "tunnel_idle_timeout",
-    "max_body_bytes",
-    "max_buffered_bytes",
-)
-"""The limits that a route may set; the others apply before the route is known."""
-
-_LIMIT_FIELDS = {field.name.removesuffix("_s"): field.name for field in attrs.fields(Limits)}
 
 OF_UPSTREAMS = (
     *("aliases", "balance", "ca", "cookies", "credentials", "forwarded", "health", "keep_alive"),
@@ -50,40 +51,66 @@ OF_UPSTREAMS = (
 )
 """Keys of an upstream that somebody may look for in a route."""
 
-_UPSTREAM_LIMITS = [
-    *(field.name.removesuffix("_s") for field in attrs.fields(PoolLimits)),
-    "max_requests",
-    "max_tries",
-]
-"""The limits that belong to an upstream; ``[limits]`` has some of the same name."""
-
-
-def read_limits(table: Table, start: Limits, only: Sequence[str] | None = None) -> Limits:
-    """Read a table ``[limits]``, or that of a route.
-
-    Args:
-        table: The table of limits.
-        start: The limits for keys that are not in the table.
-        only: The keys that may be in the table; None for all.
-
-    Returns:
-        The limits. After a fault, which is recorded, the value of `start` is used.
-    """
-    limits = start
-    for key, field in _LIMIT_FIELDS.items():
-        if only is not None and key not in only:
-            table.refuse(key, "a route can't set it", "set it under [limits]")
-            continue
-        limits = table.get(key, bound(limits, field), limits)
-    for key in _UPSTREAM_LIMITS:
-        if key not in _LIMIT_FIELDS:
-            table.refuse(key, "each upstream has its own", "set it under [upstreams.NAME]")
-    if "tunnel_grace" in table.raw and limits.tunnel_grace_s > limits.drain_timeout_s:
-        problem = "it is longer than drain_timeout, which is when tunnels end at the latest"
-        fix = "write a shorter one, or a longer drain_timeout"
-        table.notes.warn((*table.path, "tunnel_grace"), problem, fix)
-    table.finish()
-    return limits
+METHODS = list_of(
+    "methods",
+    checked(rules.check_served_method),
+    "The methods that the route serves, by default all; others get 405.",
+    entry='"GET"',
+    gives="it serves {}",
+    takes="it no longer serves {}",
+)
+STRIP_PREFIX = Key(
+    "strip_prefix",
+    boolean,
+    False,
+    "Whether the prefix is removed before forwarding.",
+    example="true",
+)
+ALLOW_FRAMING = Key(
+    "allow_framing",
+    boolean,
+    False,
+    "Whether pages of other origins may show responses in frames, although the upstream has"
+    " credentials. Such a page can then find out which URLs exist behind the gate.",
+    example="true",
+)
+PASS_HEADERS = list_of(
+    "pass_headers",
+    checked(rules.check_passed_header),
+    "Request headers that are forwarded, in this spelling only, although an upstream may trust them"
+    " for the client's identity or the target. With X-Request-Id, client and upstream see each"
+    " other's id.",
+    entry='"X-Real-IP"',
+    gives="clients may send {}",
+    takes="clients may no longer send {}",
+)
+LIMITS_OF_ROUTE = table_key(
+    "limits",
+    ROUTE_LIMITS,
+    "Limits of this route, instead of those under [limits].",
+    example='{ max_body_bytes = "10MiB" }',
+)
+ROUTE_KEYS = Keys(
+    heading='[routes."PREFIX"]',
+    description="How requests of a path prefix are handled, optionally of one host only.",
+    keys=(
+        *(UPSTREAM, BY_URL, CORS_USED, CORS_REPORT_ONLY, METHODS, ALLOW_PATHS, STRIP_PREFIX),
+        *(ALLOW_FRAMING, PASS_HEADERS, RESPONSE_HEADERS, LIMITS_OF_ROUTE),
+    ),
+    models=(Route,),
+    any_of=("upstream", "by_url"),
+)
+ROUTES = Key(
+    "routes",
+    tables_by_name(ROUTE_KEYS.schema, "/"),
+    None,
+    'The routes: a table [routes."/PREFIX"] or [routes."HOST/PREFIX"] for each. The longest prefix'
+    " wins. It matches whole segments.",
+    example='{ "/" = { upstream = "api" } }',
+    type="tables",
+    is_required=True,
+    tables=(ROUTE_KEYS,),
+)
 
 
 def read_routes(
@@ -107,7 +134,7 @@ def read_routes(
     """
     routes: list[tuple[Table, Route]] = []
     seen: dict[tuple[str | None, str], Table] = {}
-    for name, table in top.tables("routes"):
+    for name, table in top.tables(ROUTES):
         key = Item(table.notes, table.path, name)
         place = key.read(lambda raw: parse_place(text(raw)))
         if place in seen:
@@ -134,23 +161,23 @@ def _read_route(
     cors_rules: CorsRules,
 ) -> Route | None:
     found = read_upstreams(table, upstreams)
-    policy, trial = table.item("cors"), table.item("cors_report_only")
+    policy, trial = table.item(CORS_USED), table.item(CORS_REPORT_ONLY)
     cors = None if policy is None else policies.resolve(policy)
     report_only = None if trial is None else policies.resolve(trial)
-    methods = table.list_of("methods", checked(rules.check_served_method), '"GET"')
+    methods = table.list_of(METHODS)
     if methods == ():
         table.notes.add((*table.path, "methods"), "it is empty", "list methods or remove the key")
     allow_paths = read_allow_paths(table)
-    strip_prefix = table.get("strip_prefix", boolean, False)
-    allow_framing = table.get("allow_framing", boolean, False)
-    pass_headers = table.list_of("pass_headers", checked(rules.check_passed_header), '"X-Real-IP"')
+    strip_prefix = table.get(STRIP_PREFIX)
+    allow_framing = table.get(ALLOW_FRAMING)
+    pass_headers = table.list_of(PASS_HEADERS)
     response_headers = read_response_headers(table)
-    own = table.item("limits")
+    own = table.item(LIMITS_OF_ROUTE)
     overrides = None if own is None else own.table('write { max_body_bytes = "10MiB" }')
     if overrides is not None:
         limits = read_limits(overrides, limits, ROUTE_LIMITS)
     _refuse_misplaced(table)
-    table.finish()
+    table.finish(ROUTE_KEYS)
     if found is None:
         return None
     route = Route(

@@ -6,58 +6,108 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from corsgate.config.model import units
 from corsgate.config.model.command import DEFAULT_TIMEOUT_S, Command, printed_secret
 from corsgate.config.model.rules import show
 from corsgate.config.model.secret import Secret
-from corsgate.config.toml.reader import duration
-from corsgate.config.toml.shape import shape
+from corsgate.config.toml.keys import AnyKey, Key, Keys, by_hand
+from corsgate.config.toml.shape import Schema
+from corsgate.config.toml.values import duration
 from corsgate.errors import BadValue
 
 CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
 """The variable with the directory of a service's credentials (systemd.exec(5))."""
 
+
+def _source(name: str, description: str, example: str) -> AnyKey:
+    read = by_hand({"type": "string"})
+    return Key(name, read, None, description, example=example, is_required=True)
+
+
+ENV = _source("env", "The environment variable that contains the secret.", '"BOX_PASSWORD"')
+FILE = _source(
+    "file",
+    "The file that contains the secret, in UTF-8. A line break at its end does not count.",
+    '"/etc/corsgate/box-password"',
+)
+SYSTEMD = _source(
+    "systemd",
+    "The name of the secret in LoadCredential= of the systemd unit.",
+    '"box-password"',
+)
+COMMAND = Key(
+    "command",
+    by_hand({"type": "array", "items": {"type": "string"}, "minItems": 1}),
+    None,
+    "The program that prints the secret on its first line, and its arguments. There is no shell.",
+    example='["pass", "show", "box"]',
+    is_required=True,
+)
+TIMEOUT = Key(
+    "timeout",
+    duration,
+    DEFAULT_TIMEOUT_S,
+    "How long the command may run.",
+    example='"30s"',
+)
+
+
+def _form(*keys: AnyKey) -> Schema:
+    form = Keys(heading="", description="", keys=keys)
+    return {"description": keys[0].description, **form.schema}
+
+
 # Text comes last: a secret in the configuration file is the last resort.
 SECRET = {
     "anyOf": [
-        *(
-            {
-                "type": "object",
-                "description": what,
-                "properties": {source: {"type": "string"}},
-                "required": [source],
-                "additionalProperties": False,
-            }
-            for source, what in (
-                ("env", "The environment variable that contains it."),
-                ("file", "The file that contains it."),
-                ("systemd", "The name of the credential in LoadCredential= of the unit."),
-            )
-        ),
-        {
-            "type": "object",
-            "description": "The command that prints it.",
-            "properties": {
-                "command": {
-                    "type": "array",
-                    "items": {"type": "string"},
-                    "minItems": 1,
-                    "description": "The program and its arguments; there is no shell.",
-                },
-                "timeout": {
-                    "description": "How long it may run.",
-                    "type": "string",
-                    "pattern": f"^{units.DURATION}$",
-                    "default": units.format_duration(DEFAULT_TIMEOUT_S),
-                },
-            },
-            "required": ["command"],
-            "additionalProperties": False,
-        },
+        *(_form(ENV), _form(FILE), _form(SYSTEMD), _form(COMMAND, TIMEOUT)),
         {"type": "string", "minLength": 1, "description": "The secret itself."},
     ]
 }
 """The schema of a secret."""
+
+SECRET_KEYS = Keys(
+    heading='A secret, such as password = { env = "NAME" }',
+    description="Where a secret comes from. It is a table with one of these keys, or text.",
+    keys=tuple(
+        attrs.evolve(key, is_required=False) for key in (ENV, FILE, SYSTEMD, COMMAND, TIMEOUT)
+    ),
+)
+"""The keys of a secret that is a table; `Sources` reads it, wherever it is."""
+
+
+def secret_key(
+    name: str,
+    description: str,
+    *,
+    fix: str = "",
+    is_required: bool | None = None,
+    example: str = '{ env = "BOX_SECRET" }',
+) -> AnyKey:
+    """Declare a key whose value says where a secret is.
+
+    Args:
+        name: The name of the key.
+        description: What the secret is.
+        fix: How to fix its absence; empty if it may be absent.
+        is_required: Whether every table needs it; None if `fix` says so.
+        example: A value in TOML.
+    """
+    return Key(
+        name,
+        by_hand(SECRET),
+        None,
+        description,
+        example=example,
+        type="secret",
+        fix=fix,
+        is_required=bool(fix) if is_required is None else is_required,
+    )
+
+
+def needed_secret(name: str, description: str, example: str = '{ env = "BOX_SECRET" }') -> AnyKey:
+    """Declare a key whose value says where a secret is, and that every table needs."""
+    fix = f'write {name} = {{ env = "NAME" }}'
+    return secret_key(name, description, fix=fix, example=example)
 
 
 def nobody(path: str) -> str:
@@ -148,7 +198,6 @@ class Sources:
             may be a secret, even if the value has the wrong type.
         """
 
-        @shape(SECRET)
         def reader(raw: object) -> Secret:
             command = _command(raw)
             text = self._text(raw) if command is None else self.printed(command)

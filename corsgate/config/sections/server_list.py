@@ -12,8 +12,10 @@ from corsgate.config.model.values import MAX_WEIGHT, Discovered, Server
 from corsgate.config.sections.secrets import Sources
 from corsgate.config.sections.server_url import parse_discovered, parse_server
 from corsgate.config.toml.document import load_document
-from corsgate.config.toml.reader import Item, Table, boolean, integer, text
-from corsgate.config.toml.shape import shape
+from corsgate.config.toml.keys import Key, Keys, by_hand
+from corsgate.config.toml.reader import Item, Table
+from corsgate.config.toml.shape import shape, shape_of
+from corsgate.config.toml.values import boolean, integer, text
 from corsgate.errors import BadValue, ConfigError
 
 DNS_PORT = 53
@@ -23,6 +25,108 @@ _URL = "^((dns|srv)\\+)?[Hh][Tt][Tt][Pp][Ss]?://|^unix:"
 _SERVERS_FIX = 'write servers = ["http://127.0.0.1:8000"]'
 _SERVER_FIX = 'write a URL, or { url = "http://127.0.0.1:8000", weight = 2 }'
 _FILE_FIX = 'write servers = { file = "PATH" }'
+
+
+@shape({"type": "string", "pattern": _URL})
+def _server(raw: object) -> Server | Discovered:
+    found = parse_discovered(text(raw))
+    return parse_server(text(raw)) if found is None else found
+
+
+@shape({"type": "integer", "minimum": 1, "maximum": MAX_WEIGHT})
+def _weight(raw: object) -> int:
+    weight = integer(raw)
+    rules.check_between(weight, 1, MAX_WEIGHT)
+    return weight
+
+
+@shape({"type": "string"})
+def _resolver(raw: object) -> tuple[str, int]:
+    return parse_resolver(text(raw))
+
+
+URL = Key(
+    "url",
+    _server,
+    None,
+    "The scheme, host and port of the server. A path in it is put before each request's path.",
+    example='"http://10.0.0.12:8000"',
+    fix='write url = "http://127.0.0.1:8000"',
+    type="URL",
+)
+WEIGHT = Key(
+    "weight",
+    _weight,
+    1,
+    "The server's share of requests, relative to the others.",
+    example="2",
+)
+BACKUP = Key(
+    "backup",
+    boolean,
+    False,
+    "Whether the server is used only if no other server is available.",
+    example="true",
+)
+DRAIN = Key(
+    "drain",
+    boolean,
+    False,
+    "Whether the server gets no new clients. Clients that stick to it stay.",
+    example="true",
+)
+SERVER_KEYS = Keys(
+    heading="[[upstreams.NAME.servers]]",
+    description="A server of an upstream, where a URL alone is not enough.",
+    keys=(URL, WEIGHT, BACKUP, DRAIN),
+    models=(Server,),
+)
+FILE = Key(
+    "file",
+    by_hand({"type": "string"}),
+    None,
+    "The file, in TOML with the key servers. It is read again when it changes.",
+    example='"/etc/corsgate/servers.toml"',
+    fix=_FILE_FIX,
+    type="path",
+    field="servers_file",
+)
+FILE_KEYS = Keys(
+    heading="[upstreams.NAME.servers]",
+    description="Instead of a list of servers, a separate file with that list.",
+    keys=(FILE,),
+)
+SERVERS = Key(
+    "servers",
+    by_hand(
+        {
+            "anyOf": [
+                {
+                    "type": "array",
+                    "items": {"anyOf": [shape_of(_server), SERVER_KEYS.schema]},
+                },
+                {**FILE_KEYS.schema, "description": FILE_KEYS.description},
+            ]
+        }
+    ),
+    None,
+    "The servers of the API, at least one. Each is a URL, or a table with url, weight, backup and"
+    " drain. unix:/PATH is a Unix socket; dns+http:// and srv+http:// are names to look up in DNS."
+    " A table { file } in place of the array names a separate list.",
+    example='["http://127.0.0.1:8000", { url = "http://127.0.0.1:8001", weight = 2 }]',
+    fix=_SERVERS_FIX,
+    type="array of URLs and tables",
+    tables=(SERVER_KEYS, FILE_KEYS),
+)
+RESOLVER = Key(
+    "resolver",
+    _resolver,
+    None,
+    "The DNS server for names with dns+ or srv+, by default the system's. The default port is 53.",
+    example='"127.0.0.1:53"',
+    range="an IP address with an optional port",
+)
+_FILE_CONTENT = Keys(heading="", description="A separate file of servers.", keys=(SERVERS,))
 
 
 @attrs.frozen(kw_only=True)
@@ -55,17 +159,15 @@ def read_servers(table: Table, sources: Sources) -> ServerList | None:
     Returns:
         The servers without faults; None if there are none.
     """
-    item = table.needed("servers", _SERVERS_FIX)
+    item = table.item(SERVERS)
     if item is None:
         return None
-    # This is for the schema, which is built from the keys that are read: both forms are valid.
-    item.notes.ask((*item.path, "file"), text, required=True)
     if not isinstance(item.raw, dict):
         found = _read_list(item, may_discover=True)
         return found if found.servers or found.discovered else None
     part = Table(item.notes, item.path, item.raw)
-    path = part.need("file", text, _FILE_FIX)
-    servers = None if path is None else part.get("file", lambda _: _from_file(path, sources), None)
+    path = part.get_by(FILE, text)
+    servers = None if path is None else part.get_by(FILE, lambda _: _from_file(path, sources))
     written_by = "" if path is None or servers is None else sources.written_by(path)
     if written_by:
         part.notes.warn(
@@ -73,7 +175,7 @@ def read_servers(table: Table, sources: Sources) -> ServerList | None:
             f"others can write to {written_by}, and so redirect requests and credentials",
             "make it private (chmod go-w)",
         )
-    part.finish()
+    part.finish(FILE_KEYS)
     return None if path is None or servers is None else ServerList(servers=servers, file=path)
 
 
@@ -92,9 +194,9 @@ def parse_servers(content: bytes, file: str) -> tuple[Server, ...]:
     """
     document, notes = load_document(content, file, "servers, as in an upstream")
     table = Table(notes, (), document)
-    item = table.needed("servers", _SERVERS_FIX)
+    item = table.item(SERVERS)
     found = ServerList() if item is None else _read_list(item, may_discover=False)
-    table.finish()
+    table.finish(_FILE_CONTENT)
     notes.finish()
     return found.servers
 
@@ -132,12 +234,9 @@ def _read_list(array: Item, *, may_discover: bool) -> ServerList:
 
 
 def _read_server(item: Item, *, may_discover: bool) -> Server | Discovered | None:
-    @shape({"type": "string", "pattern": _URL})
     def parse(raw: object) -> Server | Discovered:
-        found = parse_discovered(text(raw))
-        if found is None:
-            return parse_server(text(raw))
-        if not may_discover:
+        found = _server(raw)
+        if isinstance(found, Discovered) and not may_discover:
             raise BadValue("DNS can't be used in this file", "write it in the configuration file")
         return found
 
@@ -146,28 +245,15 @@ def _read_server(item: Item, *, may_discover: bool) -> Server | Discovered | Non
     table = item.table(_SERVER_FIX)
     if table is None:
         return None
-    found = table.need("url", parse, 'write url = "http://127.0.0.1:8000"')
-    weight = table.get("weight", _weight, 1)
-    backup = table.get("backup", boolean, False)
-    drain = table.get("drain", boolean, False)
-    table.finish()
+    found = table.get_by(URL, parse)
+    weight = table.get(WEIGHT)
+    backup = table.get(BACKUP)
+    drain = table.get(DRAIN)
+    table.finish(SERVER_KEYS)
     if isinstance(found, Discovered):
         template = attrs.evolve(found.template, weight=weight, backup=backup, drain=drain)
         return attrs.evolve(found, template=template)
     return None if found is None else attrs.evolve(found, weight=weight, backup=backup, drain=drain)
-
-
-@shape({"type": "integer", "minimum": 1, "maximum": MAX_WEIGHT})
-def _weight(raw: object) -> int:
-    weight = integer(raw)
-    rules.check_between(weight, 1, MAX_WEIGHT)
-    return weight
-
-
-@shape({"type": "string"})
-def read_resolver(raw: object) -> tuple[str, int]:
-    """Return a value that must name a DNS server; see `parse_resolver`."""
-    return parse_resolver(text(raw))
 
 
 def parse_resolver(where: str) -> tuple[str, int]:

@@ -22,12 +22,215 @@ from corsgate.config.model.session import (
     session_faults,
 )
 from corsgate.config.model.values import Server
+from corsgate.config.sections.credential_keys import kind_keys
 from corsgate.config.sections.exposure import warn_of_exposed
-from corsgate.config.sections.secrets import Sources
-from corsgate.config.toml.reader import Item, Table, boolean, checked, duration, integer
-from corsgate.config.toml.shape import shape, shape_of
+from corsgate.config.sections.secrets import SECRET, Sources, secret_key
+from corsgate.config.toml.keys import AnyKey, Key, Keys, by_hand, list_of, table_key
+from corsgate.config.toml.reader import Item, Table
+from corsgate.config.toml.shape import shape
+from corsgate.config.toml.values import boolean, checked, duration, integer
 
 _LOOKS_SECRET = re.compile("pass|pwd|secret|token|key|pin|auth", re.IGNORECASE)
+
+
+@shape({"type": "integer", "minimum": 400, "maximum": 499})
+def _status(raw: object) -> int:
+    status = integer(raw)
+    rules.check_between(status, 400, 499)
+    return status
+
+
+_FIELDS = by_hand(
+    {
+        "type": "object",
+        "additionalProperties": {"anyOf": [SECRET, {"type": "boolean"}, {"type": "integer"}]},
+    }
+)
+
+CSRF_HEADER = Key(
+    "header",
+    checked(rules.check_field_name),
+    None,
+    "The header that carries the token. Its value in any response is the next token.",
+    example='"X-CSRF-Token"',
+    fix='write header = "X-CSRF-Token"',
+)
+CSRF_FETCH = Key(
+    "fetch",
+    checked(check_call),
+    "",
+    "A request whose response has the token. It is sent with Fetch in the header, as SAP wants it.",
+    example='"HEAD /"',
+)
+CSRF_COOKIE = Key(
+    "cookie", checked(check_name), "", "The cookie that has the token.", example='"csrftoken"'
+)
+CSRF_TOKEN_PATH = Key(
+    "token_path",
+    checked(check_token_path),
+    "",
+    "Where the token is in the JSON of the response to fetch.",
+    example='"data.csrf"',
+)
+CSRF_STATUS = Key(
+    "status",
+    _status,
+    403,
+    "The status with which the server rejects a request without a valid token.",
+    example="419",
+)
+CSRF_ALWAYS = Key(
+    "always",
+    boolean,
+    False,
+    "Whether safe requests, such as GET, also carry the token.",
+    example="true",
+)
+CSRF_KEYS = Keys(
+    heading="[credentials.NAME.csrf]",
+    description="The token against forged requests that the server asks for.",
+    keys=(CSRF_HEADER, CSRF_FETCH, CSRF_COOKIE, CSRF_TOKEN_PATH, CSRF_STATUS, CSRF_ALWAYS),
+    models=(Csrf,),
+)
+
+EXPIRED_STATUS = list_of(
+    "status",
+    _status,
+    "The statuses that say so.",
+    entry="401, 403",
+    default=(401,),
+)
+EXPIRED_LOCATION = Key(
+    "location",
+    checked(check_call),
+    "",
+    "The path of the login page that the server redirects to. By default it is that of login_url.",
+    example='"/login"',
+)
+EXPIRED_JSON_PATH = Key(
+    "json_path",
+    checked(check_token_path),
+    "",
+    "Where a JSON response with another status has an error code. It needs json_values.",
+    example='"error.code"',
+)
+EXPIRED_JSON_VALUES = list_of(
+    "json_values",
+    integer,
+    "The error codes that say so. They need json_path.",
+    entry="498, 499",
+)
+EXPIRED_KEYS = Keys(
+    heading="[credentials.NAME.expired]",
+    description="Which responses say that the session has ended, so that the gate logs in again.",
+    keys=(EXPIRED_STATUS, EXPIRED_LOCATION, EXPIRED_JSON_PATH, EXPIRED_JSON_VALUES),
+    models=(Expired,),
+)
+
+PASSWORD = secret_key("password", "The password for Basic.", example='{ env = "BOX_PASSWORD" }')
+LOGIN_URL = Key(
+    "login_url",
+    checked(check_call),
+    "",
+    "Where to log in: a path at the server, or the URL of another server of the upstream. A method"
+    " may come first. Leave it out if the server needs no login.",
+    example='"/api/login"',
+)
+FORM = Key(
+    "form",
+    _FIELDS,
+    None,
+    "The fields of the login form.",
+    example='{ user = "gate", password = { env = "BOX_PASSWORD" } }',
+    type="table of secrets",
+)
+JSON = Key(
+    "json",
+    _FIELDS,
+    None,
+    "The members of the JSON object that logs in, instead of a form.",
+    example='{ user = "gate", password = { env = "BOX_PASSWORD" } }',
+    type="table of secrets",
+)
+BASIC = Key(
+    "basic",
+    boolean,
+    False,
+    "Whether the login carries Basic credentials. Without login_url, every request does.",
+    example="true",
+)
+USERNAME = Key(
+    "username",
+    checked(rules.check_basic_username),
+    "",
+    "The name of the user for Basic.",
+    example='"gate"',
+)
+TOKEN_PATH = Key(
+    "token_path",
+    checked(check_token_path),
+    "",
+    "Where the JSON response to the login has a token. Without it, the session is its cookies.",
+    example='"data.token"',
+)
+HEADER = Key(
+    "header",
+    checked(check_token_header),
+    "",
+    "The header that carries the token, with {token} in its value.",
+    example='"Authorization: Bearer {token}"',
+)
+QUERY = Key(
+    "query",
+    checked(check_query_name),
+    "",
+    "The query parameter that carries the token.",
+    example='"token"',
+)
+CSRF = table_key(
+    "csrf",
+    CSRF_KEYS,
+    "The token against forged requests that the server asks for.",
+    example='{ fetch = "HEAD /", header = "X-CSRF-Token" }',
+)
+EXPIRED = table_key(
+    "expired",
+    EXPIRED_KEYS,
+    "Which responses say that the session has ended, so that the gate logs in again.",
+    example='{ status = [401], location = "/login" }',
+)
+LIFETIME = Key(
+    "lifetime",
+    duration,
+    None,
+    "How long a session is used before the gate logs in again. By default it is used as long as the"
+    " server accepts it.",
+    example='"12h"',
+    field="lifetime_s",
+)
+LOGOUT_URL = Key(
+    "logout_url",
+    checked(check_call),
+    "",
+    "Where to log out when the gate stops or the credentials change. A method may come first.",
+    example='"DELETE /api/login"',
+)
+SHARED = Key(
+    "shared",
+    boolean,
+    False,
+    "Whether one session serves all servers of the upstream.",
+    example="true",
+)
+SESSION_KEYS = kind_keys(
+    "session",
+    "A login. The gate keeps the session and logs in again when it has ended.",
+    (
+        *(PASSWORD, LOGIN_URL, FORM, JSON, BASIC, USERNAME, TOKEN_PATH, HEADER, QUERY),
+        *(CSRF, EXPIRED, LIFETIME, LOGOUT_URL, SHARED),
+    ),
+    SessionCredentials,
+)
 
 
 def read_session(table: Table, sources: Sources) -> SessionCredentials | None:
@@ -41,23 +244,23 @@ def read_session(table: Table, sources: Sources) -> SessionCredentials | None:
         The credentials, or None after recording their faults.
     """
     before = len(table.notes.faults)
-    password = table.get("password", sources.secret(rules.check_secret), None)
+    password = table.get_by(PASSWORD, sources.secret(rules.check_secret))
     warn_of_exposed(table, "password", sources)
     found: dict[str, Any] = {
-        "login_url": table.get("login_url", checked(check_call), ""),
-        "form": _login_fields(table, "form", sources),
-        "json": _login_fields(table, "json", sources),
-        "basic": table.get("basic", boolean, False),
-        "username": table.get("username", checked(rules.check_basic_username), ""),
+        "login_url": table.get(LOGIN_URL),
+        "form": _login_fields(table, FORM, sources),
+        "json": _login_fields(table, JSON, sources),
+        "basic": table.get(BASIC),
+        "username": table.get(USERNAME),
         "password": password,
-        "token_path": table.get("token_path", checked(check_token_path), ""),
-        "header": table.get("header", checked(check_token_header), ""),
-        "query": table.get("query", checked(check_query_name), ""),
+        "token_path": table.get(TOKEN_PATH),
+        "header": table.get(HEADER),
+        "query": table.get(QUERY),
         "csrf": _csrf(table),
         "expired": _expired(table),
-        "lifetime_s": table.get("lifetime", duration, None),
-        "logout_url": table.get("logout_url", checked(check_call), ""),
-        "shared": table.get("shared", boolean, False),
+        "lifetime_s": table.get(LIFETIME),
+        "logout_url": table.get(LOGOUT_URL),
+        "shared": table.get(SHARED),
     }
     if len(table.notes.faults) > before:
         # What doesn't fit together may only be what could not be read.
@@ -101,18 +304,17 @@ def check_places(
 
 
 def _csrf(table: Table) -> Csrf | None:
-    item = table.item("csrf")
+    item = table.item(CSRF)
     inner = None if item is None else item.table('write csrf = { header = "X-CSRF-Token" }')
     if inner is None:
         return None
-    name = checked(rules.check_field_name)
-    header = inner.need("header", name, 'write header = "X-CSRF-Token"')
-    fetch = inner.get("fetch", checked(check_call), "")
-    cookie = inner.get("cookie", checked(check_name), "")
-    token_path = inner.get("token_path", checked(check_token_path), "")
-    status = inner.get("status", _status, 403)
-    always = inner.get("always", boolean, False)
-    inner.finish()
+    header = inner.get(CSRF_HEADER)
+    fetch = inner.get(CSRF_FETCH)
+    cookie = inner.get(CSRF_COOKIE)
+    token_path = inner.get(CSRF_TOKEN_PATH)
+    status = inner.get(CSRF_STATUS)
+    always = inner.get(CSRF_ALWAYS)
+    inner.finish(CSRF_KEYS)
     if header is None:
         return None
     return Csrf(
@@ -126,15 +328,15 @@ def _csrf(table: Table) -> Csrf | None:
 
 
 def _expired(table: Table) -> Expired:
-    item = table.item("expired")
+    item = table.item(EXPIRED)
     inner = None if item is None else item.table("write expired = { status = [401, 403] }")
     if inner is None:
         return Expired()
-    status = inner.list_of("status", _status, "401, 403")
-    location = inner.get("location", checked(check_call), "")
-    json_path = inner.get("json_path", checked(check_token_path), "")
-    values = inner.list_of("json_values", integer, "498, 499")
-    inner.finish()
+    status = inner.list_of(EXPIRED_STATUS)
+    location = inner.get(EXPIRED_LOCATION)
+    json_path = inner.get(EXPIRED_JSON_PATH)
+    values = inner.list_of(EXPIRED_JSON_VALUES)
+    inner.finish(EXPIRED_KEYS)
     if bool(json_path) != bool(values):
         key, other = ("json_values", "json_path") if values else ("json_path", "json_values")
         inner.notes.add((*inner.path, key), f"it needs {other}", f"add {other}")
@@ -146,22 +348,15 @@ def _expired(table: Table) -> Expired:
     )
 
 
-@shape({"type": "integer", "minimum": 400, "maximum": 499})
-def _status(raw: object) -> int:
-    status = integer(raw)
-    rules.check_between(status, 400, 499)
-    return status
-
-
-def _login_fields(table: Table, key: str, sources: Sources) -> tuple[tuple[str, FieldValue], ...]:
+def _login_fields(
+    table: Table, key: AnyKey, sources: Sources
+) -> tuple[tuple[str, FieldValue], ...]:
     """Read the fields of a login; all text of theirs is a secret."""
     item, reader = table.item(key), _field_reader(sources)
-    schema = {"type": "object", "additionalProperties": shape_of(reader)}
-    table.notes.ask((*table.path, key), shape(schema)(lambda raw: None))
-    inner = None if item is None else item.table(f'write {key} = {{ user = "NAME" }}')
+    inner = None if item is None else item.table(f'write {key.name} = {{ user = "NAME" }}')
     found = []
     for name, raw in inner.raw.items() if inner is not None else ():
-        value = Item(table.notes, (*table.path, key, name), raw).read(reader)
+        value = Item(table.notes, (*table.path, key.name, name), raw).read(reader)
         if isinstance(raw, str) and _LOOKS_SECRET.search(name):
             assert inner is not None
             warn_of_exposed(inner, name, sources)
@@ -172,9 +367,7 @@ def _login_fields(table: Table, key: str, sources: Sources) -> tuple[tuple[str, 
 
 def _field_reader(sources: Sources) -> Callable[[object], FieldValue]:
     secret = sources.secret(rules.check_secret)
-    of_text = shape_of(secret)
 
-    @shape({"anyOf": [of_text, {"type": "boolean"}, {"type": "integer"}]})
     def reader(raw: object) -> FieldValue:
         return raw if isinstance(raw, bool | int) else secret(raw)
 

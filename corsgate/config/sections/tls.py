@@ -10,9 +10,11 @@ from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.values import Config, Server
 from corsgate.config.sections.secrets import Sources
 from corsgate.config.sections.upstream_tls import upstream_tls_findings
+from corsgate.config.toml.keys import AnyKey, Key, Keys, by_hand, table_key
 from corsgate.config.toml.lines import Path
-from corsgate.config.toml.reader import Item, Table, text
+from corsgate.config.toml.reader import Item, Table
 from corsgate.config.toml.shape import shape
+from corsgate.config.toml.values import text
 from corsgate.errors import BadValue
 
 VERIFY_OFF = "dangerously-off"
@@ -20,6 +22,91 @@ VERIFY_OFF = "dangerously-off"
 _CHAIN = 'chain = "/etc/corsgate/fullchain.pem"'
 _KEY = 'key = "/etc/corsgate/key.pem"'
 _OF_UPSTREAMS = ("server_name", "client_certificate", "verify", "tls")
+
+_IS_FILE = by_hand({"type": "string"})
+
+CHAIN = Key(
+    "chain",
+    _IS_FILE,
+    None,
+    "The file with the certificate and its intermediate certificates, in PEM, its own first.",
+    example='"/etc/corsgate/fullchain.pem"',
+    fix=f"write {_CHAIN}",
+    type="path",
+)
+KEY = Key(
+    "key",
+    _IS_FILE,
+    None,
+    "The file with the certificate's private key, in PEM.",
+    example='"/etc/corsgate/key.pem"',
+    fix=f"write {_KEY}",
+    type="path",
+)
+
+
+def certificate_keys(heading: str, description: str) -> Keys:
+    """Declare a table of a certificate with its key."""
+    return Keys(heading=heading, description=description, keys=(CHAIN, KEY), models=(CertifiedKey,))
+
+
+CLIENT_CERTIFICATE_KEYS = certificate_keys(
+    "[upstreams.NAME.client_certificate]", "The certificate for servers that ask for one."
+)
+CA = Key(
+    "ca",
+    _IS_FILE,
+    None,
+    "The file with the certificates of a private authority, in PEM, to verify https servers with."
+    " By default the system's authorities are trusted.",
+    example='"/etc/corsgate/ca.pem"',
+    type="path",
+    field="ca_pem",
+)
+CLIENT_CERTIFICATE = table_key(
+    "client_certificate",
+    CLIENT_CERTIFICATE_KEYS,
+    "The certificate that the gate shows to https servers that ask for one.",
+    example=f"{{ {_CHAIN}, {_KEY} }}",
+)
+
+
+@shape({"type": "string"})
+def _server_name(raw: object) -> str:
+    name = rules.normal_host(text(raw))
+    rules.check_host(name)
+    return name
+
+
+SERVER_NAME = Key(
+    "server_name",
+    _server_name,
+    None,
+    "The name that the certificates of https servers must have; it is also sent as SNI. By default"
+    " it is the host in each server's URL.",
+    example='"box.internal.example.com"',
+)
+
+
+@shape({"const": VERIFY_OFF})
+def _verify(raw: object) -> bool:
+    if raw == VERIFY_OFF:
+        return False
+    shown = rules.show(raw) if isinstance(raw, str) else "it"
+    raise BadValue(
+        f"{shown} is not valid",
+        f'remove it, or write "{VERIFY_OFF}" to trust any server',
+    )
+
+
+VERIFY = Key(
+    "verify",
+    _verify,
+    True,
+    "Turns off the verification of https servers. Anyone on the network path can then read and"
+    " change the traffic.",
+    example=f'"{VERIFY_OFF}"',
+)
 
 
 def read_certified_key(item: Item, sources: Sources) -> CertifiedKey | None:
@@ -35,9 +122,9 @@ def read_certified_key(item: Item, sources: Sources) -> CertifiedKey | None:
     table = item.table(f"write {{ {_CHAIN}, {_KEY} }}")
     if table is None:
         return None
-    chain = table.need("chain", _file(sources, parse_chain), f"write {_CHAIN}")
-    key = table.need("key", _file(sources, parse_key), f"write {_KEY}")
-    table.finish()
+    chain = table.get_by(CHAIN, _file(sources, parse_chain))
+    key = table.get_by(KEY, _file(sources, parse_key))
+    table.finish(CLIENT_CERTIFICATE_KEYS)
     if chain is None or key is None:
         return None
     (chain_file, chain_pem), (key_file, key_pem) = chain, key
@@ -55,7 +142,6 @@ def _file(
 ) -> Callable[[object], tuple[str, bytes]]:
     """Make a reader of a file's name that returns the name and bytes, checked by `parse`."""
 
-    @shape({"type": "string"})
     def reader(raw: object) -> tuple[str, bytes]:
         name = text(raw)
         pem = sources.certificate(name)
@@ -65,45 +151,18 @@ def _file(
     return reader
 
 
-def read_ca(table: Table, sources: Sources) -> bytes | None:
+def read_ca(table: Table, sources: Sources, key: AnyKey = CA) -> bytes | None:
     """Read ``ca``, the file of certificates to verify servers with; None if absent."""
-
-    found = table.get("ca", _file(sources, parse_chain), None)
+    found = table.get_by(key, _file(sources, parse_chain))
     return None if found is None else found[1]
 
 
-def read_client_certificate(table: Table, sources: Sources) -> CertifiedKey | None:
+def read_client_certificate(
+    table: Table, sources: Sources, key: AnyKey = CLIENT_CERTIFICATE
+) -> CertifiedKey | None:
     """Read ``client_certificate``, for servers that ask for one; None if absent."""
-    item = table.item("client_certificate")
+    item = table.item(key)
     return None if item is None else read_certified_key(item, sources)
-
-
-def read_server_name(table: Table) -> str | None:
-    """Read ``server_name``, the name that servers' certificates must have; None if absent."""
-
-    @shape({"type": "string"})
-    def reader(raw: object) -> str:
-        name = rules.normal_host(text(raw))
-        rules.check_host(name)
-        return name
-
-    return table.get("server_name", reader, None)
-
-
-def read_verify(table: Table) -> bool:
-    """Read ``verify``: whether servers are verified. Only one long word turns it off."""
-
-    @shape({"const": VERIFY_OFF})
-    def reader(raw: object) -> bool:
-        if raw == VERIFY_OFF:
-            return False
-        shown = rules.show(raw) if isinstance(raw, str) else "it"
-        raise BadValue(
-            f"{shown} is not valid",
-            f'remove it, or write "{VERIFY_OFF}" to trust any server',
-        )
-
-    return table.get("verify", reader, True)
 
 
 def tls_warnings(config: Config, now_s: float) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from corsgate.config.model import rules
 from corsgate.config.model.upstream_tls import (
     SAFE_VERSION,
     VERSIONS,
@@ -13,18 +12,51 @@ from corsgate.config.model.upstream_tls import (
     check_pin,
 )
 from corsgate.config.model.values import Upstream
+from corsgate.config.toml.keys import Key, Keys, list_of, table_key
 from corsgate.config.toml.lines import Path
-from corsgate.config.toml.reader import Table, checked, text
-from corsgate.config.toml.shape import shape
+from corsgate.config.toml.reader import Table
+from corsgate.config.toml.values import checked, choice
 
 _FIX = 'write { pin = ["sha256/..."] }, { min_version = "1.0" }, or { ciphers = "..." }'
 
 
-@shape({"enum": list(VERSIONS)})
-def _version(raw: object) -> str:
-    value = text(raw)
-    rules.check_choice(value, VERSIONS)
-    return value
+MIN_VERSION = Key(
+    "min_version",
+    choice(VERSIONS),
+    SAFE_VERSION,
+    "The oldest version of TLS that may be used with the servers. Versions 1.0 and 1.1 are unsafe.",
+    example='"1.0"',
+)
+CIPHERS = Key(
+    "ciphers",
+    checked(check_ciphers),
+    None,
+    "The ciphers that may be used, as a cipher list of OpenSSL. @SECLEVEL=0 in it permits SHA-1"
+    " signatures and short keys.",
+    example='"DEFAULT:@SECLEVEL=0"',
+)
+PIN = list_of(
+    "pin",
+    checked(check_pin),
+    "The SHA-256 hashes of the only public keys that are accepted, whoever issued the certificate"
+    " and for whatever name and time. By default certificates are verified.",
+    entry='"sha256/..."',
+    example='["sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]',
+    gives="servers with the key {} are accepted",
+    takes="the key {} is no longer accepted",
+)
+TLS_KEYS = Keys(
+    heading="[upstreams.NAME.tls]",
+    description="How TLS is used with https servers that are old, or have a pinned key.",
+    keys=(MIN_VERSION, CIPHERS, PIN),
+    models=(UpstreamTls,),
+)
+TLS = table_key(
+    "tls",
+    TLS_KEYS,
+    "How TLS is used with https servers that are old, or have a pinned key.",
+    example='{ min_version = "1.0" }',
+)
 
 
 def read_upstream_tls(table: Table) -> UpstreamTls:
@@ -36,14 +68,14 @@ def read_upstream_tls(table: Table) -> UpstreamTls:
     Returns:
         The settings; the default for each that is absent, or faulty, which is recorded.
     """
-    item = table.item("tls")
+    item = table.item(TLS)
     own = None if item is None else item.table(_FIX)
     if own is None:
         return UpstreamTls()
     found = UpstreamTls(
-        min_version=own.get("min_version", _version, SAFE_VERSION),
-        ciphers=own.get("ciphers", checked(check_ciphers), None),
-        pin=own.list_of("pin", checked(check_pin), '"sha256/..."') or (),
+        min_version=own.get(MIN_VERSION),
+        ciphers=own.get(CIPHERS),
+        pin=own.list_of(PIN) or (),
     )
     if own.raw.get("pin") == []:
         own.notes.add((*own.path, "pin"), "it is empty", "give at least one, or remove it")
@@ -53,7 +85,7 @@ def read_upstream_tls(table: Table) -> UpstreamTls:
             table.notes.add(
                 (*table.path, key), "it has no effect with tls.pin", "remove one of the two"
             )
-    own.finish()
+    own.finish(TLS_KEYS)
     return found
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import attrs
-
+from corsgate.config.model.addresses import Addresses
+from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.credentials import parts_of
+from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.values import (
     Credentials,
     NtlmCredentials,
@@ -16,17 +17,20 @@ from corsgate.config.model.values import (
     Upstream,
 )
 from corsgate.config.sections import tls
-from corsgate.config.sections.addresses import read_addresses
-from corsgate.config.sections.balancing import read_balancing
-from corsgate.config.sections.by_origin import read_by_origin
-from corsgate.config.sections.credentials import resolve_credentials
+from corsgate.config.sections.addresses import ALIASES, COOKIES_KEY, read_addresses
+from corsgate.config.sections.balancing import BALANCING_KEYS, read_balancing
+from corsgate.config.sections.by_origin import CREDENTIALS_BY_ORIGIN, read_by_origin
+from corsgate.config.sections.credentials import CREDENTIALS_USED, resolve_credentials
 from corsgate.config.sections.exposure import CLEAR_FIX, in_clear, sent_in_clear
-from corsgate.config.sections.request_rules import read_request_rules
+from corsgate.config.sections.header_rules import REQUEST_HEADERS
+from corsgate.config.sections.request_rules import FORWARDED, ORIGIN, VIA, read_request_rules
 from corsgate.config.sections.secrets import Sources
-from corsgate.config.sections.server_list import read_resolver, read_servers
+from corsgate.config.sections.server_list import RESOLVER, SERVERS, read_servers
 from corsgate.config.sections.session import check_places
-from corsgate.config.sections.upstream_tls import read_upstream_tls
-from corsgate.config.toml.reader import Named, Table, boolean, bound
+from corsgate.config.sections.upstream_tls import TLS, read_upstream_tls
+from corsgate.config.toml.keys import AnyKey, Key, Keys, field_key, tables_by_name
+from corsgate.config.toml.reader import Named, Table
+from corsgate.config.toml.values import boolean
 from corsgate.errors import BadValue
 
 OF_ROUTES = (
@@ -34,6 +38,89 @@ OF_ROUTES = (
     *("response_headers", "strip_prefix"),
 )
 """Keys of a route that somebody may look for in an upstream."""
+
+
+PRESERVE_HOST = Key(
+    "preserve_host",
+    boolean,
+    False,
+    "Whether the client's Host is sent instead of the server's.",
+    example="true",
+)
+STRICT_RESPONSES = Key(
+    "strict_responses",
+    boolean,
+    False,
+    "Whether responses that are not well-formed get 502, even if they can have only one meaning.",
+    example="true",
+)
+POOL_FIELDS: tuple[AnyKey, ...] = (
+    field_key(
+        PoolLimits,
+        "max_connections",
+        "How many connections one server may have, including idle ones and those being opened.",
+        example="100",
+    ),
+    field_key(
+        PoolLimits,
+        "max_queue",
+        "How many requests may wait for a connection. Further ones get 503.",
+        example="200",
+    ),
+    field_key(
+        PoolLimits,
+        "queue_timeout_s",
+        "How long a request may wait for a connection. After that it gets 503.",
+        example='"5s"',
+    ),
+    field_key(
+        PoolLimits,
+        "max_tunnels",
+        "How many tunnels, such as WebSockets, one server may have. They don't count as"
+        " connections. One client may have half of them.",
+        example="1000",
+    ),
+    field_key(
+        PoolLimits,
+        "idle_timeout_s",
+        "How long an idle connection is kept for the next request. It should be shorter than the"
+        " server's own keep-alive time (Apache and Node: 5 s).",
+        example='"30s"',
+    ),
+    field_key(
+        PoolLimits,
+        "max_requests_per_connection",
+        "How many requests one connection may carry. By default there is no limit.",
+        example="1000",
+    ),
+)
+KEEP_ALIVE = field_key(
+    PoolLimits,
+    "keep_alive",
+    "Whether a connection is kept for the next request.",
+    example="false",
+)
+UPSTREAM_KEYS = Keys(
+    heading="[upstreams.NAME]",
+    description="An API behind the gate, with one or more equivalent servers.",
+    keys=(
+        *(SERVERS, CREDENTIALS_USED, CREDENTIALS_BY_ORIGIN, PRESERVE_HOST),
+        *(tls.CA, tls.SERVER_NAME, tls.CLIENT_CERTIFICATE, tls.VERIFY, TLS, RESOLVER),
+        *(*POOL_FIELDS, KEEP_ALIVE, *BALANCING_KEYS),
+        *(ALIASES, COOKIES_KEY, STRICT_RESPONSES, ORIGIN, FORWARDED, VIA, REQUEST_HEADERS),
+    ),
+    models=(Upstream, PoolLimits, Balancing, Addresses, RequestRules),
+)
+UPSTREAMS = Key(
+    "upstreams",
+    tables_by_name(UPSTREAM_KEYS.schema),
+    None,
+    "The APIs behind the gate: a table [upstreams.NAME] for each.",
+    example='{ api = { servers = ["http://127.0.0.1:8000"] } }',
+    type="tables",
+    is_required=True,
+    tables=(UPSTREAM_KEYS,),
+)
 
 
 def read_upstream(
@@ -52,22 +139,22 @@ def read_upstream(
     """
     listed = read_servers(table, sources)
     found, by_origin, every = _read_credentials(table, credentials)
-    preserve_host = table.get("preserve_host", boolean, False)
+    preserve_host = table.get(PRESERVE_HOST)
     ca_pem = tls.read_ca(table, sources)
-    server_name = tls.read_server_name(table)
+    server_name = table.get(tls.SERVER_NAME)
     client_certificate = tls.read_client_certificate(table, sources)
-    verify = tls.read_verify(table)
+    verify = table.get(tls.VERIFY)
     upstream_tls = read_upstream_tls(table)
-    resolver = table.get("resolver", read_resolver, None)
+    resolver = table.get(RESOLVER)
     pool = _read_pool(table)
     balancing = read_balancing(table, sources)
     templates = () if listed is None else listed.templates
     addresses = read_addresses(table, templates, has_accounts=bool(by_origin))
-    strict_responses = table.get("strict_responses", boolean, False)
+    strict_responses = table.get(STRICT_RESPONSES)
     request_rules = read_request_rules(table, every, sources)
     for key in OF_ROUTES:
         table.refuse(key, "it belongs to a route", 'write it in [routes."/PREFIX"]')
-    table.finish()
+    table.finish(UPSTREAM_KEYS)
     if listed is None:
         return None
     try:
@@ -117,7 +204,7 @@ def _read_credentials(
     table: Table, credentials: Named[Credentials]
 ) -> tuple[Credentials | None, tuple[OriginCredentials, ...], Sequence[Credentials]]:
     """Return the credentials for all requests, those of single origins, and all together."""
-    signer = table.item("credentials")
+    signer = table.item(CREDENTIALS_USED)
     found = None if signer is None else resolve_credentials(signer, credentials)
     by_origin = read_by_origin(table, credentials)
     own = () if found is None else (found,)
@@ -155,15 +242,11 @@ def _check_keep_alive(table: Table, credentials: Iterable[Credentials], pool: Po
 
 
 def _read_pool(table: Table) -> PoolLimits:
-    pool = PoolLimits()
-    for field in attrs.fields(PoolLimits):
-        if field.name != "keep_alive":
-            pool = table.get(field.name.removesuffix("_s"), bound(pool, field.name), pool)
-    keep_alive = table.get("keep_alive", boolean, True)
-    if not keep_alive and "max_requests_per_connection" in table.raw:
+    pool = table.put(PoolLimits(), *POOL_FIELDS, KEEP_ALIVE)
+    if not pool.keep_alive and "max_requests_per_connection" in table.raw:
         table.notes.add(
             (*table.path, "max_requests_per_connection"),
             "it has no effect with keep_alive = false",
             "remove one of the two",
         )
-    return attrs.evolve(pool, keep_alive=keep_alive)
+    return pool

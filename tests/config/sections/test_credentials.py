@@ -17,7 +17,11 @@ from corsgate.config.model.values import (
     SessionCredentials,
     SeveralCredentials,
 )
-from corsgate.config.sections.credentials import read_credentials, resolve_credentials
+from corsgate.config.sections.credentials import (
+    CREDENTIALS_USED,
+    read_credentials,
+    resolve_credentials,
+)
 from corsgate.config.toml.reader import Named
 from tests.config.support import TableTestCase, noted, sources, table_of
 
@@ -244,7 +248,7 @@ class SeveralTests(TableTestCase):
             entries=known,
             inline=lambda inside: read_credentials(inside, sources()),
         )
-        item = table.item("credentials")
+        item = table.item(CREDENTIALS_USED)
         assert item is not None
         found = resolve_credentials(item, named)
         self.used = named.used

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corsgate.config.model import rules
-from corsgate.config.sections.credentials import KINDS as KINDS_OF_CREDENTIALS
+from corsgate.config.sections.credential_keys import KINDS as KINDS_OF_CREDENTIALS
 from tests.config.support import ROUTE, TOP, UPSTREAM, TableTestCase
 
 ALL = rules.one_of(KINDS_OF_CREDENTIALS)

@@ -6,7 +6,7 @@ import attrs
 
 from corsgate.config.model.values import Cors, Route, Upstream
 from corsgate.config.sections.policies import (
-    DANGEROUS,
+    CORS_KEYS,
     NO_RULES,
     CorsRules,
     Finding,
@@ -18,6 +18,7 @@ from corsgate.config.sections.server_url import parse_server
 from corsgate.config.toml.reader import Item
 from tests.config.support import TableTestCase, noted, table_of
 
+DANGEROUS = [name for name in CORS_KEYS.names if name.startswith("dangerously_")]
 ORIGINS = 'allow_origins = ["https://a.example"]\n'
 
 

@@ -254,6 +254,14 @@ def _far(number: int, origin: str, what: str) -> str:
 
 ASK = "ask the user before its pages may call the gate"
 NEVER = "block its calls to the gate, because its pages come over http"
+FOR_OTHERS_WARNINGS = (
+    (
+        f"{HTTPS}, debug = true",
+        f"{AT}.debug: other machines can reach the gate, so it is probably no longer one"
+        " developer's: programs on the gate's own machine get the reason for each refusal; remove"
+        " it, or list the developers' pages in debug_origins",
+    ),
+)
 AT_HOME_WARNINGS = (
     (HTTPS, _far(0, "https://a.example.com", ASK)),
     (
@@ -283,6 +291,7 @@ NO_WARNINGS = (
     f'{HTTPS}, allow_headers = ["Authorization"], expose_headers = ["WWW-Authenticate"]',
 )
 NO_WARNINGS_AT_HOME = (
+    'allow_origins = ["http://localhost:4200", "https://app.corp"], debug = true',
     'allow_origins = ["http://localhost:4200", "https://app.corp", "http://10.0.0.1"]',
     'allow_origins = ["capacitor://localhost", "chrome-extension://abcdef", "*"]',
 )
@@ -294,6 +303,7 @@ class WarningTests(FindingTestCase):
     def test_warnings(self) -> None:
         """Probably unintended settings produce warnings, and the configuration is still valid."""
         self.assert_found(POLICY, WARNINGS, warnings=True)
+        self.assert_found(POLICY, FOR_OTHERS_WARNINGS, warnings=True)
         self.assert_found(INJECTED, INJECTED_WARNINGS, warnings=True)
         self.assert_found(INJECTED, OVER_HTTP_WARNINGS, warnings=True)
         self.assert_found(WITH_A_KEY, WITH_A_KEY_WARNINGS, warnings=True)
@@ -305,7 +315,7 @@ class WarningTests(FindingTestCase):
         self.assert_nothing_found(BEHIND_A_PROXY, NO_WARNINGS)
         self.assert_nothing_found(TRUSTING_A_PROXY, NO_WARNINGS)
         self.assert_nothing_found(INJECTED, INJECTED_NO_WARNINGS)
-        self.assert_nothing_found(AT_HOME, NO_WARNINGS_AT_HOME[:1])
+        self.assert_nothing_found(AT_HOME, NO_WARNINGS_AT_HOME[:2])
 
     def test_headers_that_the_route_drops(self) -> None:
         """They produce warnings in a route's own policy, unless the route passes them."""

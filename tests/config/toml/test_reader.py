@@ -5,87 +5,26 @@ from __future__ import annotations
 import attrs
 
 from corsgate.config.model.limits import Limits
-from corsgate.config.model.rules import check_method
-from corsgate.config.toml import reader
+from corsgate.config.toml.keys import Key, Keys, ListKey, field_key, list_of
 from corsgate.config.toml.reader import Item, Named, Notes, Table
-from corsgate.config.toml.shape import shape_of
+from corsgate.config.toml.values import integer
 from corsgate.errors import ConfigError
-from tests.config.support import TableTestCase, fault_of, noted, table_of
-
-DATE = table_of("a = 1979-05-27").raw["a"]
+from tests.config.support import TableTestCase, noted, table_of
 
 
-class TypeTests(TableTestCase):
-    """Readers of single values; TOML has types, and none stands for another."""
+def key(name: str, fix: str = "") -> Key[int, int]:
+    """Return a key with a number, which is 7 by default."""
+    return Key(name, integer, 7, "A number.", example="1", fix=fix)
 
-    def test_types(self) -> None:
-        """A value of another type is shown with its type, an array or table only by that."""
-        for read, good, wrong, fix in (
-            (reader.text, "a", (5, True, 1.5, [], {}, DATE), "write text in quotes"),
-            (reader.boolean, False, (0, "true", []), "write true or false"),
-            (reader.integer, -5, (True, 1.0, "1"), "write a whole number, without quotes"),
-            (reader.duration, "5s", (True, [], {}), 'write a duration, such as "5s"'),
-            (reader.size, "1KiB", (True, 1.5, []), 'write a size, such as "64KiB"'),
-        ):
-            self.assertEqual(fault_of(read, good), "")
-            for value in wrong:
-                fault = fault_of(read, value)
-                self.assertTrue(fault.endswith(f"; {fix}"), (value, fault))
-        for value, shown in (
-            (True, "true is a boolean"),
-            (5, "5 is an integer"),
-            (1.5, "1.5 is a float"),
-            ([], "it is an array"),
-            ({}, "it is a table"),
-            (DATE, "it is a date or time"),
-        ):
-            self.assertEqual(fault_of(reader.text, value), f"{shown}; write text in quotes")
 
-    def test_numbers_without_a_unit(self) -> None:
-        """A bare number could be seconds or milliseconds; of bytes it can't be wrong."""
-        self.assertEqual(fault_of(reader.duration, 5), '5 has no unit; write "5s" for seconds')
-        self.assertEqual(reader.size(5), 5)
-        self.assertEqual(reader.duration("250ms"), 0.25)
-        self.assertEqual(reader.size("1KiB"), 1024)
+def numbers(name: str) -> ListKey[int]:
+    """Return a key with an array of numbers."""
+    return list_of(name, integer, "Numbers.", entry="1")
 
-    def test_integers_have_64_bits(self) -> None:
-        """TOML's bounds; Python would read more."""
-        for value in (2**63 - 1, -(2**63)):
-            self.assertEqual(reader.integer(value), value)
-        for value in (2**63, -(2**63) - 1):
-            fault = fault_of(reader.integer, value)
-            self.assertEqual(fault, "the number does not fit in 64 bits; write a smaller one")
 
-    def test_checked_text(self) -> None:
-        """A check's fault is the reader's, and its input must be text first."""
-        read = reader.checked(check_method)
-        self.assertEqual(read("PUT"), "PUT")
-        self.assertIn("is not upper-case", fault_of(read, "put"))
-        self.assertIn("is an integer", fault_of(read, 5))
-
-    def test_bounds_by_name(self) -> None:
-        """The end of a limit's name decides how it is written; its class checks the value."""
-        limits = Limits()
-        for field, raw, value in (
-            ("connect_timeout_s", "5s", 5.0),
-            ("max_head_bytes", "1KiB", 1024),
-            ("min_upload_rate", 5, 5),
-            ("max_headers", 7, 7),
-        ):
-            found = reader.bound(limits, field)(raw)
-            self.assertEqual(attrs.asdict(found), {**attrs.asdict(limits), field: value})
-        self.assertIn("is too small", fault_of(reader.bound(limits, "max_headers"), 0))
-        self.assertIn("has no unit", fault_of(reader.bound(limits, "connect_timeout_s"), 5))
-
-    def test_settings_know_their_defaults(self) -> None:
-        """The schema has a default as a file would write it."""
-        for field, default in (("connect_timeout_s", "3s"), ("max_head_bytes", "32KiB")):
-            found = shape_of(reader.bound(Limits(), field))
-            assert found is not None
-            self.assertEqual(found["default"], default)
-        found = shape_of(reader.bound(Limits(), "max_body_bytes"))
-        assert found is not None
-        self.assertNotIn("default", found)
+def keys(*names: str) -> Keys:
+    """Return a table of keys with numbers."""
+    return Keys(heading="[a]", description="Numbers.", keys=tuple(map(key, names)))
 
 
 class KeyTests(TableTestCase):
@@ -94,12 +33,12 @@ class KeyTests(TableTestCase):
     def test_absent_and_faulty(self) -> None:
         """A key that may be absent has a default; a needed one is recorded once."""
         table = table_of('good = 1\nbad = "x"')
-        self.assertEqual(table.get("good", reader.integer, 7), 1)
-        self.assertEqual(table.get("none", reader.integer, 7), 7)
+        self.assertEqual(table.get(key("good")), 1)
+        self.assertEqual(table.get(key("none")), 7)
         self.assertEqual(noted(table), [])
-        self.assertEqual(table.get("bad", reader.integer, 7), 7)
-        self.assertIsNone(table.need("gone", reader.integer, "write gone = 1"))
-        self.assertEqual(table.need("good", reader.integer, ""), 1)
+        self.assertEqual(table.get(key("bad")), 7)
+        self.assertEqual(table.get(key("gone", "write gone = 1")), 7)
+        self.assertEqual(table.get(key("good", "write good = 1")), 1)
         self.assertEqual(
             noted(table),
             [
@@ -111,11 +50,11 @@ class KeyTests(TableTestCase):
     def test_lists(self) -> None:
         """Every faulty value is recorded, and a list with one is none."""
         table = table_of('a = [1,\n"x",\ntrue]\nb = [1, 2]\nc = []\nd = 5')
-        self.assertIsNone(table.list_of("a", reader.integer, "1"))
-        self.assertEqual(table.list_of("b", reader.integer, "1"), (1, 2))
-        self.assertEqual(table.list_of("c", reader.integer, "1"), ())
-        self.assertIsNone(table.list_of("d", reader.integer, "1"))
-        self.assertIsNone(table.list_of("e", reader.integer, "1"))
+        self.assertIsNone(table.list_of(numbers("a")))
+        self.assertEqual(table.list_of(numbers("b")), (1, 2))
+        self.assertEqual(table.list_of(numbers("c")), ())
+        self.assertIsNone(table.list_of(numbers("d")))
+        self.assertIsNone(table.list_of(numbers("e")))
         fix = "write a whole number, without quotes"
         self.assertEqual(
             noted(table),
@@ -127,11 +66,9 @@ class KeyTests(TableTestCase):
         )
 
     def test_unknown_keys(self) -> None:
-        """Each key that was never read is a fault; a near one is suggested, or all are listed."""
+        """A key that the table can't have is a fault; a near one is suggested, or all."""
         table = table_of("listen = 1\nlisten_on = 2\nxyz = 3")
-        table.get("listen", reader.integer, 0)
-        table.get("hosts", reader.integer, 0)
-        table.finish()
+        table.finish(keys("listen", "hosts"))
         self.assertEqual(
             noted(table),
             [
@@ -145,22 +82,37 @@ class KeyTests(TableTestCase):
         table = table_of("a = 1")
         table.refuse("a", "it can't be here", "move it")
         table.refuse("b", "it can't be here", "move it")
-        table.finish()
+        table.finish(keys("c"))
         self.assertEqual(noted(table), ["c.toml:1: a: it can't be here; move it"])
 
-    def test_words(self) -> None:
-        """A word may replace a value; another word may not."""
-        table = table_of('a = "auto"\nb = "none"')
-        self.assertTrue(table.is_word("a", "auto"))
-        self.assertFalse(table.is_word("b", "auto"))
-        self.assertFalse(table.is_word("c", "auto"))
+    def test_readers_that_depend_on_more(self) -> None:
+        """A key may be read by another reader than its own; its default holds."""
+        table = table_of('good = 1\nbad = "x"\nlist = [1, 2]')
+        self.assertEqual(table.get_by(key("good"), lambda raw: f"{raw}!"), "1!")
+        self.assertEqual(table.get_by(key("none"), lambda raw: f"{raw}!"), 7)
+        self.assertEqual(table.list_by(numbers("list"), lambda raw: f"{raw}!"), ("1!", "2!"))
+        self.assertEqual(noted(table), [])
+
+    def test_fields(self) -> None:
+        """Keys set fields of an object, whose class checks them; after a fault the rest goes on."""
+        table = table_of('max_headers = 0\nconnect_timeout = "5s"\nmax_head_bytes = "1KiB"')
+        found = table.put(
+            Limits(),
+            *(
+                field_key(Limits, field, "A limit.", example="1")
+                for field in ("max_headers", "connect_timeout_s", "max_head_bytes", "timeout_s")
+            ),
+        )
+        changed = attrs.evolve(Limits(), connect_timeout_s=5.0, max_head_bytes=1024)
+        self.assertEqual(found, changed)
+        self.assertEqual(noted(table), ["c.toml:1: max_headers: 0 is too small; write 1 or more"])
 
     def test_tables(self) -> None:
         """Tables under a key come with their names; what is no table is recorded."""
         table = table_of("[a.b]\nx = 1\n[a]\nc = 5\n[d]\n")
-        found = {name: each.path for name, each in table.tables("a")}
+        found = {name: each.path for name, each in table.tables(key("a"))}
         self.assertEqual(found, {"b": ("a", "b")})
-        self.assertEqual(list(table.tables("none")), [])
+        self.assertEqual(list(table.tables(key("none"))), [])
         self.assertEqual(noted(table), ["c.toml:4: a.c: it is an integer; write a table [a.c]"])
 
 
@@ -196,11 +148,11 @@ class NamedTests(TableTestCase):
         """Read the things of a document, each of which has an ``x``."""
 
         def one(table: Table) -> int | None:
-            return table.need("x", reader.integer, "write x = 1")
+            return table.get(Key("x", integer, None, "A number.", example="1", fix="write x = 1"))
 
         if inline:
-            return Named.read_or_inline(top, "things", one)
-        return Named.read(top, "things", lambda _name, table: one(table))
+            return Named.read_or_inline(top, key("things"), one)
+        return Named.read(top, key("things"), lambda _name, table: one(table))
 
     def resolve(self, value: str, *, inline: bool = False) -> tuple[int | None, list[str]]:
         """Return what a value stands for, and what was recorded about it."""

@@ -1,10 +1,10 @@
-"""Tests of `corsgate.config.toml.shape`: what is known of one place in a document."""
+"""Tests of `corsgate.config.toml.shape`: schemas beside readers."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.toml.shape import Asked, shape, shape_of
+from corsgate.config.toml.shape import shape, shape_of
 
 
 class ShapeTests(SynchronousTestCase):
@@ -19,10 +19,3 @@ class ShapeTests(SynchronousTestCase):
 
         self.assertEqual((reader(1), shape_of(reader)), (1, {"type": "string"}))
         self.assertIsNone(shape_of(lambda raw: raw))
-
-    def test_facts_add_up(self) -> None:
-        """A place is read more than once: a later reader without a schema takes nothing away."""
-        asked = Asked().more({"type": "string"}, required=True)
-        again = asked.more(None, default="a")
-        self.assertEqual(again, Asked(shape={"type": "string"}, required=True, default="a"))
-        self.assertEqual(again.more({"type": "integer"}).shape, {"type": "integer"})

@@ -1,0 +1,1 @@
+"""Looks at a box with read-only requests, and proposes a configuration for it."""

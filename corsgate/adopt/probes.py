@@ -1,0 +1,175 @@
+"""What `corsgate adopt` sends to a box, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import attrs
+
+from corsgate.credentials.auth_fields import challenges_of
+from corsgate.explain.trace import text, values
+from corsgate.explain.url import Url
+from corsgate.message.headers import Header
+
+MAX_BODY_BYTES = 64 * 1024
+"""How much of a body is read; the rest stays unread."""
+
+MAX_SHOWN = 90
+"""How many characters of a box's words are shown or written."""
+
+AGENT = b"corsgate-adopt"
+BROWSER_AGENT = b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+REFUSALS = frozenset((400, 403, 405, 406, 409, 412, 421, 429, 451, 501, 503))
+REDIRECTS = frozenset((301, 302, 303, 307, 308))
+
+
+@attrs.frozen(kw_only=True)
+class Probe:
+    """One request to the box.
+
+    Attributes:
+        name: Names it among the probes of a look.
+        words: What it tries, for people.
+        method: GET, HEAD or OPTIONS.
+        target: The request's target.
+        headers: Its fields. Without Host among them, the box's own is sent.
+        twice: Whether to send it a second time on the same connection.
+    """
+
+    name: str
+    words: str
+    method: bytes = b"GET"
+    target: str
+    headers: tuple[Header, ...] = ()
+    twice: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Reply:
+    """The response to a probe, or why there is none.
+
+    Attributes:
+        status: Its status; 0 without a response.
+        headers: Its fields.
+        body: The beginning of its body.
+        failure: Why there is no response; else empty.
+        repairs: What breaks the rules of HTTP in it and can still be read.
+        is_whole: Whether the body ended within the limits of size and time.
+        closed: Whether the connection was closed on the second request of `Probe.twice`.
+    """
+
+    status: int = 0
+    headers: tuple[Header, ...] = ()
+    body: bytes = attrs.field(default=b"", repr=False)
+    failure: str = ""
+    repairs: tuple[str, ...] = ()
+    is_whole: bool = True
+    closed: bool = False
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Return the values of all fields of a lower-cased name."""
+        return values(self.headers, name)
+
+    def value(self, name: bytes) -> bytes:
+        """Return the first value of a field; empty without one."""
+        return next(iter(self.values(name)), b"")
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether it leads elsewhere."""
+        return self.status in REDIRECTS and bool(self.values(b"location"))
+
+    @property
+    def words(self) -> str:
+        """The outcome in one short line."""
+        if self.failure:
+            return clip(self.failure)
+        more = ""
+        if self.is_redirect:
+            more = f" to {clip(self.value(b'location'), 60)}"
+        elif self.status == 401:
+            asked = ", ".join(
+                clip(each.scheme, 20).capitalize() for each in challenges_of(self.headers)[:4]
+            )
+            more = f", asks for {asked}" if asked else ", without saying what it asks for"
+        if not self.is_whole:
+            more += ", a body without an end"
+        return f"{self.status}{more}"
+
+
+@attrs.frozen(kw_only=True)
+class Look:
+    """All that was seen of a box.
+
+    Attributes:
+        url: What was adopted.
+        spot: The target that was looked at more closely, behind redirects within the box.
+        replies: The replies, by the names of their probes.
+        visited: The URLs of redirects, in order.
+        elsewhere: Where a redirect leads that leaves the box; None without one.
+        use_https: Where the box sends everybody from http to https; None if it does not.
+        loops: Whether its redirects go in a circle.
+        shape: The keys of the upstream with which the box responds as it does without the gate,
+            or None if there are none.
+        shape_tries: The names of the probes that were made to find `shape`.
+        targets: The targets of further probes, by name.
+    """
+
+    url: Url
+    spot: str = "/"
+    replies: Mapping[str, Reply] = attrs.field(factory=dict, repr=False)
+    visited: tuple[str, ...] = ()
+    elsewhere: Url | None = None
+    use_https: Url | None = None
+    loops: bool = False
+    shape: Mapping[str, str | bool] | None = None
+    shape_tries: tuple[str, ...] = ()
+    targets: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+    @property
+    def login_target(self) -> str:
+        """The target at which a login can be tried: one that the box protects."""
+        if self.page.status == 401:
+            return self.spot
+        asked = (name for name, reply in self.replies.items() if reply.status == 401)
+        return next((self.targets[name] for name in asked if name in self.targets), self.spot)
+
+    @property
+    def page(self) -> Reply:
+        """The response at `spot` without anything added to the request."""
+        return self.replies.get("page", Reply(failure="nothing was sent"))
+
+    @property
+    def plain_replies(self) -> Iterator[Reply]:
+        """The replies to requests that differ in their target only, or in a login."""
+        for name, reply in self.replies.items():
+            if name in ("page", "root") or name.startswith(("hop-", "known-", "logged-in")):
+                yield reply
+
+    @property
+    def all_replies(self) -> Iterator[Reply]:
+        """All responses that came."""
+        return (reply for reply in self.replies.values() if not reply.failure)
+
+
+def clip(value: bytes | str, most: int = MAX_SHOWN) -> str:
+    """Return a box's words so that they can be printed or written into a comment.
+
+    Args:
+        value: Anything.
+        most: How many characters are returned at most.
+
+    Returns:
+        Printable ASCII on one line.
+    """
+    raw = value if isinstance(value, bytes) else value.encode("utf-8", "backslashreplace")
+    shown = " ".join(text(raw[: 4 * most]).split())
+    return shown if len(shown) <= most else f"{shown[: most - 3]}..."
+
+
+def alike(one: Reply, other: Reply) -> bool:
+    """Return whether a box treats two requests alike, as far as their statuses show."""
+    if one.failure or other.failure:
+        return bool(one.failure) == bool(other.failure)
+    return one.status == other.status or (one.status < 400 and other.status < 400)

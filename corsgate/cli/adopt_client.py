@@ -1,0 +1,246 @@
+"""Sends the probes of ``corsgate adopt``: few, small, and over in time whatever the box does."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from time import monotonic
+
+from corsgate.adopt.probes import MAX_BODY_BYTES, Probe, Reply
+from corsgate.errors import BadUpstreamResponse
+from corsgate.explain.url import Url
+from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.host import is_localhost
+from corsgate.upstream.hosts import LOOPBACK
+from corsgate.upstream.lenient_parser import LenientParser
+from corsgate.upstream.parser import Ending
+from corsgate.upstream.repairs import Repair
+
+TIMEOUT_S = 5.0
+"""The maximum time for one probe."""
+
+BODY_TIMEOUT_S = 1.5
+"""The maximum time for what is read of a body."""
+
+_PIECE_BYTES = 16 * 1024
+_NO_TLS = frozenset(("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"))
+
+
+class Deadline:
+    """A time by which everything must be over.
+
+    Args:
+        seconds: How long it is from now.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._end = monotonic() + seconds
+
+    def left(self, most: float = TIMEOUT_S) -> float:
+        """Return the seconds that are left, at most `most`.
+
+        Raises:
+            TimeoutError: None are left.
+        """
+        left = min(most, self._end - monotonic())
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+def resolve(url: Url, deadline: Deadline) -> Sequence[tuple[str, int]]:
+    """Return the addresses of a URL's host; the system's resolver may take longer than we may.
+
+    Raises:
+        OSError: It has none, or they are not found in time.
+    """
+    host, port = url.host.strip("[]"), url.effective_port
+    if is_localhost(host.encode("ascii")):
+        return [(each, port) for each in LOOPBACK]
+    found: list[tuple[str, int]] = []
+    errors: list[OSError] = []
+
+    def look_up() -> None:
+        try:
+            for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+                found.append((str(info[4][0]), port))
+        except OSError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=look_up, daemon=True)
+    thread.start()
+    thread.join(deadline.left())
+    if errors:
+        raise errors[0]
+    if not found:
+        raise TimeoutError
+    return list(dict.fromkeys(found))[:4]
+
+
+def connect(addresses: Sequence[tuple[str, int]], deadline: Deadline) -> socket.socket:
+    """Connect to the first address that accepts."""
+    problem: OSError = ConnectionRefusedError()
+    for address in addresses:
+        try:
+            return socket.create_connection(address, deadline.left())
+        except OSError as error:
+            problem = error
+    raise problem
+
+
+class BoxClient:
+    """Sends requests to one server.
+
+    Args:
+        url: Its URL.
+        addresses: Its addresses, as `resolve` returns them.
+        deadline: When all must be over.
+        context: How TLS is spoken; None for http.
+        server_name: The name for TLS.
+        fingerprint: The DER certificate that it must show if `context` does not verify it.
+    """
+
+    def __init__(
+        self,
+        url: Url,
+        addresses: Sequence[tuple[str, int]],
+        deadline: Deadline,
+        *,
+        context: ssl.SSLContext | None = None,
+        server_name: str = "",
+        certificate: bytes | None = None,
+    ) -> None:
+        self.url = url
+        self._addresses = addresses
+        self._deadline = deadline
+        self._context = context
+        self._server_name = server_name or url.host.strip("[]")
+        self._certificate = certificate
+
+    def until(self, deadline: Deadline) -> None:
+        """Set another time by which everything must be over."""
+        self._deadline = deadline
+
+    def send(self, probe: Probe) -> Reply:
+        """Send a probe and return the reply; it never raises for what a box does."""
+        try:
+            deadline = Deadline(self._deadline.left())
+            with self._connection(deadline) as connection:
+                reply = self._exchange(connection, probe, deadline)
+                if probe.twice and reply.is_whole and _keeps(reply):
+                    return self._again(connection, probe, deadline, reply)
+                return reply
+        except (OSError, BadUpstreamResponse, ValueError) as error:
+            return Reply(failure=why(error))
+
+    @contextmanager
+    def _connection(self, deadline: Deadline) -> Iterator[socket.socket]:
+        with connect(self._addresses, deadline) as plain:
+            if self._context is None:
+                yield plain
+                return
+            plain.settimeout(deadline.left())
+            with self._context.wrap_socket(plain, server_hostname=self._server_name) as secure:
+                if self._certificate and secure.getpeercert(True) != self._certificate:
+                    raise ssl.SSLError(1, "it shows another certificate than before")
+                yield secure
+
+    def _again(
+        self, connection: socket.socket, probe: Probe, deadline: Deadline, first: Reply
+    ) -> Reply:
+        try:
+            return self._exchange(connection, probe, deadline)
+        except (TimeoutError, BadUpstreamResponse):
+            return first
+        except OSError:
+            return Reply(status=first.status, headers=first.headers, closed=True)
+
+    def _exchange(self, connection: socket.socket, probe: Probe, deadline: Deadline) -> Reply:
+        repairs: list[str] = []
+
+        def repaired(repair: Repair, count: int) -> None:
+            if repair.value not in repairs:
+                repairs.append(repair.value)
+
+        reader = LenientParser(_ignore, repaired=repaired)
+        upgrade = any(name == b"Upgrade" for name, _ in probe.headers)
+        reader.expect(probe.method, upgrade=upgrade)
+        connection.settimeout(deadline.left())
+        connection.sendall(self._request(probe))
+        while reader.head is None:
+            _receive(connection, reader, deadline)
+        body, is_whole = reader.body, reader.complete or reader.switched
+        with suppress(OSError, BadUpstreamResponse):
+            until = Deadline(deadline.left(BODY_TIMEOUT_S))
+            while not (reader.complete or reader.switched) and len(body) < MAX_BODY_BYTES:
+                is_open = _receive(connection, reader, until)
+                body += reader.body
+                if not is_open:
+                    break
+        is_whole = reader.complete or reader.switched
+        return Reply(
+            status=reader.head.status,
+            headers=tuple(reader.head.headers),
+            body=body[:MAX_BODY_BYTES],
+            repairs=tuple(repairs),
+            is_whole=is_whole,
+        )
+
+    def _request(self, probe: Probe) -> bytes:
+        names = {name.lower() for name, _ in probe.headers}
+        headers = list(probe.headers)
+        if b"host" not in names:
+            headers.insert(0, (b"Host", self.url.authority.encode("ascii")))
+        if b"connection" not in names and not probe.twice:
+            headers.append((b"Connection", b"close"))
+        target = probe.target.encode("ascii")
+        return RequestHead(method=probe.method, target=target, headers=headers).to_bytes()
+
+
+def _keeps(reply: Reply) -> bool:
+    return b"close" not in reply.value(b"connection").lower() and not reply.repairs
+
+
+def _receive(connection: socket.socket, reader: LenientParser, deadline: Deadline) -> bool:
+    """Feed the next piece to the parser; return whether the connection is still open."""
+    connection.settimeout(deadline.left())
+    piece = connection.recv(_PIECE_BYTES)
+    if piece:
+        reader.feed(piece)
+        return True
+    if reader.head is None:
+        raise ConnectionResetError("no response")
+    reader.finish(Ending.CLOSED)
+    return False
+
+
+def _ignore(head: ResponseHead) -> None:
+    """Ignore an interim response."""
+
+
+def why(error: Exception) -> str:
+    """Describe why there is no response."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"its certificate can't be verified: {error.verify_message.rstrip('.')}"
+        case ssl.SSLError() if error.reason in _NO_TLS:
+            return "it does not use TLS on this port"
+        case ssl.SSLError():
+            words = (error.reason or str(error)).lower().replace("_", " ")
+            return f"TLS fails: {words}"
+        case socket.gaierror():
+            return "its name does not resolve"
+        case TimeoutError():
+            return "no response in time"
+        case ConnectionRefusedError():
+            return "nothing listens there"
+        case BadUpstreamResponse():
+            return f"the response is not HTTP: {error}"
+        case ConnectionError():
+            return "it closed the connection without a response"
+        case OSError():
+            return f"it can't be reached: {error.strerror or error}"
+    return f"it can't be sent this request: {error}"

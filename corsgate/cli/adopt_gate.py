@@ -1,0 +1,115 @@
+"""Starts the gate that ``corsgate adopt`` has written, and calls it as a browser would."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from time import monotonic, sleep
+
+from corsgate.adopt.checklist import Case, Check, first_calls, goes_on, more_calls, verdict
+from corsgate.adopt.probes import clip
+from corsgate.cli.adopt_client import BoxClient, Deadline
+from corsgate.explain.url import Url
+
+START_S = 12.0
+"""How long the gate may take to listen."""
+
+PROOF_S = 14.0
+"""How long all calls may take."""
+
+FIRST_PORT = 5555
+_MOST_PORTS = 50
+_POLL_S = 0.05
+
+
+class GateFailed(Exception):
+    """The gate did not start; the message is the end of its log."""
+
+
+def command(file: str) -> list[str]:
+    """Return what runs the gate with a configuration."""
+    return [sys.executable, "-m", "corsgate", "run", "--config", file]
+
+
+def free_port(first: int = FIRST_PORT) -> int:
+    """Return the first port of loopback from `first` on that nobody listens on."""
+    for port in range(first, first + _MOST_PORTS):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    return first
+
+
+@contextmanager
+def running(file: str, port: int, environ: Mapping[str, str]) -> Iterator[None]:
+    """Run the gate.
+
+    Args:
+        file: Its configuration.
+        port: Where it listens.
+        environ: Variables besides those of this process.
+
+    Raises:
+        GateFailed: It does not listen in time.
+    """
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(  # noqa: S603  # The file is an argument, not a shell's word.
+            command(file),
+            env={**os.environ, **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            end = monotonic() + START_S
+            while not _listens(port):
+                if process.poll() is not None or monotonic() > end:
+                    log.seek(0)
+                    lines = log.read(64 * 1024).decode("utf-8", "replace").splitlines()[-5:]
+                    raise GateFailed("; ".join(clip(line, 200) for line in lines))
+                sleep(_POLL_S)
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def prove(case: Case) -> Iterator[Check]:
+    """Call the gate as a browser would; yield what each call has shown.
+
+    Nothing more reaches the box after it has rejected the gate's login.
+    """
+    port = case.gate.effective_port
+    client = BoxClient(case.gate, [("127.0.0.1", port)], Deadline(PROOF_S))
+    for probe in first_calls(case):
+        reply = client.send(probe)
+        check = verdict(case, probe, reply)
+        yield check
+    if not goes_on(check, reply):
+        return
+    for probe in more_calls(case):
+        yield verdict(case, probe, client.send(probe))
+
+
+def gate_url(port: int) -> Url:
+    """Return the gate's URL on a port."""
+    return Url.parse(f"http://localhost:{port}/")

@@ -1,0 +1,82 @@
+"""Tries a login at a box, each kind at most once."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from os import urandom
+
+import attrs
+
+from corsgate.adopt.probes import Probe, Reply
+from corsgate.credentials.digest.answer import Login as DigestLogin
+from corsgate.credentials.digest.challenge import strongest_challenge
+
+MAX_REJECTED = 2
+"""After so many rejected logins nothing more is tried: many boxes lock an account after three."""
+
+Send = Callable[[Probe], Reply]
+
+
+@attrs.define
+class LoginTrial:
+    """Signs probes for one account, and counts the logins that the box rejects.
+
+    Args:
+        send: Sends a probe.
+        user: The user's name.
+        secret: The password or token.
+    """
+
+    _send: Send
+    _user: str
+    _secret: str = attrs.field(repr=False)
+    rejected: int = attrs.field(default=0, init=False)
+
+    def send(self, kind: str, probe: Probe) -> Reply:
+        """Send a probe with a login of a kind; return the reply.
+
+        A second 401 to Digest counts as a rejection unless it says that the nonce is stale, in
+        which case the probe is sent once more.
+        """
+        if self.rejected >= MAX_REJECTED:
+            return Reply(failure="no more logins are tried")
+        if kind == "digest":
+            reply = self._send_digest(probe)
+        else:
+            scheme, value = "Bearer", self._secret
+            if kind == "basic":
+                pair = f"{self._user}:{self._secret}".encode()
+                scheme, value = "Basic", b64encode(pair).decode()
+            reply = self._send(_signed(probe, f"{scheme} {value}".encode()))
+        if reply.status == 401:
+            self.rejected += 1
+        return reply
+
+    def _send_digest(self, probe: Probe) -> Reply:
+        challenged = self._send(probe)
+        reply = challenged
+        for _ in range(2):
+            if reply.status != 401:
+                return reply
+            offer = strongest_challenge(list(reply.headers))
+            if offer is None or (reply is not challenged and not offer.stale):
+                return reply
+            login = DigestLogin(
+                username=self._user.encode(), password=self._secret.encode(), rng=urandom
+            )
+            answer = login.answer(
+                login.session(offer), 1, probe.method, probe.target.encode("ascii"), b""
+            )
+            cookies = [each.partition(b";")[0] for each in reply.values(b"set-cookie")]
+            signed = _signed(probe, answer)
+            if cookies:
+                # Some boxes bind a nonce to a cookie.
+                cookie = (b"Cookie", b"; ".join(cookies[:8]))
+                signed = attrs.evolve(signed, headers=(*signed.headers, cookie))
+            reply = self._send(signed)
+        return reply
+
+
+def _signed(probe: Probe, value: bytes) -> Probe:
+    return attrs.evolve(probe, headers=(*probe.headers, (b"Authorization", value)))

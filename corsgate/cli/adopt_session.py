@@ -1,0 +1,418 @@
+"""One run of ``corsgate adopt``, step by step."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from getpass import getpass
+from importlib.util import find_spec
+from pathlib import Path
+
+import attrs
+
+from corsgate.adopt.checklist import Case
+from corsgate.adopt.config_text import Plan, config_text, prefix_of
+from corsgate.adopt.findings import CORS, Finding, findings, shape_findings
+from corsgate.adopt.known import known_box
+from corsgate.adopt.login import (
+    DIRECT,
+    Account,
+    Login,
+    login_of,
+    needs_secret,
+    needs_user,
+    variable_of,
+)
+from corsgate.adopt.plan import find_shape, look_at
+from corsgate.adopt.probes import AGENT, BROWSER_AGENT, Look, Probe, Reply, clip
+from corsgate.adopt.tls import TlsLook
+from corsgate.cli import usage
+from corsgate.cli.adopt_client import BoxClient, Deadline, resolve
+from corsgate.cli.adopt_console import Console
+from corsgate.cli.adopt_gate import GateFailed, command, free_port, gate_url, prove, running
+from corsgate.cli.adopt_login import LoginTrial
+from corsgate.cli.adopt_tls import Spoken, look_at_tls
+from corsgate.cli.load import load
+from corsgate.config.warning_lines import warning_lines
+from corsgate.errors import ConfigError
+from corsgate.explain.url import Url
+
+LOOK_S = 24.0
+"""How long all probes of a box may take."""
+
+LOGIN_S = 8.0
+"""How long the logins may take."""
+
+
+class Stop(Exception):
+    """The command can't go on; the message says why, if it was not printed yet.
+
+    Args:
+        words: Why.
+        status: The exit status.
+    """
+
+    def __init__(self, words: str = "", status: int = usage.TROUBLE) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+@attrs.define(kw_only=True)
+class Adoption:
+    """One run of the command.
+
+    Args:
+        url: The box's URL.
+        origins: The origins to allow.
+        output: The file to write.
+        user: The user to log in as, or None.
+        auth_env: The variable with the password or token, or None.
+        port: The gate's port, or None.
+        starts: Whether to start the gate.
+        has_scheme: Whether the URL was given with its scheme.
+        today: The date.
+    """
+
+    url: Url
+    origins: tuple[str, ...]
+    output: str
+    user: str | None
+    auth_env: str | None
+    port: int | None
+    starts: bool
+    has_scheme: bool
+    today: str
+    _say: Console = attrs.field(factory=Console, init=False)
+    _spoken: Spoken | None = attrs.field(default=None, init=False)
+    _secret: str | None = attrs.field(default=None, init=False, repr=False)
+    _was_typed: bool = attrs.field(default=False, init=False)
+
+    def run(self) -> int:
+        """Look, ask, write, start and prove; return the exit status."""
+        port = self.port or free_port()
+        gate = gate_url(port)
+        if self.auth_env and not os.environ.get(self.auth_env) and self.starts:
+            raise Stop(f"environment variable {self.auth_env} is not set")
+        look, client = self._look(gate)
+        replies = list(look.all_replies)
+        known = known_box(replies)
+        login = login_of(look, known)
+        tls = self._spoken.look if self._spoken else None
+        ca_file = f"{Path(self.output).with_suffix('')}-ca.pem"
+        found = findings(look, login, known, tls, ca_file)
+        self._say.title("Found")
+        for each in found:
+            self._say.finding(each)
+        account = self._account(login)
+        expected, is_proven, is_rejected = look.page, False, False
+        if account is not None and self._secret is not None and account.kind in DIRECT:
+            result = self._log_in(look, login, account, client, gate)
+            is_rejected = result is None
+            if result is not None:
+                account, expected, look, more = result
+                is_proven, before = True, found
+                known = known_box(list(look.all_replies))
+                login = login_of(look, known)
+                if login.kinds and login.kinds[0] not in (*DIRECT, "ntlm"):
+                    # It turned out to be a box that wants more than a password in each request.
+                    account, is_proven = attrs.evolve(account, kind=login.kinds[0]), False
+                found = [*more, *findings(look, login, known, tls, ca_file)]
+                for each in found:
+                    if each not in before:
+                        self._say.finding(each)
+        plan = Plan(
+            url=look.url,
+            origins=self.origins,
+            port=port,
+            found=tuple(found),
+            login=login,
+            account=account,
+            today=self.today,
+        )
+        self._write(plan, tls, ca_file)
+        if is_rejected:
+            self._say.line("The gate was not started: the box would reject the same login again.")
+            self._next(plan)
+            return usage.FOUND
+        if not self._can_start(account):
+            self._next(plan)
+            return usage.FINE if not self.starts else usage.FOUND
+        case = _case(look, expected, plan, gate, is_proven=is_proven)
+        return self._prove(case, plan)
+
+    def _look(self, gate: Url) -> tuple[Look, BoxClient]:
+        """Send the probes; follow the box to https once if it sends everybody there."""
+        self._say.line(f"Looking at {self.url} with GET, HEAD and OPTIONS only")
+        deadline = Deadline(LOOK_S)
+        for is_last in (False, True):
+            client = self._client(deadline)
+            look = self._walk(client, gate)
+            first = look.replies["first"]
+            is_http = self.url.scheme == "http" and not is_last
+            if first.failure and is_http and self._try_tls(deadline):
+                continue
+            if first.failure:
+                raise Stop(f"{self.url}: {clip(first.failure, 200)}")
+            if look.use_https is None or is_last:
+                return look, client
+            self._say.line(f"It sends everybody to https: looking at {look.use_https}")
+            self.url = attrs.evolve(
+                self.url, scheme="https", host=look.use_https.host, port=look.use_https.port
+            )
+        raise AssertionError("the second round returns")
+
+    def _walk(self, client: BoxClient, gate: Url) -> Look:
+        plan = look_at(self.url, self.origins[0], gate.origin.decode("ascii"))
+        try:
+            probe = next(plan)
+            while True:
+                reply = client.send(probe)
+                self._say.probe(probe, reply)
+                probe = plan.send(reply)
+        except StopIteration as done:
+            look: Look = done.value
+            return look
+
+    def _client(self, deadline: Deadline) -> BoxClient:
+        """Return a client of the box, which speaks TLS as the box does."""
+        addresses = resolve(self.url, deadline)
+        if self.url.scheme == "http":
+            return BoxClient(self.url, addresses, deadline)
+        self._spoken = spoken = look_at_tls(self.url, addresses, deadline)
+        shown = f"TLS {spoken.look.version}, {spoken.look.problem or 'verified'}"
+        self._say.step("TLS handshake", clip(shown))
+        return BoxClient(
+            self.url,
+            addresses,
+            deadline,
+            context=spoken.context,
+            server_name=spoken.server_name,
+            certificate=spoken.certificate,
+        )
+
+    def _try_tls(self, deadline: Deadline) -> bool:
+        """Return whether the box speaks TLS on the port of an http URL; switch to it then."""
+        secure = attrs.evolve(self.url, scheme="https", port=self.url.effective_port)
+        try:
+            look_at_tls(secure, resolve(secure, deadline), deadline)
+        except OSError:
+            return False
+        self._say.line("It speaks TLS on this port: looking at it with https")
+        self.url = secure
+        return True
+
+    def _account(self, login: Login) -> Account | None:
+        """Return who the gate logs in as, asking for what was not given."""
+        if not login.kinds:
+            if login.wanted:
+                self._say.line("  No kind of credentials fits by itself: see docs/credentials.md.")
+            return None
+        kind = login.kinds[0]
+        if not needs_secret(kind):
+            return Account(kind=kind)
+        is_asked = sys.stdin.isatty()
+        user = self.user or ""
+        if needs_user(kind) and not user:
+            if not is_asked:
+                raise Stop(
+                    f"the box wants a login ({login.words}): give --user NAME and --auth-env"
+                    " VARIABLE"
+                )
+            self._say.line("")
+            what = "access key" if kind == "aws_sigv4" else "user"
+            user = input(f"The box wants a login. Its {what} (empty for none): ").strip()
+            if not user:
+                return None
+        variable = self.auth_env or variable_of(kind)
+        self._secret = os.environ.get(variable) or None
+        if self._secret is None and is_asked and self.starts:
+            what = "Password" if needs_user(kind) else "Token"
+            self._secret = getpass(f"{what} (not written to the file): ") or None
+            self._was_typed = True
+        return Account(kind=kind, user=user, variable=variable)
+
+    def _log_in(
+        self, look: Look, login: Login, account: Account, client: BoxClient, gate: Url
+    ) -> tuple[Account, Reply, Look, Sequence[Finding]] | None:
+        """Try the login where a single GET shows the outcome.
+
+        Returns:
+            The account with the kind that was accepted; what the box responds to it; what else
+            was seen with it; and what follows for the gate's requests. None if all were rejected.
+        """
+        assert self._secret is not None, "there is something to try"
+        kinds = [kind for kind in login.kinds if kind in DIRECT]
+        self._say.title("Login")
+        client.until(Deadline(LOGIN_S))
+        trial = LoginTrial(client.send, account.user, self._secret)
+        probe = Probe(name="login", words="login", target=look.login_target, headers=_agent(look))
+        for kind in kinds:
+            if kind == "basic" and len(kinds) > 1 and not _is_private(look.url):
+                self._say.step("Basic", "not tried: it would send the password unencrypted")
+                continue
+            if (kind == "bearer") is needs_user(account.kind):
+                continue
+            reply = trial.send(kind, probe)
+            who = clip(account.user, 30) if account.user else "the token"
+            self._say.step(f"{kind.capitalize()} as {who}", reply.words)
+            if reply.failure or reply.status == 401:
+                continue
+            chosen = attrs.evolve(account, kind=kind)
+            more = self._shape_with_login(look, reply, trial, kind, gate)
+            return chosen, reply, self._look_again(look, reply, trial, kind), more
+        return None
+
+    def _look_again(self, look: Look, reply: Reply, trial: LoginTrial, kind: str) -> Look:
+        """Look at what only those see who have logged in."""
+        replies = {**look.replies, "logged-in": reply}
+        options = Probe(
+            name="logged-in-options",
+            words="OPTIONS",
+            method=b"OPTIONS",
+            target=look.login_target,
+            headers=_agent(look),
+        )
+        probes = [options]
+        if look.login_target != "/":
+            probes.append(
+                Probe(name="logged-in-root", words="GET /", target="/", headers=_agent(look))
+            )
+        for probe in probes:
+            replies[probe.name] = came = trial.send(kind, probe)
+            self._say.probe(probe, came)
+        return attrs.evolve(look, replies=replies)
+
+    def _shape_with_login(
+        self, look: Look, reply: Reply, trial: LoginTrial, kind: str, gate: Url
+    ) -> Sequence[Finding]:
+        """Find out again how the gate must look: many boxes check that only after the login."""
+        plan = find_shape(
+            look.url,
+            look.login_target,
+            gate.origin.decode("ascii"),
+            reply,
+            agent=_agent_of(look),
+        )
+        replies: dict[str, Reply] = {}
+        try:
+            probe = next(plan)
+            while True:
+                replies[probe.name] = came = trial.send(kind, probe)
+                self._say.probe(probe, came)
+                probe = plan.send(came)
+        except StopIteration as done:
+            shape, tried = done.value
+        return [] if shape == look.shape else list(shape_findings(shape, tuple(tried), replies))
+
+    def _write(self, plan: Plan, tls: TlsLook | None, ca_file: str) -> None:
+        """Write the configuration and read it back as the gate does."""
+        text = config_text(plan)
+        files: dict[str, bytes] = {self.output: text.encode("ascii")}
+        if tls is not None and any("ca" in each.keys for each in plan.found):
+            files[ca_file] = tls.authority_pem or b""
+        for name, content in files.items():
+            try:
+                Path(name).write_bytes(content)
+            except OSError as error:
+                raise Stop(f"{name} can't be written: {error.strerror}") from None
+        self._say.title(f"Written to {' and '.join(files)}")
+        try:
+            config = load(self.output).config
+        except ConfigError as error:
+            raise Stop(f"this configuration has a fault, which is a bug:\n{error}") from None
+        for line in warning_lines(config.warnings):
+            self._say.line(f"  warning: {line}")
+
+    def _can_start(self, account: Account | None) -> bool:
+        """Return whether the gate can be started; print why not."""
+        if not self.starts:
+            return False
+        if account is None or not needs_secret(account.kind):
+            return True
+        if self._secret is None:
+            words = f"environment variable {account.variable} is not set"
+            self._say.line(f"The gate was not started: {words}.")
+            return False
+        if account.kind == "ntlm" and find_spec("spnego") is None:
+            self._say.line("The gate was not started: NTLM needs pip install 'corsgate[ntlm]'.")
+            return False
+        return True
+
+    def _prove(self, case: Case, plan: Plan) -> int:
+        """Start the gate and call it; on a terminal, become the gate if all is well."""
+        environ = self._environ(plan.account)
+        self._say.title(f"Proof, through the gate at {case.gate.scheme}://{case.gate.authority}")
+        crosses = 0
+        try:
+            with running(self.output, plan.port, environ):
+                for check in prove(case):
+                    self._say.check(check)
+                    crosses += not check.is_fine
+        except GateFailed as error:
+            raise Stop(f"the gate did not start: {error}", usage.FOUND) from None
+        self._next(plan, is_running=not crosses and sys.stdin.isatty() and sys.stdout.isatty())
+        if crosses:
+            return usage.FOUND
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            arguments = command(self.output)
+            os.execve(  # noqa: S606  # As above.
+                arguments[0], arguments, {**os.environ, **environ}
+            )
+        return usage.FINE
+
+    def _environ(self, account: Account | None) -> Mapping[str, str]:
+        if account is None or self._secret is None:
+            return {}
+        return {account.variable: self._secret}
+
+    def _next(self, plan: Plan, *, is_running: bool = False) -> None:
+        """Print what to type next."""
+        prefix = prefix_of(plan.url).rstrip("/")
+        self._say.title("Next")
+        box = f"{plan.url.scheme}://{plan.url.authority}{prefix}"
+        self._say.line(f"  In the page, call http://localhost:{plan.port}{prefix} instead of {box}")
+        account = plan.account
+        if is_running:
+            self._say.line("  The gate is starting; Ctrl-C ends it. Later, start it with:")
+        is_unset = self._was_typed or self._secret is None
+        if account is not None and needs_secret(account.kind) and is_unset:
+            self._say.line(f"  read -rs {account.variable} && export {account.variable}")
+        self._say.line(f"  corsgate run {shlex.quote(self.output)}")
+        if is_running:
+            self._say.line("")
+
+
+def _case(look: Look, expected: Reply, plan: Plan, gate: Url, *, is_proven: bool) -> Case:
+    """Return what is to be proven."""
+    methods: list[str] = []
+    headers: list[str] = []
+    for each in plan.found:
+        if each.table == CORS:
+            methods += list(each.keys.get("allow_methods", ()))  # type: ignore[arg-type]
+            headers += list(each.keys.get("allow_headers", ()))  # type: ignore[arg-type]
+    listed = [name for name in headers if name != "*"]
+    return Case(
+        look=look if not is_proven else attrs.evolve(look, spot=look.login_target),
+        expected=expected,
+        app=plan.origins[0],
+        gate=gate,
+        method=methods[0] if methods else "",
+        header=listed[0] if listed else "",
+        has_login=plan.account is not None,
+        is_proven=is_proven,
+    )
+
+
+def _is_private(url: Url) -> bool:
+    """Return whether nobody on a network can read what is sent to a URL."""
+    return url.scheme == "https" or url.is_loopback
+
+
+def _agent_of(look: Look) -> bytes:
+    return BROWSER_AGENT if "browser" in look.replies else AGENT
+
+
+def _agent(look: Look) -> tuple[tuple[bytes, bytes], ...]:
+    return ((b"User-Agent", _agent_of(look)), (b"Accept", b"*/*"))

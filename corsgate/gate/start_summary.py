@@ -1,0 +1,172 @@
+"""What a terminal shows when a gate has started: a short table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
+from textwrap import wrap
+
+import attrs
+
+from corsgate.config.model.values import Config, Cors, Route, Upstream
+from corsgate.gate.log_style import Place
+from corsgate.gate.log_text import printable
+from corsgate.gate.start_lines import MAX_LISTED, MAX_SHOWN, kinds, listed
+
+_LABEL = 13
+"""The width of the first column, with its margins."""
+
+_ALWAYS = ("GET", "HEAD", "POST")
+"""The methods that a policy can't forbid (Fetch ``#cors-safelisted-method``)."""
+
+UNKNOWN = "no connection yet"
+"""The state of a server that has neither accepted a connection nor failed to."""
+
+
+@attrs.frozen(kw_only=True)
+class Started:
+    """A gate that has started.
+
+    Attributes:
+        version: Of corsgate.
+        config: What it serves.
+        file: The configuration's name; None without a file.
+        urls: Where it listens.
+        status_url: Where its status page is; None if there is none.
+        problems: Why a server can't be reached, by its URL; empty if it can. Servers of which
+            nothing is known are not in it.
+        warnings: One line each.
+        is_stopped_by_ctrl_c: Whether the terminal is the one that the gate was started from.
+    """
+
+    version: str
+    config: Config
+    file: str | None
+    urls: Sequence[str]
+    status_url: str | None
+    problems: Mapping[str, str]
+    warnings: Sequence[str]
+    is_stopped_by_ctrl_c: bool
+
+
+@attrs.frozen
+class Cell:
+    """A part of a line.
+
+    Attributes:
+        text: The text.
+        color: A key of `log_style.ESCAPES`, or empty.
+    """
+
+    text: str
+    color: str = ""
+
+
+def start_summary(started: Started, place: Place, width: int) -> Iterator[str]:
+    """Return the lines for a terminal.
+
+    Args:
+        started: What has started.
+        place: The terminal, which may have colours.
+        width: How many characters its lines have.
+    """
+    config = started.config
+    source = f" serves {started.file}" if started.file is not None else ""
+    yield place.paint("bold", f"corsgate {started.version}") + printable(source)
+    yield ""
+    yield from _rows("Gate", [[Cell(url, "cyan")] for url in started.urls], place)
+    if started.status_url is not None:
+        yield from _rows("Status", [[Cell(started.status_url, "cyan")]], place)
+    routes = [_route(each) for each in config.routes[:MAX_SHOWN]]
+    yield from _rows("Routes", [*routes, *_more(len(config.routes) - MAX_SHOWN)], place)
+    upstreams = list(config.upstreams.values())
+    servers = [row for each in upstreams[:MAX_SHOWN] for row in _upstream(each, started)]
+    yield from _rows("Upstreams", [*servers, *_more(len(upstreams) - MAX_SHOWN)], place)
+    yield ""
+    for warning in started.warnings:
+        yield from _paragraph("Warning", warning, "yellow", place, width)
+    if started.warnings:
+        yield ""
+    if started.file is None:
+        server = ", ".join(each.origin + each.base_path for each in upstreams[0].servers)
+        yield f"  In your app, call {place.paint('cyan', started.urls[0])} instead of {server}."
+    if started.is_stopped_by_ctrl_c:
+        yield place.paint("dim", "  Ctrl-C stops the gate.")
+    yield ""
+
+
+def _route(route: Route) -> list[Cell]:
+    to = ", ".join(each.name for each in route.by_url) if route.by_url else route.upstream.name
+    may = [Cell(_callers(route.cors)), Cell(_methods(route), "dim")]
+    return [Cell(f"{route.host or ''}{route.prefix}"), Cell("->", "dim"), Cell(to), *may]
+
+
+def _callers(cors: Cors | None) -> str:
+    if cors is None:
+        return "no cross-origin access"
+    return "any origin" if "*" in cors.allow_origins else listed(cors.allow_origins)
+
+
+def _methods(route: Route) -> str:
+    """Return the methods that other origins may use; without a policy, those that are served."""
+    allowed: Sequence[str] | None = None
+    if route.cors is not None and "*" not in route.cors.allow_methods:
+        allowed = list(dict.fromkeys((*_ALWAYS, *route.cors.allow_methods)))
+    if route.methods is not None:
+        allowed = [each for each in route.methods if allowed is None or each in allowed]
+    if allowed is not None:
+        return listed(allowed)
+    return "any method"
+
+
+def _upstream(upstream: Upstream, started: Started) -> Iterator[list[Cell]]:
+    """Return a row for each server."""
+    servers = [server.origin + server.base_path for server in upstream.servers]
+    others = [str(each) for each in upstream.discovered]
+    name, credentials = upstream.name, ", ".join(kinds(upstream))
+    for number, server in enumerate([*servers[:MAX_LISTED], *others[:MAX_LISTED]]):
+        state = _state(server, started) if number < len(servers) else Cell("")
+        yield [Cell(name), Cell(server), Cell(credentials, "dim"), state]
+        name = credentials = ""
+    for row in _more(len(servers) - MAX_LISTED):
+        yield [Cell(""), *row]
+
+
+def _state(server: str, started: Started) -> Cell:
+    problem = started.problems.get(server)
+    if problem is None:
+        return Cell(UNKNOWN, "dim")
+    return Cell(problem, "red") if problem else Cell("reachable", "green")
+
+
+def _more(count: int) -> Iterator[list[Cell]]:
+    """Return a row that counts what is left out; none if nothing is."""
+    if count > 0:
+        yield [Cell(f"and {count:,} more", "dim")]
+
+
+def _rows(label: str, rows: Sequence[Sequence[Cell]], place: Place) -> Iterator[str]:
+    """Return aligned rows with a label before the first."""
+    columns = zip_longest(*([len(cell.text) for cell in row] for row in rows), fillvalue=0)
+    widths = [max(column) for column in columns]
+    for number, row in enumerate(rows):
+        start = f"  {label if number == 0 else '':<{_LABEL - 2}}"
+        yield place.paint("dim", start) + _joined(row, widths, place)
+
+
+def _joined(row: Iterable[Cell], widths: Sequence[int], place: Place) -> str:
+    text = ""
+    padding = 0
+    for cell, width in zip(row, widths, strict=False):
+        shown = printable(cell.text)
+        text += " " * padding + place.paint(cell.color, shown)
+        padding = width - len(cell.text) + 2
+    return text
+
+
+def _paragraph(label: str, text: str, color: str, place: Place, width: int) -> Iterator[str]:
+    """Return a text with a label, broken at the width of the terminal."""
+    lines = wrap(printable(text), max(width - _LABEL, 40), break_on_hyphens=False)
+    for number, line in enumerate(lines):
+        start = f"  {label if number == 0 else '':<{_LABEL - 2}}"
+        yield place.paint(color, start) + line

@@ -1,0 +1,90 @@
+"""Whether a server can be reached: one connection, which is closed at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from corsgate.config.model.values import Server, Upstream
+from corsgate.errors import BadValue, CorsgateError
+from corsgate.upstream.connector import Connector
+from corsgate.upstream.hosts import Hosts
+from corsgate.upstream.tls import creators
+
+_CLOSE_S = 1.0
+"""How long a server may take to close its side, in seconds."""
+
+
+class _Look(Protocol):
+    """A connection without a request. It is closed in the usual way: servers log a reset."""
+
+    transport: Any
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._cut: IDelayedCall | None = None
+
+    def close(self) -> None:
+        """Close it, if it is open."""
+        if self.transport is not None and self.connected:
+            self._cut = self._reactor.callLater(_CLOSE_S, self.transport.abortConnection)
+            self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Wait no longer for the server's side."""
+        if self._cut is not None and self._cut.active():
+            self._cut.cancel()
+
+
+def unreachable(
+    reactor: Any, upstream: Upstream, server: Server, timeout_s: float
+) -> Deferred[str]:
+    """Connect to a server, and verify its certificate if it is an https server.
+
+    No request is sent.
+
+    Args:
+        reactor: Connects and tells the time.
+        upstream: Says how certificates are verified.
+        server: The server.
+        timeout_s: How long it may take, in seconds.
+
+    Returns:
+        A Deferred of the reason why the server can't be reached; empty if it can.
+    """
+    try:
+        tls = creators(upstream, [server]).get(server.origin)
+    except BadValue as error:
+        made: Deferred[str] = Deferred()
+        made.callback(error.problem)
+        return made
+    opened: list[_Look] = []
+
+    def make() -> Any:
+        opened.append(_Look(reactor))
+        return opened[-1]
+
+    connecting: Deferred[Any] = Connector(
+        reactor, server, tls, make, short=_nothing, hosts=Hosts()
+    ).connect(timeout_s)
+    connecting.addCallback(lambda _: "").addErrback(_words, server)
+    return connecting.addBoth(_close, opened)
+
+
+def _nothing() -> None:
+    """Close nothing: a gate that has just started has no connection to spare."""
+
+
+def _words(failure: Failure, server: Server) -> str:
+    failure.trap(CorsgateError)
+    return failure.getErrorMessage().removeprefix(f"{server.origin}: ")
+
+
+def _close(result: Any, opened: list[_Look]) -> Any:
+    for protocol in opened:
+        protocol.close()
+    return result
