@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from importlib.metadata import version
 from types import MappingProxyType
 
 import attrs
@@ -70,6 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments and arguments[0] in COMMANDS:
         module = import_module(COMMANDS[arguments[0]].module)
         return int(module.main(arguments[1:]))
+    # This takes a tenth of a second, in which Ctrl-C would end in a traceback.
+    from importlib.metadata import version
+
     parser = argparse.ArgumentParser(
         prog="corsgate",
         description="A CORS gateway: it lets browser apps call REST APIs without CORS support.",

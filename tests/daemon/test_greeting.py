@@ -94,7 +94,8 @@ class TerminalTests(SynchronousTestCase):
         for part in (
             "  Gate       http://localhost:5555",
             "  Status     http://127.0.0.1:9901/",
-            "api  http://127.0.0.1:8000  basic credentials  no connection in time",
+            "api  http://127.0.0.1:8000  basic credentials",
+            "no connection in time",
             "  Warning    be careful",
             "In your app, call http://localhost:5555 instead of http://127.0.0.1:8000.",
         ):
