@@ -163,6 +163,7 @@ def _rows(label: str, rows: Sequence[Sequence[Cell]], place: Place, width: int) 
         if first and _LABEL + before + len(last.text) > width:
             yield start + _joined(first, widths, place)
             indent = before - widths[len(first) - 1] - _GAP
+            indent = max(0, min(indent, width - _LABEL - len(last.text)))
             yield margin + " " * indent + place.paint(last.color, last.text)
         else:
             yield start + _joined([*first, last], widths, place)

@@ -85,7 +85,7 @@ class StartSummaryTests(SynchronousTestCase):
         self.assertIn(
             "             /v1      ->  box         http://localhost:4200".strip(), found[5]
         )
-        self.assertEqual(found[6], " " * 39 + "GET, HEAD, POST, PUT")
+        self.assertEqual(found[6], " " * 38 + "GET, HEAD, POST, PUT")
         self.assertLessEqual(max(map(len, found)), 70)
 
     def test_nothing_secret(self) -> None:
