@@ -6,6 +6,7 @@ import os
 import secrets
 import sys
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -49,6 +50,7 @@ class Options(UsageOptions):
 
     Attributes:
         completed: Credentials that replace those of the options, as the user has completed them.
+        names: What faults and warnings call an option, if the user gave it by another name.
     """
 
     synopsis = "[--config FILE | --upstream URL --allow-origin ORIGIN]"
@@ -93,6 +95,7 @@ class Options(UsageOptions):
         super().__init__()
         self["origins"] = []
         self.completed: QuickAuth | None = None
+        self.names: Mapping[str, str] = {}
 
     def opt_allow_origin(self, origin: str) -> None:
         """Without a file: an origin that may call; repeat it for several."""
@@ -177,7 +180,7 @@ class Options(UsageOptions):
             raise ConfigError([*faults, *(self._renamed(one) for one in error.faults)]) from None
         if faults:
             raise ConfigError(faults)
-        return config
+        return attrs.evolve(config, warnings=tuple(map(self._renamed, config.warnings)))
 
     def auth(self) -> QuickAuth | None:
         """Return the credentials that the options name, perhaps not complete.
@@ -200,9 +203,13 @@ class Options(UsageOptions):
             raise ConfigError([fault]) from None
 
     def _renamed(self, fault: Fault) -> Fault:
-        """Return a fault with the option that the user gave."""
-        of_variable = fault.key == "--auth" and self["auth-env"] is not None
-        return attrs.evolve(fault, key="--auth-env") if of_variable else fault
+        """Return a fault or warning with the option that the user gave."""
+        key, fix = fault.key or "", fault.fix
+        if key == "--auth" and self["auth-env"] is not None:
+            return attrs.evolve(fault, key="--auth-env")
+        if key in self.names:
+            fix = fix.replace(key, self.names[key])
+        return attrs.evolve(fault, key=self.names.get(key, key), fix=fix)
 
 
 def _has_secret(auth: str | None) -> bool:

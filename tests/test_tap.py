@@ -11,7 +11,7 @@ from twisted.internet.error import ConnectError
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.model.values import BasicCredentials
+from corsgate.config.model.values import BasicCredentials, DigestCredentials
 from corsgate.errors import ConfigError
 from corsgate.tap import Options
 from tests.peers import ABORTED, Upstream, reactor, request, response
@@ -47,6 +47,30 @@ class OptionsTests(SynchronousTestCase):
         assert isinstance(credentials, BasicCredentials)
         self.assertEqual(credentials.password.reveal(), "a:b")
 
+    def test_short_forms(self) -> None:
+        """``--allow`` and a port are short for ``--allow-origin`` and an endpoint."""
+        short = ("--upstream", "http://localhost:8000", "--allow", "http://localhost:4200")
+        long = ("--upstream", "http://localhost:8000", "--allow-origin", "http://localhost:4200")
+        endpoint = "tcp:5556:interface=127.0.0.1"
+        loaded, _ = self.options(*short, "--listen", "5556").load(reactor)
+        same, _ = self.options(*long, "--listen", endpoint).load(reactor)
+        self.assertEqual(loaded.config, same.config)
+        other, _ = self.options(*short, "--allow-credentials").load(reactor)
+        cors = other.config.routes[0].cors
+        assert cors is not None
+        self.assertTrue(cors.allow_credentials)
+
+    def test_completed_by_a_variable(self) -> None:
+        """``--auth-env`` may contain only what ``--auth`` lacks."""
+        quick = ("--upstream", "http://localhost:8000", "--allow", "http://localhost:4200")
+        self.patch(os, "environ", {"PASSWORD": "a:b", "PAIR": "admin:a:b"})
+        for auth, variable in (("digest:admin", "PASSWORD"), ("digest", "PAIR")):
+            loaded, _ = self.options(*quick, "--auth", auth, "--auth-env", variable).load(reactor)
+            credentials = loaded.config.routes[0].upstream.credentials
+            assert isinstance(credentials, DigestCredentials)
+            self.assertEqual(credentials.username, "admin")
+            self.assertEqual(credentials.password.reveal(), "a:b")
+
     def test_contradictions(self) -> None:
         """A file can't be combined with other options; a file or an upstream is required."""
         cases = (
@@ -56,6 +80,7 @@ class OptionsTests(SynchronousTestCase):
             ("--config", "x", "--allow-origin", "http://localhost"),
             ("--config", "x", "--auth", "basic:a:b"),
             ("--config", "x", "--auth-env", "A"),
+            ("--config", "x", "--allow-credentials"),
             ("--upstream", "x", "--auth", "basic:a:b", "--auth-env", "A"),
             ("--config", "x", "--listen", "tcp:1"),
             ("--nonsense",),
@@ -192,10 +217,12 @@ class Starting(DaemonTestCase):
     async def test_twist(self) -> None:
         """``twist``, which starts services in one step rather than two, listens as well."""
         upstream = await self.upstream()
-        daemon = self.twisted(*self.quick(upstream, ANYWHERE))
+        daemon = self.twisted(*self.quick(upstream, ANYWHERE), "--auth", "basic:admin:secret")
         client = await self.client(daemon)
-        client.send(request())
-        self.assertEqual((await client.response()).status, 200)
+        client.send(request(b"PROPFIND", headers=[FROM_APP]))
+        answer = await client.response()
+        self.assertEqual(answer.status, 200)
+        self.assertEqual(answer.one(b"Access-Control-Allow-Origin"), APP)
         daemon.signal("TERM")
         self.assertEqual(await daemon.ended(), 0)
         self.assertEqual(daemon.said.count("listens on"), 1)

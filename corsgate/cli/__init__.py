@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from importlib.metadata import version
 from types import MappingProxyType
 
 import attrs
@@ -71,6 +70,9 @@ def parser(*, is_whole: bool = False) -> argparse.ArgumentParser:
         is_whole: Whether the options of every command are in it, for documents and completion.
             That imports all commands.
     """
+    # This takes a tenth of a second, in which Ctrl-C would end in a traceback.
+    from importlib.metadata import version
+
     whole = argparse.ArgumentParser(
         prog="corsgate",
         description="A CORS gateway: it lets browser apps call REST APIs without CORS support.",

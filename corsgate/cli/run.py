@@ -91,6 +91,7 @@ def main(argv: Sequence[str]) -> int:
         from corsgate.tap import Options
 
         options = Options()
+        options.names = {"--upstream": "URL", "--allow-origin": "--allow"}
         try:
             options.parseOptions(arguments)  # type: ignore[no-untyped-call]
         except UsageError as error:

@@ -79,9 +79,8 @@ def quick_config(
         credentials = option("--auth", auth).read(lambda _: _credentials(auth, has_spnego))
     given = DEFAULT_LISTEN if listen is None else listen_endpoint(listen)
     endpoint = option("--listen", given).read(checked(check_endpoint))
-    policy = _policy(allow_origins, credentials, allow_credentials)
-    # A gate that other machines reach is no longer one developer's.
-    policy = attrs.evolve(policy, debug=endpoint is None or is_loopback(endpoint))
+    debug = endpoint is None or is_loopback(endpoint)
+    policy = _policy(allow_origins, credentials, allow_credentials, debug=debug)
     origins = option("--allow-origin", allow_origins)
     if not allow_origins:
         origins.wrong("it is missing", "write --allow-origin http://localhost:4200")
@@ -108,9 +107,16 @@ def _credentials(auth: str | QuickAuth, has_spnego: bool) -> Credentials:
 
 
 def _policy(
-    origins: Sequence[str], credentials: Credentials | None, allow_credentials: bool
+    origins: Sequence[str],
+    credentials: Credentials | None,
+    allow_credentials: bool,
+    *,
+    debug: bool,
 ) -> Cors:
-    """Return the policy of a developer's app: any method, such as LIST or PROPFIND, any header."""
+    """Return the policy of a developer's app: any method, such as LIST or PROPFIND, any header.
+
+    Its `debug` is off if other machines reach the gate, which is no longer one developer's then.
+    """
     # "*" never includes Authorization (Fetch #cors-preflight). Where the gate itself sends that
     # field, a file must not list it.
     sends_authorization = credentials is not None and "authorization" in fields_of(credentials)
@@ -122,6 +128,7 @@ def _policy(
         expose_headers=() if allow_credentials else ("*",),
         expose_auto=allow_credentials,
         allow_credentials=allow_credentials,
+        debug=debug,
     )
 
 

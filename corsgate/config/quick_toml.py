@@ -39,7 +39,7 @@ def _parts(config: Config, variable: str | None) -> Iterator[str]:
     upstream, cors = route.upstream, route.cors
     assert cors is not None, "quick_config always makes a policy"
     assert config.admin is not None, "quick_config always makes an admin listener"
-    yield _line("listen", [listener.endpoint])
+    yield "# Start it by: corsgate run FILE\n" + _line("listen", [listener.endpoint])
     yield f"# Status and metrics.\n[admin]\n{_line('listen', config.admin.listen)}"
     servers = [server.origin + server.base_path for server in upstream.servers]
     table = f"[upstreams.{NAME}]\n" + _line("servers", servers)

@@ -139,4 +139,5 @@ def _url(address: Any, scheme: str) -> str:
     host, _, port = text.rpartition(":")
     if host in ("127.0.0.1", "[::1]", "0.0.0.0", "[::]"):  # noqa: S104  # Nothing is bound here.
         host = "localhost"
-    return f"{scheme}://{host}:{port}"
+    is_usual = (scheme, port) in (("http", "80"), ("https", "443"))
+    return f"{scheme}://{host}" if is_usual else f"{scheme}://{host}:{port}"

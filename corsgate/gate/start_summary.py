@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from textwrap import wrap
 
@@ -15,6 +15,9 @@ from corsgate.gate.start_lines import MAX_LISTED, MAX_SHOWN, kinds, listed
 
 _LABEL = 13
 """The width of the first column, with its margins."""
+
+_GAP = 2
+"""The blanks between columns."""
 
 _ALWAYS = ("GET", "HEAD", "POST")
 """The methods that a policy can't forbid (Fetch ``#cors-safelisted-method``)."""
@@ -74,14 +77,14 @@ def start_summary(started: Started, place: Place, width: int) -> Iterator[str]:
     source = f" serves {started.file}" if started.file is not None else ""
     yield place.paint("bold", f"corsgate {started.version}") + printable(source)
     yield ""
-    yield from _rows("Gate", [[Cell(url, "cyan")] for url in started.urls], place)
+    yield from _rows("Gate", [[Cell(url, "cyan")] for url in started.urls], place, width)
     if started.status_url is not None:
-        yield from _rows("Status", [[Cell(started.status_url, "cyan")]], place)
+        yield from _rows("Status", [[Cell(started.status_url, "cyan")]], place, width)
     routes = [_route(each) for each in config.routes[:MAX_SHOWN]]
-    yield from _rows("Routes", [*routes, *_more(len(config.routes) - MAX_SHOWN)], place)
+    yield from _rows("Routes", [*routes, *_more(len(config.routes) - MAX_SHOWN)], place, width)
     upstreams = list(config.upstreams.values())
     servers = [row for each in upstreams[:MAX_SHOWN] for row in _upstream(each, started)]
-    yield from _rows("Upstreams", [*servers, *_more(len(upstreams) - MAX_SHOWN)], place)
+    yield from _rows("Upstreams", [*servers, *_more(len(upstreams) - MAX_SHOWN)], place, width)
     yield ""
     for warning in started.warnings:
         yield from _paragraph("Warning", warning, "yellow", place, width)
@@ -145,22 +148,36 @@ def _more(count: int) -> Iterator[list[Cell]]:
         yield [Cell(f"and {count:,} more", "dim")]
 
 
-def _rows(label: str, rows: Sequence[Sequence[Cell]], place: Place) -> Iterator[str]:
-    """Return aligned rows with a label before the first."""
+def _rows(label: str, rows: Sequence[Sequence[Cell]], place: Place, width: int) -> Iterator[str]:
+    """Return aligned rows with a label before the first.
+
+    The last cell of a row that is wider than the terminal has a line of its own.
+    """
     columns = zip_longest(*([len(cell.text) for cell in row] for row in rows), fillvalue=0)
     widths = [max(column) for column in columns]
+    margin = " " * _LABEL
     for number, row in enumerate(rows):
-        start = f"  {label if number == 0 else '':<{_LABEL - 2}}"
-        yield place.paint("dim", start) + _joined(row, widths, place)
+        start = place.paint("dim", f"  {label:<{_LABEL - 2}}") if number == 0 else margin
+        *first, last = (Cell(printable(cell.text), cell.color) for cell in row)
+        before = sum(size + _GAP for size in widths[: len(first)])
+        if first and _LABEL + before + len(last.text) > width:
+            yield start + _joined(first, widths, place)
+            indent = before - widths[len(first) - 1] - _GAP
+            indent = max(0, min(indent, width - _LABEL - len(last.text)))
+            yield margin + " " * indent + place.paint(last.color, last.text)
+        else:
+            yield start + _joined([*first, last], widths, place)
 
 
-def _joined(row: Iterable[Cell], widths: Sequence[int], place: Place) -> str:
+def _joined(row: Sequence[Cell], widths: Sequence[int], place: Place) -> str:
+    """Return the cells in columns, without blanks at the end."""
     text = ""
     padding = 0
     for cell, width in zip(row, widths, strict=False):
-        shown = printable(cell.text)
-        text += " " * padding + place.paint(cell.color, shown)
-        padding = width - len(cell.text) + 2
+        if cell.text:
+            text += " " * padding + place.paint(cell.color, cell.text)
+            padding = 0
+        padding += width - len(cell.text) + _GAP
     return text
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IHandshakeListener
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from corsgate.config.model.values import Server, Upstream
 from corsgate.errors import BadValue, CorsgateError
@@ -19,6 +21,7 @@ _CLOSE_S = 1.0
 """How long a server may take to close its side, in seconds."""
 
 
+@implementer(IHandshakeListener)
 class _Look(Protocol):
     """A connection without a request. It is closed in the usual way: servers log a reset."""
 
@@ -27,6 +30,16 @@ class _Look(Protocol):
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._cut: IDelayedCall | None = None
+        self._verified: Deferred[_Look] = Deferred(lambda _: self.transport.abortConnection())
+
+    def when_verified(self) -> Deferred[_Look]:
+        """Return a Deferred of this connection once its TLS handshake is done."""
+        return self._verified
+
+    def handshakeCompleted(self) -> None:
+        """Note that the server is who it should be."""
+        if not self._verified.called:
+            self._verified.callback(self)
 
     def close(self) -> None:
         """Close it, if it is open."""
@@ -35,7 +48,9 @@ class _Look(Protocol):
             self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Wait no longer for the server's side."""
+        """Wait no longer, neither for the handshake nor for the server's side."""
+        if not self._verified.called and isinstance(self.transport, TLSMemoryBIOProtocol):
+            self._verified.errback(reason)
         if self._cut is not None and self._cut.active():
             self._cut.cancel()
 

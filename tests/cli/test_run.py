@@ -59,8 +59,9 @@ class UsageTests(CommandTestCase):
         """All faults are reported together, and no secret is shown."""
         done = started("run", "localhost:8000", "--auth", f"mystic:{MARK}:{MARK}")
         self.assertEqual((done.returncode, done.stdout), (78, ""))
+        self.assertIn("command line: URL: ", done.stderr)
         self.assertIn('write "http://localhost:8000"', done.stderr)
-        self.assertIn("--allow-origin: it is missing", done.stderr)
+        self.assertIn("--allow: it is missing; write --allow http://", done.stderr)
         self.assertIn("it does not start with a kind of credentials", done.stderr)
         self.assertEqual(len(done.stderr.splitlines()), 3)
         self.assertNotIn(MARK, done.stderr)

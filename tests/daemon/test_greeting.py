@@ -56,6 +56,7 @@ class LogTests(SynchronousTestCase):
         """Without a file it also has the URL for the app, which a browser can use."""
         for address, url in (
             (HERE, "http://localhost:5555"),
+            (IPv4Address("TCP", "127.0.0.1", 80), "http://localhost"),
             (IPv6Address("TCP", "::", 5555), "http://localhost:5555"),
             (IPv6Address("TCP", "2001:db8::1", 5555), "http://[2001:db8::1]:5555"),
         ):
@@ -94,7 +95,8 @@ class TerminalTests(SynchronousTestCase):
         for part in (
             "  Gate       http://localhost:5555",
             "  Status     http://127.0.0.1:9901/",
-            "api  http://127.0.0.1:8000  basic credentials  no connection in time",
+            "api  http://127.0.0.1:8000  basic credentials",
+            "no connection in time",
             "  Warning    be careful",
             "In your app, call http://localhost:5555 instead of http://127.0.0.1:8000.",
         ):

@@ -72,12 +72,21 @@ class StartSummaryTests(SynchronousTestCase):
                 "  Upstreams  box    http://10.0.0.1:8000/base  digest credentials  reachable",
                 "                    https://10.0.0.2                               "
                 "connection refused",
-                "             found  dns+http://many.example    no credentials      ",
+                "             found  dns+http://many.example    no credentials",
                 "",
                 "  Ctrl-C stops the gate.",
                 "",
             ],
         )
+
+    def test_narrow(self) -> None:
+        """On a narrow terminal, the last cell of a row that is too wide has a line of its own."""
+        found = lines(width=70)
+        self.assertIn(
+            "             /v1      ->  box         http://localhost:4200".strip(), found[5]
+        )
+        self.assertEqual(found[6], " " * 38 + "GET, HEAD, POST, PUT")
+        self.assertLessEqual(max(map(len, found)), 70)
 
     def test_nothing_secret(self) -> None:
         """Neither user names nor secrets are shown."""

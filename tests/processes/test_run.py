@@ -204,7 +204,7 @@ class TerminalTests(SynchronousTestCase):
         """A fault of another option is reported instead of a question."""
         child = self.quick("--auth", "digest:me", "--allow", "nonsense")
         self.assertEqual(self.ended(child), 78)
-        self.assertIn("--allow-origin", self.said())
+        self.assertIn("command line: --allow: ", self.said())
         self.assertNotIn("assword", self.said())
 
     def test_ctrl_c(self) -> None:
