@@ -21,6 +21,7 @@ ORDER = (
     ("cors",),
     ("explain",),
     ("learn",),
+    ("explain_web",),
     ("credentials",),
     ("balance",),
     ("transport",),
@@ -75,7 +76,9 @@ NEEDS_CRYPTOGRAPHY = frozenset(
     ("corsgate.config.model.certificates", "corsgate.config.model.jwt_algorithms")
 )
 """What parses certificates and keys: these import cryptography inside the functions that do so."""
-PURE = frozenset(("errors", "message", "config", "routing", "cors", "explain", "learn"))
+PURE = frozenset(
+    ("errors", "message", "config", "routing", "cors", "explain", "learn", "explain_web")
+)
 """Packages that can be imported where only Python and attrs are (tests/test_pure_imports.py)."""
 OUTSIDE_WORLD = frozenset(
     (

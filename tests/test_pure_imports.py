@@ -23,7 +23,7 @@ sys.meta_path.insert(0, Forbidden())
 _IMPORT = """
 import importlib, pkgutil
 
-for root in ("config", "cors", "explain", "learn"):
+for root in ("config", "cors", "explain", "learn", "explain_web"):
     package = importlib.import_module(f"corsgate.{root}")
     for each in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         importlib.import_module(each.name)

@@ -61,6 +61,11 @@ def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit status."""
     options = _parser()
     given = options.parse_args(argv)
+    if given.web:
+        # Only this needs a server.
+        from corsgate.cli.explain_web import serve
+
+        return serve(given.port, opens=not given.no_browser)
     if not given.live and given.config is None and given.error is None:
         options.error("give --config FILE or --live")
     if given.live and given.error is not None:
@@ -96,6 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--credentials", action="store_true", help='the page calls with credentials: "include"'
     )
+    options.add_argument("--web", action="store_true", help="explain in a page on this machine")
+    options.add_argument("--port", metavar="N", type=int, help="the port of --web")
+    options.add_argument("--no-browser", action="store_true", help="open no browser for --web")
     options.add_argument("--json", action="store_true", help="print JSON")
     return options
 
