@@ -30,12 +30,13 @@ def traefik(want: Wanted, _needs_preflight: bool) -> str:
 
 def spring(want: Wanted, _needs_preflight: bool) -> str:
     """Return a configurer of Spring MVC, which refuses methods that are not listed."""
+    methods = dict.fromkeys(("GET", "HEAD", "POST", want.method))
     lines = [
         *("@Configuration", "class CorsConfig implements WebMvcConfigurer {", "    @Override"),
         "    public void addCorsMappings(CorsRegistry registry) {",
         f'        registry.addMapping("{_folder(want.path)}**")',
         f'            .allowedOrigins("{want.origin}")',
-        f'            .allowedMethods("{want.method}")',
+        f"            .allowedMethods({_quoted(', '.join(methods))})",
     ]
     if want.headers:
         lines.append(f"            .allowedHeaders({_quoted(want.headers)})")

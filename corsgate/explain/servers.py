@@ -122,12 +122,17 @@ def _nginx_path(path: str) -> str:
     plain = unquote(path)
     if re.fullmatch(r"[\w/.~-]+", plain, re.ASCII):
         return plain
-    escaped = plain.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return f'"{_escaped(plain)}"'
+
+
+def _escaped(said: str) -> str:
+    """Return text as it is written within double quotes."""
+    return said.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _apache(want: Wanted, needs_preflight: bool) -> str:
-    lines = [f'<Location "{want.path}">']
+    path = _escaped(unquote(want.path))  # Apache compares the decoded path, too.
+    lines = [f'<Location "{path}">']
     # Apache keeps fields set without "always" in a separate table, and would send both.
     lines += [f"    Header onsuccess unset {name}" for name in want.replaces]
     for name, value in want.fields:
@@ -135,10 +140,12 @@ def _apache(want: Wanted, needs_preflight: bool) -> str:
         lines.append(f'    Header always {verb} {name} "{value}"')
     lines.append("</Location>")
     if needs_preflight:
+        # RewriteRule reads its arguments by itself, and knows no escaped quotes.
+        pattern = re.escape(unquote(want.path)).replace('"', r"\x22")
         lines += [
             "RewriteEngine On",
             "RewriteCond %{REQUEST_METHOD} =OPTIONS",
-            f"RewriteRule ^{re.escape(want.path)} - [R=204,L]",
+            f'RewriteRule "^{pattern}" - [R=204,L]',
         ]
     return "\n".join(lines)
 
@@ -206,7 +213,7 @@ def _gate(call: Call) -> list[tuple[str, str]]:
             (("routes", "/"), "upstream", "api"),
             (("routes", "/"), "cors", written(cors)),
         ]
-        said = f"{toml_tables(keys)}\n# corsgate run FILE\n"
+        said = f"# gate.toml; start it with: corsgate run gate.toml\n{toml_tables(keys)}\n"
     return [
         (
             "a gate in front of it, if the server can't be changed",
