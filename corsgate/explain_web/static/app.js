@@ -183,6 +183,29 @@ function clearErrors() {
   for (const input of form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
 }
 
+// A large text is kept aside: a text area takes minutes to lay out a line of some megabytes.
+const MAX_SHOWN_LENGTH = 200_000;
+let aside = null;
+
+function setAside(name, text) {
+  aside = text;
+  byId("aside").hidden = text === null;
+  byId("aside-name").textContent = text === null ? "" : `${name} (${(text.length / 1e6).toFixed(1)} MB)`;
+}
+
+/** Take a text that was pasted or opened; return whether it can be read. */
+function take(name, text) {
+  clearErrors();
+  if (text.length > MAX_HAR_LENGTH) {
+    complain("paste", tooLarge(text.length));
+    return false;
+  }
+  const isLarge = text.length > MAX_SHOWN_LENGTH;
+  byId("paste").value = isLarge ? "" : text;
+  setAside(name, isLarge ? text : null);
+  return true;
+}
+
 let asked = 0;
 
 /** Ask for an explanation; of a HAR file, of the call with this number. */
@@ -191,10 +214,7 @@ async function explain(chosen = 0) {
   clearErrors();
   const filled = { credentials: byId("credentials").checked, chosen };
   for (const name of FIELDS) filled[name] = byId(name).value;
-  if (filled.paste.length > MAX_HAR_LENGTH) {
-    complain("paste", tooLarge(filled.paste.length));
-    return;
-  }
+  filled.paste = aside ?? filled.paste;
   byId("explain").setAttribute("aria-busy", "true");
   try {
     const response = await fetch("explain", {
@@ -226,6 +246,7 @@ form.addEventListener("submit", (event) => {
 form.addEventListener("reset", () => {
   clearErrors();
   asked += 1;
+  setAside("", null);
   result.hidden = true;
   result.replaceChildren();
   byId("paste").focus();
@@ -247,8 +268,19 @@ byId("file").addEventListener("change", async (event) => {
     complain("paste", tooLarge(file.size));
     return;
   }
-  byId("paste").value = await file.text();
-  explain();
+  if (take(file.name, await file.text())) explain();
+});
+
+byId("paste").addEventListener("paste", (event) => {
+  const text = event.clipboardData?.getData("text/plain") ?? "";
+  if (text.length <= MAX_SHOWN_LENGTH) return;
+  event.preventDefault();
+  take("Pasted", text);
+});
+byId("paste").addEventListener("input", () => setAside("", null));
+byId("aside-remove").addEventListener("click", () => {
+  setAside("", null);
+  byId("paste").focus();
 });
 
 for (const button of form.querySelectorAll("[data-example]")) {
