@@ -48,9 +48,9 @@ _FIXED_BY_HEADERS = frozenset(
 
 _NEEDS_METHOD = (
     "The message is about a preflight, but does not name the call's method and headers. Fill them"
-    " in below: the server has to allow them too."
+    " in, in the form: the server has to allow them too."
 )
-_NEEDS_ORIGIN = "This message does not name the page. Fill in its URL below to get the fixes."
+_NEEDS_ORIGIN = "This message does not name the page. Fill in its URL in the form to get the fixes."
 
 
 def answer(raw: object) -> dict[str, Any]:
@@ -71,21 +71,50 @@ def answer(raw: object) -> dict[str, Any]:
 
 def _explained(form: Form) -> dict[str, Any]:
     calls = read_paste(form)
-    chosen = min(max(form.chosen, 0), len(calls) - 1)
+    labels = _labels(calls)
+    chosen = _chosen(form.chosen, labels)
     pasted, has_response = with_response(calls[chosen], form)
     details = with_fields(pasted, form)
     call = _call(details)
     if call is None and pasted.message is None:
         raise _incomplete(details, pasted)
+    gate = _gate(form.toml, call) if form.toml else None
     found = _verdict(call, pasted, has_response=has_response)
+    if found["verdict"] == UNKNOWN and pasted.kind != "har" and gate and "verdict" in gate:
+        # Only the gate's configuration is known: it decides.
+        found = {**found, **_by_gate(gate)}
     return {
         "ok": True,
         "kind": pasted.kind,
         **found,
         "call": None if call is None else _shown_call(call),
-        "calls": _labels(calls) if len(calls) > 1 else [],
+        "calls": labels if len(calls) > 1 else [],
         "chosen": chosen,
-        "gate": _gate(form.toml, call) if form.toml else None,
+        "gate": gate,
+    }
+
+
+def _chosen(asked: int, labels: Sequence[Mapping[str, Any]]) -> int:
+    """Return the number of the call to explain: by default, the first that does not work."""
+    if asked >= 0:
+        return min(asked, len(labels) - 1)
+    verdicts = [each["verdict"] for each in labels]
+    return next((verdicts.index(each) for each in (BLOCKED, UNKNOWN) if each in verdicts), 0)
+
+
+def _by_gate(gate: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parts of an explanation that the pasted configuration decides."""
+    is_allowed = gate["verdict"] == ALLOWED
+    return {
+        "verdict": gate["verdict"],
+        "reason": "The gate allows this call." if is_allowed else gate["reason"],
+        "fix": "",
+        "cause": None,
+        "enough": [],
+        "fixes": [],
+        "steps": [],
+        "notes": [],
+        "asks": False,
     }
 
 
@@ -136,6 +165,7 @@ def _verdict(call: Call | None, pasted: Pasted, *, has_response: bool) -> dict[s
         "exchanges": _exchanges(trace),
         "near_misses": [] if last is None or cause is None else _masked(misses(call, last)),
         "notes": _masked(notes),
+        "asks": False,
     }
 
 
@@ -163,6 +193,7 @@ def _by_message(call: Call | None, message: Message) -> dict[str, Any]:
         "exchanges": [],
         "near_misses": _masked(near),
         "notes": _masked(notes),
+        "asks": call is None or _NEEDS_METHOD in notes,
     }
 
 
@@ -173,7 +204,7 @@ def _unknown(
         what = "the preflight" if is_preflight(missing) else "the request"
         notes.append(
             f"Whether the browser allows this depends on the response to {what}. Paste the heads of"
-            " the responses below, or the message of the browser's console, to find out."
+            " the responses into the form, or the message of the browser's console, to find out."
         )
     last = trace.exchanges[-1][1].headers if trace.exchanges else ()
     return {
@@ -187,6 +218,7 @@ def _unknown(
         "exchanges": _exchanges(trace),
         "near_misses": [],
         "notes": _masked(notes),
+        "asks": True,
     }
 
 
@@ -195,7 +227,7 @@ def _failed(call: Call, trace: Trace, failure: str, notes: list[str]) -> dict[st
     if not call.credentials:
         notes.append(
             "A HAR that was saved without sensitive data has no cookies. If the page calls with"
-            " them, tick the box below."
+            " them, tick the box in the form."
         )
     return {
         **_unknown(call, trace, trace.exchanges[-1][0], "har", notes),
@@ -292,17 +324,20 @@ def _stands_in(found: Answer) -> bool:
 
 
 def _labels(calls: Sequence[Pasted]) -> list[Mapping[str, Any]]:
+    """Return a line and the verdict of each call, to choose from."""
     labels: list[Mapping[str, Any]] = []
     for number, pasted in enumerate(calls):
-        details = pasted.details
+        details, verdict, status = pasted.details, UNKNOWN, ""
         call = _call(details)
-        verdict = UNKNOWN
-        if call is not None:
+        if call is not None and len(calls) > 1:
             trace, missing = follow(call, pasted.lookup)
-            if missing is None:
+            if missing is None and not (trace.allowed and pasted.failure):
                 verdict = ALLOWED if trace.allowed else BLOCKED
+            if trace.exchanges and trace.allowed:
+                status = f" ({trace.exchanges[-1][1].status})"
         where = "" if details.url is None else masked_url(details.url)
-        labels.append({"number": number, "label": f"{details.method} {where}", "verdict": verdict})
+        label = f"{details.method} {where}{status}"
+        labels.append({"number": number, "label": label, "verdict": verdict})
     return labels
 
 

@@ -71,7 +71,8 @@ class Form:
         credentials: Whether the page calls with ``credentials: "include"``.
         response: Heads of the server's responses.
         toml: A configuration of corsgate.
-        chosen: Which call of a HAR file is explained, counted from 0.
+        chosen: Which call of a HAR file is explained, counted from 0; -1 for the first that was
+            blocked.
     """
 
     paste: str = ""
@@ -82,7 +83,7 @@ class Form:
     credentials: bool = False
     response: str = ""
     toml: str = ""
-    chosen: int = 0
+    chosen: int = -1
 
 
 def read_form(raw: object) -> Form:

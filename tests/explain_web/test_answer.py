@@ -59,6 +59,7 @@ class AnswerTests(SynchronousTestCase):
         found = self.explained(paste=FIREFOX)
         self.assertEqual((found["call"], found["fixes"]), (None, []))
         self.assertIn("Fill in its URL", found["notes"][0])
+        self.assertTrue(found["asks"])
         found = self.explained(paste=FIREFOX, origin=f"{PAGE}/some/page")
         self.assertIn(f"--allow {PAGE}", found["fixes"][0]["text"])
 
@@ -95,13 +96,14 @@ class AnswerTests(SynchronousTestCase):
         wrong = {"Access-Control-Allow-Origin": f"{PAGE}/"}
         right = {"Access-Control-Allow-Origin": PAGE}
         text = har(entry(url=f"{BOX}/a", came=right), preflight(wrong, names="x-app"))
-        found = self.explained(paste=text)
+        found = self.explained(paste=text, chosen=0)
         self.assertEqual(found["verdict"], "allowed")
         self.assertEqual(
             [(each["label"], each["verdict"]) for each in found["calls"]],
-            [(f"GET {BOX}/a", "allowed"), (f"PUT {BOX}", "blocked")],
+            [(f"GET {BOX}/a (200)", "allowed"), (f"PUT {BOX}", "blocked")],
         )
-        found = self.explained(paste=text, chosen=1)
+        found = self.explained(paste=text)
+        self.assertEqual(found["chosen"], 1, "the first that is blocked")
         self.assertEqual(found["cause"], "invalid-allow-origin")
         self.assertIn("trailing slash", found["near_misses"][0])
         self.assertEqual(self.explained(paste=text, chosen=99)["chosen"], 1)
@@ -126,7 +128,10 @@ class AnswerTests(SynchronousTestCase):
     def test_the_gate(self) -> None:
         """A configuration is tried with the call, or its faults are shown."""
         gate = "http://localhost:5555/v1/documents"
-        found = self.explained(url=gate, origin=PAGE, toml=TOML)["gate"]
+        whole = self.explained(url=gate, origin=PAGE, toml=TOML)
+        found = whole["gate"]
+        self.assertEqual((whole["verdict"], whole["reason"]), ("blocked", found["reason"]))
+        self.assertEqual((whole["fixes"], whole["notes"]), ([], []))
         self.assertEqual((found["verdict"], found["route"]), ("blocked", "/v1"))
         self.assertIn("http://localhost:4200", found["toml"])
         self.assertIn("4201", found["near_misses"][0])

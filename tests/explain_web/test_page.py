@@ -130,10 +130,11 @@ class PageTests(PageTestCase):
         path.write_text(har(entry(url=f"{BOX}/a", came=right), preflight({}, 405)))
         browser = self.open()
         browser.find("#file").send_keys(str(path))
-        browser.wait_for_text("#result", "Allowed")
-        browser.find(".calls li:nth-child(2) button").click()
-        browser.wait_for_text("#result", "Blocked")
+        browser.wait_for_text("#verdict", "Blocked")
         self.assertIn("PUT", browser.find(".verdict .call").text)
+        browser.find(".calls li:nth-child(1) button").click()
+        browser.wait_for_text("#verdict", "Allowed")
+        self.assertIn("GET", browser.find(".verdict .call").text)
 
     def test_errors(self) -> None:
         """An error is shown at its field, which gets the focus, in a part that opens."""
@@ -171,6 +172,7 @@ class PageTests(PageTestCase):
         )
         self.explain(browser, url="http://localhost:5555/x", origin=PAGE, toml=toml)
         text = browser.wait_for_text("#result", "Your corsgate.toml blocks this call")
+        self.assertEqual(browser.find("#verdict").text, "Blocked")
         self.assertIn("4201", text)
         self.explain(browser, url="http://localhost:5555/x", origin=PAGE, toml="listen = 5")
         browser.wait_for_text("#result", "Your corsgate.toml has faults")

@@ -112,6 +112,7 @@ function gatePart(gate) {
   if (gate.faults) return section("Your corsgate.toml has faults", block(gate.faults.join("\n"), "the faults"));
   if (gate.problem) return section("Your corsgate.toml", el("p", { class: "note" }, foreign(gate.problem)));
   const title = gate.verdict === "allowed" ? "Your corsgate.toml allows this call" : "Your corsgate.toml blocks this call";
+  const opens = gate.verdict === "blocked";
   return section(title,
     gate.route ? el("p", { class: "muted" }, foreign(`Route ${gate.route}, ${gate.policy || "no CORS policy"}`)) : null,
     gate.reason ? el("p", {}, foreign(gate.reason)) : null,
@@ -119,7 +120,7 @@ function gatePart(gate) {
     gate.toml ? el("p", {}, "To allow it, write:") : null,
     gate.toml ? block(gate.toml.trimEnd(), "the change of corsgate.toml") : null,
     ...gate.advice.map((text) => el("p", { class: "note" }, foreign(text))),
-    el("details", {}, el("summary", {}, "Step by step"), steps(gate.steps)),
+    el("details", { open: opens }, el("summary", {}, "Step by step"), steps(gate.steps)),
   ).filter((node) => node !== null);
 }
 
@@ -143,6 +144,7 @@ function exchangeList(found) {
 
 function show(found) {
   const parts = [
+    ...(found.calls.length ? callList(found) : []),
     verdictPanel(found),
     ...found.notes.map((text) => el("p", { class: "note" }, foreign(text))),
     found.fix ? el("p", {}, foreign(found.fix)) : null,
@@ -152,10 +154,10 @@ function show(found) {
     ...(found.steps.length ? section("Step by step", steps(found.steps)) : []),
     ...(found.fixes.length ? fixList(found) : []),
     found.exchanges.length ? exchangeList(found) : null,
-    ...(found.calls.length ? callList(found) : []),
   ];
   result.replaceChildren(...parts.filter((part) => part !== null));
   result.hidden = false;
+  if (found.asks) byId("call-details").open = true;
   result.focus({ preventScroll: true });
   result.scrollIntoView({ block: "start" });
   say(`${VERDICTS[found.verdict]}. ${found.reason}`);
@@ -208,8 +210,8 @@ function take(name, text) {
 
 let asked = 0;
 
-/** Ask for an explanation; of a HAR file, of the call with this number. */
-async function explain(chosen = 0) {
+/** Ask for an explanation; of a HAR file, of the call with this number, or of the first that is blocked. */
+async function explain(chosen = -1) {
   const mine = ++asked;
   clearErrors();
   const filled = { credentials: byId("credentials").checked, chosen };
