@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import webbrowser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from importlib.resources import files
 from threading import Thread
@@ -56,6 +57,16 @@ _TYPES = {
     "app.js": b"text/javascript; charset=utf-8",
     "icon.svg": b"image/svg+xml",
 }
+
+
+def serve_given(options: ArgumentParser, given: Namespace) -> int:
+    """Serve the explainer as the command line says; return the exit status."""
+    calls = (given.url, given.config, given.error, given.origin, given.method, *given.header)
+    if given.live or given.credentials or given.json or any(each is not None for each in calls):
+        options.error("--web takes no call: paste it into the page")
+    if given.port is not None and not 0 <= given.port <= 65535:
+        options.error("--port is not from 0 to 65535")
+    return serve(given.port, opens=not given.no_browser)
 
 
 def serve(port: int | None, *, opens: bool) -> int:

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.cli.explain_web import MAX_BODY_BYTES, explained
 from tests.cli.commands import CommandTestCase
-from tests.tree import ROOT, outside
+from tests.tree import ROOT, outside, run
 
 PASTE = {"paste": "curl http://h/x -H 'Origin: http://a'"}
 
@@ -169,6 +169,21 @@ class ServerTests(SynchronousTestCase):
 
 class ExplainedTests(CommandTestCase):
     """The parts without a server."""
+
+    def test_usage(self) -> None:
+        """Options that don't go together are reported."""
+        for words, said in (
+            (("--web", "--config", "x"), "--web takes no call"),
+            (("--web", "--live"), "--web takes no call"),
+            (("--web", "--header", "X"), "--web takes no call"),
+            (("--web", "http://h/"), "--web takes no call"),
+            (("--web", "--port", "65536"), "not from 0 to 65535"),
+            (("--port", "5", "--live", "http://h/"), "need --web"),
+            (("--no-browser",), "need --web"),
+        ):
+            done = run([sys.executable, "-m", "corsgate", "explain", *words], ROOT)
+            self.assertEqual(done.returncode, 2, words)
+            self.assertIn(said, done.stderr)
 
     def test_not_json(self) -> None:
         """What is no JSON gets 400."""
