@@ -23,28 +23,12 @@ from corsgate.explain_web.form import (
     with_fields,
     with_response,
 )
+from corsgate.explain_web.kinds import is_block, is_fixed_by_headers
 from corsgate.explain_web.masks import masked_fields, masked_text, masked_url
 from corsgate.explain_web.pasted import Details, Pasted, is_preflight
 from corsgate.explain_web.recorded import allowed_origin, by_message, follow, misses, origin_misses
 
-BLOCKED, ALLOWED, UNKNOWN = "blocked", "allowed", "unknown"
-
-_FIXED_BY_HEADERS = frozenset(
-    (
-        Cause.MISSING_ORIGIN,
-        Cause.WILDCARD_ORIGIN,
-        Cause.SEVERAL_ORIGINS,
-        Cause.INVALID_ORIGIN,
-        Cause.OTHER_ORIGIN,
-        Cause.NO_CREDENTIALS,
-        Cause.PREFLIGHT_STATUS,
-        Cause.UNREADABLE_METHODS,
-        Cause.UNREADABLE_HEADERS,
-        Cause.METHOD,
-        Cause.HEADER,
-    )
-)
-"""The causes that a server's configuration fixes."""
+BLOCKED, ALLOWED, UNKNOWN, FAILED = "blocked", "allowed", "unknown", "failed"
 
 _NEEDS_METHOD = (
     "The message is about a preflight, but does not name the call's method and headers. Fill them"
@@ -188,13 +172,20 @@ def _by_message(call: Call | None, message: Message) -> dict[str, Any]:
         notes.append(f"The reason in this message is not known: {message.why}")
     return {
         **_blocked_or_allowed(call, message.cause, (), preflight=message.preflight),
-        "verdict": BLOCKED,
+        "verdict": _verdict_of(message.cause),
         "steps": _steps(by_message(call, message)),
         "exchanges": [],
         "near_misses": _masked(near),
         "notes": _masked(notes),
         "asks": call is None or _NEEDS_METHOD in notes,
     }
+
+
+def _verdict_of(cause: Cause | None) -> str:
+    """Return the verdict on a call that a console message is about."""
+    if cause is not None and cause.value == "status":
+        return ALLOWED
+    return BLOCKED if cause is None or is_block(cause) else FAILED
 
 
 def _unknown(
@@ -243,7 +234,7 @@ def _blocked_or_allowed(
     preflight: bool = False,
 ) -> dict[str, Any]:
     words = None if cause is None else WORDS[cause]
-    by_headers = call is not None and cause in _FIXED_BY_HEADERS
+    by_headers = call is not None and is_fixed_by_headers(cause)
     return {
         "verdict": ALLOWED if cause is None else BLOCKED,
         "reason": words.what if words else "The page may read the response.",

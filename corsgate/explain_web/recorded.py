@@ -18,6 +18,7 @@ from corsgate.explain.console import Message
 from corsgate.explain.near_miss import near_misses, spell
 from corsgate.explain.trace import Answer, Outcome, Request, Step, Trace, text, tokens, values
 from corsgate.explain_web.har import granting
+from corsgate.explain_web.kinds import is_of_response
 from corsgate.explain_web.pasted import Lookup, is_preflight
 
 _REQUEST = "#http-network-or-cache-fetch"
@@ -67,19 +68,20 @@ def by_message(call: Call | None, message: Message) -> tuple[Step, ...]:
         message: The message.
     """
     steps: list[Step] = []
+    of_response = message.cause is not None and is_of_response(message.cause)
     if call is not None and message.redirected is None:
         trace = fetch(call, granting)
         asks = bool(trace.exchanges) and is_preflight(trace.exchanges[0][0])
         if asks or not message.preflight:
             steps += _before(trace.steps, 1)
-        if asks and not message.preflight and _is_of_response(message.cause):
+        if asks and not message.preflight and of_response:
             why = "It passed: the message is about the response to the request itself."
             steps.append(_step("#cors-preflight-fetch", "preflight", "", Outcome.PASS, why))
     if message.cause is None:
         return tuple(steps)
     title = "the preflight response" if message.preflight else "the response"
     rule = "#cors-preflight-fetch" if message.preflight else "#cors-check"
-    if not _is_of_response(message.cause):
+    if not of_response:
         title, rule = "the call", "#main-fetch"
     what = WORDS[message.cause].what
     steps.append(_step(rule, title, message.why, Outcome.FAIL, what, message.cause))
@@ -135,18 +137,6 @@ def origin_misses(call: Call, value: str) -> list[str]:
         return near_misses(compile_policy(Cors(allow_origins=(value,))), simple)
     except (BadValue, PolicyError):
         return []
-
-
-def _is_of_response(cause: Cause | None) -> bool:
-    return cause not in (
-        Cause.MIXED_CONTENT,
-        Cause.NOT_HTTP,
-        Cause.MODE,
-        Cause.FORBIDDEN_METHOD,
-        Cause.DISABLED,
-        Cause.LOCAL_NETWORK,
-        Cause.NO_ANSWER,
-    )
 
 
 def _before(steps: tuple[Step, ...], request: int) -> list[Step]:

@@ -153,6 +153,15 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual((found["cause"], found["fixes"]), ("mixed-content", []))
         self.assertIn("https", found["fix"])
 
+    def test_no_response(self) -> None:
+        """A call that got no response has failed, but was not blocked."""
+        said = (
+            "Cross-Origin Request Blocked: The Same Origin Policy disallows reading the remote"
+            f" resource at {BOX}. (Reason: CORS request did not succeed). Status code: (null)."
+        )
+        found = self.explained(paste=said, origin=PAGE)
+        self.assertEqual((found["verdict"], found["fixes"]), ("failed", []))
+
     def test_missing(self) -> None:
         """What is missing is asked for at its field."""
         self.assertEqual(self.refused()[0], "paste")
