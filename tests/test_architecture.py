@@ -21,6 +21,7 @@ ORDER = (
     ("cors",),
     ("explain",),
     ("learn",),
+    ("explain_web",),
     ("credentials",),
     ("adopt",),
     ("balance",),
@@ -72,6 +73,14 @@ DECIDES = frozenset(
 MAY_IMPORT_REACTOR = frozenset(("tap", "demo", "cli"))
 
 TWISTED = frozenset(("twisted", "treq", "OpenSSL"))
+NEEDS_CRYPTOGRAPHY = frozenset(
+    ("corsgate.config.model.certificates", "corsgate.config.model.jwt_algorithms")
+)
+"""What parses certificates and keys: these import cryptography inside the functions that do so."""
+PURE = frozenset(
+    ("errors", "message", "config", "routing", "cors", "explain", "learn", "explain_web")
+)
+"""Packages that can be imported where only Python and attrs are (tests/test_pure_imports.py)."""
 OUTSIDE_WORLD = frozenset(
     (
         *("asyncio", "concurrent", "glob", "io", "logging", "multiprocessing", "os", "pathlib"),
@@ -152,6 +161,25 @@ def reactor_imports(tree: ast.AST) -> list[ast.AST]:
     ]
 
 
+def inside_functions(tree: ast.AST) -> set[int]:
+    """Return the ids of the nodes that only run when a function is called."""
+    return {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, _FUNCTIONS)
+        for node in ast.walk(function)
+    }
+
+
+def runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """Return the nodes of a tree, without those that are for type checkers only."""
+    if isinstance(tree, ast.If) and ast.unparse(tree.test) == "TYPE_CHECKING":
+        return
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        yield from runtime_nodes(child)
+
+
 def clean(faults: Sequence[str]) -> str:
     """Return faults one below the other; empty where there are none."""
     return "\n".join(faults)
@@ -189,6 +217,22 @@ class ImportTests(SynchronousTestCase):
         ]
         self.assertEqual(clean(faults), "")
 
+    def test_cryptography_is_imported_late(self) -> None:
+        """What decides and reads configurations is imported without cryptography."""
+        faults = []
+        for module, tree in modules():
+            if package_of(module) not in PURE:
+                continue
+            late = set() if module not in NEEDS_CRYPTOGRAPHY else inside_functions(tree)
+            faults += [
+                f"{module} imports {name}"
+                for node in runtime_nodes(tree)
+                if isinstance(node, ast.Import | ast.ImportFrom) and id(node) not in late
+                for name in imports(node)
+                if is_in(name, frozenset(("cryptography",)))
+            ]
+        self.assertEqual(clean(faults), "")
+
     def test_deciding_modules_touch_nothing(self) -> None:
         """Outside the shell, no clock, chance, environment, file or socket is read."""
         faults = []
@@ -205,12 +249,7 @@ class ImportTests(SynchronousTestCase):
         """Only what starts a process imports the reactor, and does so inside a function."""
         faults = []
         for module, tree in modules():
-            inside = {
-                id(node)
-                for function in ast.walk(tree)
-                if isinstance(function, _FUNCTIONS)
-                for node in ast.walk(function)
-            }
+            inside = inside_functions(tree)
             for node in reactor_imports(tree):
                 if package_of(module) not in MAY_IMPORT_REACTOR or id(node) not in inside:
                     faults.append(f"{module} imports the reactor")
@@ -276,6 +315,14 @@ class RuleTests(SynchronousTestCase):
         for source in ("from twisted.internet import reactor", "import twisted.internet.reactor"):
             self.assertEqual(len(reactor_imports(ast.parse(source))), 1, source)
         self.assertEqual(reactor_imports(ast.parse("from twisted.internet import reactors")), [])
+
+    def test_type_checking_is_left_out(self) -> None:
+        """Imports for type checkers don't count as imports at run time; others do."""
+        source = "import a\nif TYPE_CHECKING:\n    import b\ndef f():\n    import c\n"
+        tree = ast.parse(source)
+        nodes = [node for node in runtime_nodes(tree) if isinstance(node, ast.Import)]
+        self.assertEqual([name for node in nodes for name in imports(node)], ["a", "c"])
+        self.assertEqual([id(node) in inside_functions(tree) for node in nodes], [False, True])
 
     def test_names_are_whole(self) -> None:
         """A module is banned with all below it, not with what its name begins."""

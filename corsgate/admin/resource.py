@@ -180,7 +180,7 @@ class AdminRoot(Resource):
         if refusal is not None:
             return _Refusing(refusal.status, refusal.detail)
         if _is_foreign(request):
-            return _Refusing(403, "Pages of other origins may not use the admin listener.")
+            return _Refusing(403, "Pages of other origins may not use this listener.")
         return None
 
 

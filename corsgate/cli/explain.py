@@ -39,7 +39,8 @@ it receives the preflight and, if that passes, the request itself. If the respon
 says whether a gate or the server behind it refused; for a server, a GET or HEAD is sent once more
 without Origin. With both, it also finds out why a server refused the credentials of the gate: it
 asks that server directly, without them. --error reads a message from the console of Chromium or
-Firefox instead; with --config it also finds the fix.
+Firefox instead; with --config it also finds the fix. --web serves a page on this machine that does
+so, and reads HAR files and curl commands too.
 
 exit status: 0 allowed, 1 blocked, 2 unknown: bad usage, a faulty file, no response"""
 
@@ -62,6 +63,13 @@ def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit status."""
     options = parser()
     given = options.parse_args(argv)
+    if given.web:
+        # Only this needs a server.
+        from corsgate.cli.explain_web import serve_given
+
+        return serve_given(options, given)
+    if given.port is not None or given.no_browser:
+        options.error("--port and --no-browser need --web")
     if not given.live and given.config is None and given.error is None:
         options.error("give --config FILE or --live")
     if given.live and given.error is not None:
@@ -98,6 +106,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--credentials", action="store_true", help='the page calls with credentials: "include"'
     )
+    options.add_argument("--web", action="store_true", help="explain in a page on this machine")
+    options.add_argument("--port", metavar="N", type=int, help="the port of --web (default: 5599)")
+    options.add_argument("--no-browser", action="store_true", help="open no browser for --web")
     options.add_argument("--json", action="store_true", help="print JSON")
     return options
 

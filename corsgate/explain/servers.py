@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from typing import TypeAlias
+from urllib.parse import unquote
 
 import attrs
 
@@ -11,67 +13,61 @@ from corsgate.config.model.endpoint import is_reached_at
 from corsgate.config.quick import DEFAULT_LISTEN
 from corsgate.config.toml.lines import Path
 from corsgate.config.toml.writer import Toml, toml_tables
-from corsgate.cors.names import SAFELISTED_METHODS
 from corsgate.errors import PolicyError
 from corsgate.explain.call import Call, preflight_reasons, unsafe_names
 from corsgate.explain.fix import widen, written
+from corsgate.explain.server_frameworks import aspnet, django, fastapi, spring, traefik
 from corsgate.explain.trace import text
+from corsgate.explain.wanted import Wanted, wanted
 from corsgate.message.headers import Header
 
 
 @attrs.frozen(kw_only=True)
-class Wanted:
-    """What a response must have for a call to be allowed, as text.
+class ServerFix:
+    """How to configure one kind of server.
 
     Attributes:
-        origin: The value of Access-Control-Allow-Origin.
-        methods: The methods to list; empty if the call's method need not be listed.
-        headers: The request headers to list.
-        credentials: Whether credentials must be allowed.
-        path: The path of the call.
-        replaces: The names of these fields that the response already has; they must be removed.
+        name: The server's name.
+        text: The configuration or code.
+        note: Where it belongs, or what it needs; one sentence or two.
+        is_likely: Whether the response says that it comes from this server.
     """
 
-    origin: str
-    methods: str
-    headers: str
-    credentials: bool
-    path: str
-    replaces: tuple[str, ...] = ()
-
-    @property
-    def fields(self) -> list[tuple[str, str]]:
-        """The fields of the preflight response, which every other response may have too."""
-        found = [("Access-Control-Allow-Origin", self.origin), ("Vary", "Origin")]
-        if self.credentials:
-            found.append(("Access-Control-Allow-Credentials", "true"))
-        if self.methods:
-            found.append(("Access-Control-Allow-Methods", self.methods))
-        if self.headers:
-            found.append(("Access-Control-Allow-Headers", self.headers))
-        return found
+    name: str
+    text: str
+    note: str
+    is_likely: bool = False
 
 
-def wanted(call: Call, headers: Iterable[Header] = ()) -> Wanted:
-    """Return the smallest set of response fields that allows a call.
+def all_fixes(
+    call: Call, headers: Iterable[Header] = (), *, preflight: bool = False
+) -> list[ServerFix]:
+    """Return how to allow a call on each known kind of server.
 
     Args:
         call: The call.
-        headers: The fields of the response that blocked it.
+        headers: The fields of the response that blocked it, if known.
+        preflight: Whether there was a preflight, even if the call as known needs none.
+
+    Returns:
+        A gate first, if one can allow the call; then the servers that the response names, then
+        the others.
     """
-    names = unsafe_names(call.sent_headers)
-    method = call.sent_method
-    listed = not SAFELISTED_METHODS.issuperset((method,))
-    found = Wanted(
-        origin=text(call.origin),
-        methods=text(method) if listed else "",
-        headers=", ".join(text(name) for name in names),
-        credentials=call.credentials,
-        path=call.url.path,
-    )
-    present = {field.lower() for field, _ in headers}
-    replaces = (n for n, _ in found.fields if n != "Vary" and n.lower().encode("ascii") in present)
-    return attrs.evolve(found, replaces=tuple(replaces))
+    headers = tuple(headers)
+    want = wanted(call, headers)
+    is_asked = preflight or needs_preflight(call)
+    software = _software(headers)
+    found = [
+        ServerFix(
+            name=name,
+            text=make(want, is_asked),
+            note=note,
+            is_likely=re.search(pattern, software, re.IGNORECASE) is not None,
+        )
+        for name, pattern, make, note in (*_SERVERS, *_FRAMEWORKS)
+    ]
+    gate = [ServerFix(name="corsgate", text=said, note=_GATE_NOTE) for _, said in _gate(call)]
+    return [*gate, *sorted(found, key=lambda fix: not fix.is_likely)]
 
 
 def server_fixes(call: Call, headers: Iterable[Header]) -> list[tuple[str, str]]:
@@ -86,14 +82,10 @@ def server_fixes(call: Call, headers: Iterable[Header]) -> list[tuple[str, str]]
         server that can't be changed, if a gate can allow the call.
     """
     headers = tuple(headers)
-    want, needs_preflight = (
-        wanted(call, headers),
-        bool(preflight_reasons(call.sent_method, unsafe_names(call.sent_headers))),
-    )
-    software = b" ".join(v for n, v in headers if n.lower() in (b"server", b"x-powered-by"))
+    want, software = wanted(call, headers), _software(headers)
     known = [
-        (title, make(want, needs_preflight))
-        for title, pattern, make in _SERVERS
+        (title, make(want, needs_preflight(call)))
+        for title, pattern, make, _ in _SERVERS
         if re.search(pattern, software, re.IGNORECASE)
     ]
     fields = "\n".join(f"{name}: {value}" for name, value in want.fields)
@@ -104,8 +96,17 @@ def server_fixes(call: Call, headers: Iterable[Header]) -> list[tuple[str, str]]
     ]
 
 
+def _software(headers: Iterable[Header]) -> bytes:
+    return b" ".join(v for n, v in headers if n.lower() in (b"server", b"x-powered-by"))
+
+
+def needs_preflight(call: Call) -> bool:
+    """Return whether a browser sends a preflight before a call."""
+    return bool(preflight_reasons(call.sent_method, unsafe_names(call.sent_headers)))
+
+
 def _nginx(want: Wanted, needs_preflight: bool) -> str:
-    lines = [f"location {want.path} {{"]
+    lines = [f"location {_nginx_path(want.path)} {{"]
     # add_header would send a second field next to that of a proxied server.
     lines += [f"    proxy_hide_header {name};" for name in want.replaces]
     fields = [f'    add_header {name} "{value}" always;' for name, value in want.fields]
@@ -116,8 +117,22 @@ def _nginx(want: Wanted, needs_preflight: bool) -> str:
     return "\n".join([*lines, *fields, "    # ... the present content", "}"])
 
 
+def _nginx_path(path: str) -> str:
+    """Return a path as nginx compares it, decoded, in quotes where it has special characters."""
+    plain = unquote(path)
+    if re.fullmatch(r"[\w/.~-]+", plain, re.ASCII):
+        return plain
+    return f'"{_escaped(plain)}"'
+
+
+def _escaped(said: str) -> str:
+    """Return text as it is written within double quotes."""
+    return said.replace("\\", "\\\\").replace('"', '\\"')
+
+
 def _apache(want: Wanted, needs_preflight: bool) -> str:
-    lines = [f'<Location "{want.path}">']
+    path = _escaped(unquote(want.path))  # Apache compares the decoded path, too.
+    lines = [f'<Location "{path}">']
     # Apache keeps fields set without "always" in a separate table, and would send both.
     lines += [f"    Header onsuccess unset {name}" for name in want.replaces]
     for name, value in want.fields:
@@ -125,22 +140,32 @@ def _apache(want: Wanted, needs_preflight: bool) -> str:
         lines.append(f'    Header always {verb} {name} "{value}"')
     lines.append("</Location>")
     if needs_preflight:
+        # RewriteRule reads its arguments by itself, and knows no escaped quotes.
+        pattern = re.escape(unquote(want.path)).replace('"', r"\x22")
         lines += [
             "RewriteEngine On",
             "RewriteCond %{REQUEST_METHOD} =OPTIONS",
-            f"RewriteRule ^{re.escape(want.path)} - [R=204,L]",
+            f'RewriteRule "^{pattern}" - [R=204,L]',
         ]
     return "\n".join(lines)
 
 
 def _caddy(want: Wanted, needs_preflight: bool) -> str:
     lines = [f"header {want.path}* {{"]
-    lines += [f'    {name} "{value}"' for name, value in want.fields]
+    # Vary may have other names already, which must stay.
+    lines += [f'    {"+" if name == "Vary" else ""}{name} "{value}"' for name, value in want.fields]
     if want.replaces:
         lines.append("    defer")  # Until the response is there, whose fields these replace.
     lines.append("}")
     if needs_preflight:
-        lines += ["@preflight method OPTIONS", "respond @preflight 204"]
+        lines += [
+            "@preflight {",
+            "    method OPTIONS",
+            f"    path {want.path}*",
+            "    header Access-Control-Request-Method *",
+            "}",
+            "respond @preflight 204",
+        ]
     return "\n".join(lines)
 
 
@@ -180,7 +205,7 @@ def _gate(call: Call) -> list[tuple[str, str]]:
         return []  # The call already went to a gate's address; a gate can't forward to itself.
     server, origin = text(call.url.origin), text(call.origin)
     if not call.credentials:
-        said = f"twistd -n --pidfile= corsgate --upstream {server} --allow-origin {origin}\n"
+        said = f"corsgate run {server} --allow {origin}\n"
     else:
         keys: list[tuple[Path, str, Toml]] = [
             ((), "listen", [DEFAULT_LISTEN]),
@@ -188,7 +213,7 @@ def _gate(call: Call) -> list[tuple[str, str]]:
             (("routes", "/"), "upstream", "api"),
             (("routes", "/"), "cors", written(cors)),
         ]
-        said = f"{toml_tables(keys)}\n# twistd -n --pidfile= corsgate --config FILE\n"
+        said = f"# gate.toml; start it with: corsgate run gate.toml\n{toml_tables(keys)}\n"
     return [
         (
             "a gate in front of it, if the server can't be changed",
@@ -197,10 +222,64 @@ def _gate(call: Call) -> list[tuple[str, str]]:
     ]
 
 
-_SERVERS: tuple[tuple[str, bytes, Callable[[Wanted, bool], str]], ...] = (
-    ("nginx", rb"\b(?:nginx|openresty)\b", _nginx),
-    ("Apache", rb"\bapache\b", _apache),
-    ("Caddy", rb"\bcaddy\b", _caddy),
-    ("Express", rb"\bexpress\b", _express),
-    ("IIS", rb"\bmicrosoft-iis\b", _iis),
+_Fix: TypeAlias = tuple[str, bytes, Callable[[Wanted, bool], str], str]
+"""Name, what its Server or X-Powered-By field matches, the maker of its fix, and a note."""
+
+_GATE_NOTE = "For a server that can't be changed. The page then calls the gate instead."
+
+_SERVERS: tuple[_Fix, ...] = (
+    (
+        "nginx",
+        rb"\b(?:nginx|openresty)\b",
+        _nginx,
+        "In the server block. Add what your location has today, such as proxy_pass.",
+    ),
+    ("Caddy", rb"\bcaddy\b", _caddy, "In the site's block of the Caddyfile."),
+    (
+        "Express",
+        rb"\bexpress\b",
+        _express,
+        "Needs the package: npm install cors. It answers preflights itself.",
+    ),
+    (
+        "Apache",
+        rb"\bapache\b",
+        _apache,
+        "In the VirtualHost. Needs the modules headers and rewrite: a2enmod headers rewrite.",
+    ),
+    ("IIS", rb"\bmicrosoft-iis\b", _iis, "Needs the IIS CORS module of Microsoft."),
+)
+
+_FRAMEWORKS: tuple[_Fix, ...] = (
+    (
+        "Traefik",
+        rb"\btraefik\b",
+        traefik,
+        "In the dynamic configuration. Name the middleware in the router: middlewares: [cors].",
+    ),
+    (
+        "Spring",
+        rb"\bspring\b",
+        spring,
+        "With Spring Security, also call http.cors(withDefaults()), or it refuses preflights.",
+    ),
+    (
+        "FastAPI and Starlette",
+        rb"\b(?:uvicorn|hypercorn)\b",
+        fastapi,
+        "Add it last, so that it is the outermost middleware. Responses to unhandled exceptions"
+        " (500) don't pass through it.",
+    ),
+    (
+        "Django",
+        rb"\b(?:wsgiserver|gunicorn|daphne)\b",
+        django,
+        "Needs the package: pip install django-cors-headers.",
+    ),
+    (
+        "ASP.NET Core",
+        rb"\bkestrel\b",
+        aspnet,
+        "UseCors comes after UseRouting, and before UseAuthentication and UseAuthorization.",
+    ),
 )

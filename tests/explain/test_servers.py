@@ -9,7 +9,7 @@ from corsgate.config.quick import quick_config
 from corsgate.cors.check import CORS_RULES
 from corsgate.explain.call import Call
 from corsgate.explain.explanation import explain
-from corsgate.explain.servers import server_fixes
+from corsgate.explain.servers import all_fixes, needs_preflight, server_fixes
 from corsgate.explain.url import Url
 from tests.support import parse
 
@@ -81,7 +81,7 @@ class ServerTests(SynchronousTestCase):
         for method, credentials in ((b"PUT", False), (b"PUT", True), (b"PROPFIND", False)):
             call = attrs.evolve(CALL, method=method, credentials=credentials)
             gate = server_fixes(call, [])[-1][1]
-            options = "--upstream http://localhost:8000 --allow-origin https://app.example\n"
+            options = "corsgate run http://localhost:8000 --allow https://app.example\n"
             if options in gate:
                 config = quick_config(
                     upstream="http://localhost:8000",
@@ -103,3 +103,33 @@ class ServerTests(SynchronousTestCase):
             _, (_, text), _ = server_fixes(simple, [(b"Server", server)])
             self.assertNotIn("OPTIONS", text)
             self.assertNotIn("Allow-Methods", text)
+
+
+class AllFixesTests(SynchronousTestCase):
+    """`all_fixes`."""
+
+    def test_order(self) -> None:
+        """A gate comes first, then the server that the response names, then the others."""
+        names = [fix.name for fix in all_fixes(CALL)]
+        self.assertEqual(names[:5], ["corsgate", "nginx", "Caddy", "Express", "Apache"])
+        self.assertEqual(len(names), 11)
+        for value, name in ((b"Kestrel", "ASP.NET Core"), (b"uvicorn", "FastAPI and Starlette")):
+            found = all_fixes(CALL, [(b"Server", value)])
+            self.assertEqual([fix.name for fix in found if fix.is_likely], [name])
+            self.assertEqual(found[1].name, name)
+
+    def test_complete(self) -> None:
+        """Each has the origin, the method, the headers and credentials; and a note."""
+        for fix in all_fixes(CALL):
+            for part in ("https://app.example", "credentials", "x-app"):
+                self.assertIn(part, fix.text.lower(), fix.name)
+            self.assertTrue(fix.note.endswith("."), fix.name)
+
+    def test_a_known_preflight(self) -> None:
+        """A call that was preflighted gets an answer to OPTIONS, even if it seems simple."""
+        simple = Call(origin=b"https://app.example", method=b"GET", url=CALL.url)
+        self.assertEqual((needs_preflight(CALL), needs_preflight(simple)), (True, False))
+        for asked in (False, True):
+            fixes = {fix.name: fix.text for fix in all_fixes(simple, preflight=asked)}
+            for name in ("nginx", "Caddy", "Apache"):
+                self.assertEqual("OPTIONS" in fixes[name], asked, name)

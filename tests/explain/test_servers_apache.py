@@ -20,13 +20,18 @@ class ApacheTests(SynchronousTestCase):
     """`server_fixes`, tested with a real server."""
 
     def ask(
-        self, apache: ApacheDigest, method: bytes, *, credentials: bool | None = None
+        self,
+        apache: ApacheDigest,
+        method: bytes,
+        *,
+        credentials: bool | None = None,
+        path: str = "/a.json",
     ) -> tuple[Trace, Call]:
         """Return the trace of a call to a server, and the call."""
         call = Call(
             origin=ORIGIN,
             method=method,
-            url=Url.parse(f"{apache.origin}/a.json"),
+            url=Url.parse(f"{apache.origin}{path}"),
             headers=() if credentials else HEADERS,
             credentials=method == b"PUT" if credentials is None else credentials,
         )
@@ -47,6 +52,16 @@ class ApacheTests(SynchronousTestCase):
                 after, _ = self.ask(apache, method)
                 self.assertTrue(after.allowed, after.failed)
                 self.assertEqual([found.status for _, found in after.exchanges], [204, 401])
+
+    def test_paths(self) -> None:
+        """A path with characters that are special in a configuration is matched too."""
+        path = "/a%20b.json/$;%22(x"
+        with ApacheDigest(users={"u": "p"}) as apache:
+            before, call = self.ask(apache, b"PUT", path=path)
+            fix = dict(server_fixes(call, before.exchanges[-1][1].headers))["Apache"]
+        with ApacheDigest(users={"u": "p"}, more=fix) as apache:
+            after, _ = self.ask(apache, b"PUT", path=path)
+            self.assertTrue(after.allowed, after.failed)
 
     def test_replaced(self) -> None:
         """A server that sends another origin sends only the page's afterwards."""

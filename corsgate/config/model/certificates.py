@@ -1,22 +1,27 @@
-"""Certificates and their private keys: parsed, checked to match, and never shown."""
+"""Certificates and their private keys: parsed, checked to match, and never shown.
+
+cryptography is imported by the functions that need it, so that a configuration can also be read
+where it is not installed, such as in a web page. `Unread` then stands for a certificate.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import attrs
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from corsgate.config.model import rules
 from corsgate.errors import BadValue
 
-PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+    PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey
 
 # OpenSSL's security level 2 requires 112 bits of security.
 MIN_RSA_BITS = 2048
@@ -31,6 +36,8 @@ def parse_chain(pem: bytes) -> tuple[x509.Certificate, ...]:
     Raises:
         BadValue: There is no certificate, or one can't be read.
     """
+    from cryptography import x509
+
     rules.check_pem(pem)
     try:
         return tuple(x509.load_pem_x509_certificates(pem))
@@ -45,6 +52,13 @@ def parse_key(pem: bytes) -> PrivateKey:
         BadValue: There is no usable key. Neither the message nor a chained exception contains
             any part of the key.
     """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     if b"PRIVATE KEY-----" not in pem:
         raise BadValue("it contains no private key", _KEY_FIX)
     try:
@@ -56,7 +70,8 @@ def parse_key(pem: bytes) -> PrivateKey:
         ) from None
     except (ValueError, UnsupportedAlgorithm):
         raise BadValue("the private key in it can't be read", _KEY_FIX) from None
-    if not isinstance(key, PrivateKey):
+    usable = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey
+    if not isinstance(key, usable):
         raise BadValue("this kind of private key can't be used for TLS", "make an EC key")
     if isinstance(key, RSAPrivateKey) and key.key_size < MIN_RSA_BITS:
         raise BadValue(
@@ -96,6 +111,8 @@ class CertifiedKey:
         return parse_key(self.key_pem)
 
     def __attrs_post_init__(self) -> None:
+        from cryptography.exceptions import UnsupportedAlgorithm
+
         try:
             belongs = self.chain[0].public_key() == self.key.public_key()
         except (ValueError, UnsupportedAlgorithm):
@@ -112,6 +129,8 @@ class CertifiedKey:
 
         The common name is ignored (RFC 9525 2).
         """
+        from cryptography import x509
+
         try:
             extension = self.chain[0].extensions.get_extension_for_class(
                 x509.SubjectAlternativeName
@@ -131,4 +150,25 @@ class CertifiedKey:
             return f"expired on {leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
         if now < leaf.not_valid_before_utc:
             return f"is not valid before {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+        return None
+
+
+@attrs.frozen(kw_only=True)
+class Unread(CertifiedKey):
+    """A chain and its key whose files were not read; a gate can't be started with it."""
+
+    chain: tuple[x509.Certificate, ...] = attrs.field(init=False, repr=False, eq=False, default=())
+    # Only what serves TLS asks for the key.
+    key: PrivateKey = attrs.field(init=False, repr=False, eq=False, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        """Check nothing."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The chain's file, which stands for the names in it."""
+        return (self.chain_file,)
+
+    def lapse(self, now_s: float) -> str | None:
+        """Return None: when it expires is unknown."""
         return None

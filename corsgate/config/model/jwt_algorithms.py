@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from typing import TYPE_CHECKING
 
 from corsgate.config.model import rules
-from corsgate.config.model.certificates import PrivateKey
 from corsgate.errors import BadValue
+
+if TYPE_CHECKING:
+    from corsgate.config.model.certificates import PrivateKey
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "ES384", "ES512")
 """The algorithms that can be configured."""
@@ -17,6 +18,10 @@ _OF_CURVE = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 
 def algorithms_of(key: PrivateKey) -> tuple[str, ...]:
     """Return the algorithms that fit a key, the usual one first; empty if there is none."""
+    # A configuration can also be read where cryptography is not installed.
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
     if isinstance(key, RSAPrivateKey):
         return ("RS256", "PS256")
     if isinstance(key, EllipticCurvePrivateKey) and key.curve.name in _OF_CURVE:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import attrs
 
 from corsgate.config.model import rules
-from corsgate.config.model.certificates import CertifiedKey, PrivateKey, parse_key
+from corsgate.config.model.certificates import CertifiedKey, parse_key
 from corsgate.config.model.secret import Secret, repr_of_url
 from corsgate.config.model.validators import choice, each, rule
 from corsgate.errors import BadValue
 from corsgate.message.host import is_loopback_name
+
+if TYPE_CHECKING:
+    from corsgate.config.model.certificates import PrivateKey
 
 GRANTS = ("client_credentials", "refresh_token")
 """How the gate gets a token (RFC 6749 4.4 and 6)."""

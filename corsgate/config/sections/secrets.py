@@ -137,6 +137,8 @@ class Sources:
         has_jose: Whether the library for signed assertions is installed.
         has_spnego: Whether the library for NTLM is installed.
         stands_in: Whether secrets that are missing have a stand-in, which may be no private key.
+        reads_pem: Whether certificates and private keys are parsed and checked, which needs
+            cryptography. Only readers that never start a gate may leave this out.
         read_by: Who can read the configuration besides its owner, in words; empty for nobody.
         secret_read_by: The same for the path of a secret's file.
         written_by: Returns which part of a path others can write to, in words that continue
@@ -151,6 +153,7 @@ class Sources:
     has_jose: bool = False
     has_spnego: bool = False
     stands_in: bool = False
+    reads_pem: bool = True
     read_by: str = ""
     secret_read_by: Callable[[str], str] = nobody
     written_by: Callable[[str], str] = nobody

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from corsgate.config.model import rules
-from corsgate.config.model.certificates import CertifiedKey, parse_chain, parse_key
+from corsgate.config.model.certificates import (
+    CertifiedKey,
+    Unread,
+    parse_chain,
+    parse_key,
+)
 from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.values import Config, Server
 from corsgate.config.sections.secrets import Sources
@@ -128,10 +133,9 @@ def read_certified_key(item: Item, sources: Sources) -> CertifiedKey | None:
     if chain is None or key is None:
         return None
     (chain_file, chain_pem), (key_file, key_pem) = chain, key
+    kind = CertifiedKey if sources.reads_pem else Unread
     try:
-        return CertifiedKey(
-            chain_file=chain_file, chain_pem=chain_pem, key_file=key_file, key_pem=key_pem
-        )
+        return kind(chain_file=chain_file, chain_pem=chain_pem, key_file=key_file, key_pem=key_pem)
     except BadValue as error:
         table.notes.add((*table.path, "key"), error.problem, error.fix)
         return None
@@ -145,7 +149,8 @@ def _file(
     def reader(raw: object) -> tuple[str, bytes]:
         name = text(raw)
         pem = sources.certificate(name)
-        parse(pem)
+        if sources.reads_pem:
+            parse(pem)
         return name, pem
 
     return reader

@@ -1,0 +1,56 @@
+"""Hide secrets in what a browser recorded, before any of it is shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from corsgate.explain.trace import text
+from corsgate.explain.url import Url
+from corsgate.message.headers import Header
+
+HIDDEN = "..."
+"""What is shown in place of a value that may be a secret."""
+
+_SHOWN = frozenset(
+    b"accept allow content-length content-type host origin range server vary via x-powered-by"
+    b" corsgate-reason".split()
+)
+"""Fields whose values contain no secret, besides those of CORS."""
+
+_SHOWN_PREFIXES = (b"access-control-", b"sec-fetch-")
+_URLS = frozenset((b"location", b"referer"))
+_SECRET = re.compile(r"auth|code|jwt|key|pass|pwd|secret|session|sid|sig|state|ticket|token", re.I)
+_USER_INFO = re.compile(r"(?<=://)[^/\s@'\"]*@")
+_QUERY = re.compile(r"(?<=\?)[^\s'\"<>]+")
+_PARAMETER = re.compile(r"([^&;=]*)=([^&;]*)")
+
+
+def masked_fields(fields: Iterable[Header]) -> list[list[str]]:
+    """Return fields as pairs of texts, with every value hidden that is not known to be harmless."""
+    return [[text(name), _value(name.lower(), value)] for name, value in fields]
+
+
+def masked_url(url: Url | str) -> str:
+    """Return a URL with the values of query parameters hidden whose names suggest a secret."""
+    path, mark, query = str(url).partition("?")
+    return path + mark + _PARAMETER.sub(_parameter, query)
+
+
+def masked_text(said: str) -> str:
+    """Return text with the secrets of the URLs in it hidden."""
+    without = _USER_INFO.sub(f"{HIDDEN}@", said)
+    return _QUERY.sub(lambda found: _PARAMETER.sub(_parameter, found[0]), without)
+
+
+def _parameter(found: re.Match[str]) -> str:
+    name, value = found[1], found[2]
+    return f"{name}={HIDDEN if value and _SECRET.search(name) else value}"
+
+
+def _value(name: bytes, value: bytes) -> str:
+    if name in _SHOWN or name.startswith(_SHOWN_PREFIXES):
+        return text(value)
+    if name in _URLS and b"@" not in value:
+        return masked_url(text(value))
+    return HIDDEN
