@@ -67,6 +67,7 @@ class AdminService(Service):
         self._any_port = any_port
         self._listen: str | None = None
         self._site: GateSite | None = None
+        gate.status_page = lambda: self.url
 
     def privilegedStartService(self) -> None:
         """Listen, if the configuration has an admin listener.
@@ -155,11 +156,17 @@ class AdminService(Service):
         self.port, self._site, self._listen = port, site, text
         return None
 
+    @property
+    def url(self) -> str:
+        """The URL of the status page, or the path of its Unix socket; empty if there is none."""
+        if self.port is None:
+            return ""
+        address = address_text(self.port.getHost())
+        return address if address.startswith("unix:") else f"http://{address}/"
+
     def _announce(self) -> None:
         if self.port is not None:
-            address = address_text(self.port.getHost())
-            url = address if address.startswith("unix:") else f"http://{address}/"
-            self._log.info("status and metrics: {url}", url=url)
+            self._log.info("status and metrics: {url}", url=self.url)
 
     def _close(self) -> Deferred[Any]:
         port, site = self.port, self._site

@@ -57,6 +57,7 @@ class GateService(Service):
         file: The configuration's name in messages.
         runtime: The configuration made ready to serve.
         draining: Whether the gate is stopping.
+        status_page: Returns the URL of the status page; empty if there is none.
 
     Raises:
         ConfigError: The configuration is well-formed but can't be served, for instance for an
@@ -80,6 +81,7 @@ class GateService(Service):
         self.config_since_s = time.time()
         self.file = file
         self.draining = False
+        self.status_page: Callable[[], str] = str
         self._reactor = reactor
         self._output = output
         self._keeps_log = write is not None
@@ -108,6 +110,7 @@ class GateService(Service):
             listening=Listening(reactor, self._out_of_descriptors),
             short=self._out_of_descriptors,
             commands=SecretCommands(reactor.seconds, partial(call_in_thread, reactor, run_command)),
+            status_page=lambda: self.status_page(),
             shortcuts=shortcuts,
         )
         snapshot = make_snapshot(self._lasting, config, file)
