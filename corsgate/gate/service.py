@@ -26,6 +26,7 @@ from corsgate.gate.listening import Listening, adjust_socket
 from corsgate.gate.log_change import LogChange, log_fault
 from corsgate.gate.log_style import OutputLines
 from corsgate.gate.log_writer import LogFile
+from corsgate.gate.refusal_fix import RemedyLines
 from corsgate.gate.refusals import Refusals
 from corsgate.gate.runtime import Runtime
 from corsgate.gate.snapshot import Lasting, Snapshot, make_snapshot
@@ -95,6 +96,7 @@ class GateService(Service):
             time.time,
             place_of_log(config.access_log, output),
         )
+        self.refusals.remedy = RemedyLines(lambda: self.config).line
         self._lasting = Lasting(
             reactor=reactor,
             deadlines=deadlines,

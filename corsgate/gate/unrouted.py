@@ -64,7 +64,7 @@ class Unrouted:
         """
         decision = self._decide(request, request.log.client)
         if decision is not None and decision.verdict is Verdict.PREFLIGHT:
-            request.log.conclude(f"{decision.reason}; debug lets the page see that")
+            request.log.conclude(f"{decision.reason}; debug grants its preflight")
             headers = [*decision.headers, (b"Date", request.channel.context.date())]
             headers.append((REQUEST_ID, request.log.id.encode("ascii")))
             request.respond(ResponseHead(204, title_of(204).encode("ascii"), headers), b"")

@@ -17,6 +17,7 @@ class RequestLog:
         server: The origin of the server that had the request last.
         outcome: How it ended, in words; None where it was answered in good order.
         refused: Why the CORS decision refused it.
+        remedy: What would allow a request that was refused, in a line; empty if nobody looked.
         ungranted: What the policy does not grant a request that was forwarded all the same.
         tried: The servers that had the request before the last one.
         counters: Those of its route, which count it once it has ended; None if nothing counts.
@@ -28,6 +29,7 @@ class RequestLog:
     server: str | None = None
     outcome: str | None = None
     refused: str | None = None
+    remedy: str = ""
     ungranted: str = ""
     tried: list[str] | None = None
     # A RouteCounters of the gate's, which imports this package.

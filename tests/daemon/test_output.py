@@ -127,7 +127,7 @@ class ProcessTests(SynchronousTestCase):
             time + r"\x1b\[33m403\x1b\[0m GET .*refused: origin 'http://evil.example' is not",
             time + "stopping: ",
         )
-        self.assertEqual(said.count("evil.example"), 1)
+        self.assertEqual(said.count("refused: origin"), 1)
 
     def test_no_color(self) -> None:
         """With NO_COLOR there is no escape sequence."""

@@ -105,7 +105,7 @@ class UnroutedTests(GateTestCase):
         self.assertEqual(answer.one(b"Access-Control-Allow-Methods"), b"DELETE")
         self.assertEqual(answer.one(b"Access-Control-Max-Age"), b"0")
         line = json.loads(await gate.logged(2))
-        self.assertEqual(line["outcome"], "no route serves this path; debug lets the page see that")
+        self.assertEqual(line["outcome"], "no route serves this path; debug grants its preflight")
         self.assertEqual(line["id"].encode(), answer.one(b"X-Request-Id"))
 
     async def test_other_page(self) -> None:
