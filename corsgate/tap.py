@@ -15,6 +15,7 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from corsgate.admin.listener import AdminService
+from corsgate.admin.status import refused_calls
 from corsgate.admin.tree import populate
 from corsgate.admin.view import View
 from corsgate.config.model.values import Config
@@ -206,7 +207,7 @@ def makeService(options: Options) -> IService:
     if output is not None:
         observer = output.take_over(options.parent)
         services.append(output)
-    services += [admin, gate, Control(reactor, reloader)]
+    services += [admin, gate, Control(reactor, reloader, partial(refused_calls, view))]
     services += [FittedBounds(loaded.lines), UnusedSockets(reactor, gate, reloader)]
     services.append(Greeting(loaded.config, gate, name, has_file=loader is not None))
     if loader is not None:
