@@ -10,7 +10,9 @@ import attrs
 MAX_ROUTES = 20
 """The maximum number of routes that are named."""
 
-_SERVED = "This gate is corsgate: it lets the pages of allowed origins call REST APIs."
+_SERVED = (
+    "This is corsgate. Through it, pages of allowed origins call REST APIs that don't support CORS."
+)
 _BLOCKED = (
     "Is a call blocked? corsgate refusals lists the last refused calls, each with its reason and"
     " the TOML that allows it."
@@ -87,12 +89,12 @@ class Guide:
         parts.append(
             "<li><code>corsgate refusals</code> lists them in a terminal, each with its reason and"
             " the TOML that allows it.</li>"
-            "<li><code>corsgate explain</code> explains a message of the browser&#8217;s console."
-            "</li></ul>"
+            '<li><code>corsgate explain --error "..."</code> explains a message of the'
+            " browser&#8217;s console.</li></ul>"
         )
         head = f"<h1>{status} {escape(title)}</h1>\n<p>{escape(detail)}</p>"
         if self.is_root:
-            head = f"<h1>corsgate</h1>\n<p>{_SERVED}</p>\n<p>No route serves <code>/</code>.</p>"
+            head = f"<h1>corsgate</h1>\n<p>{escape(_SERVED)}</p>\n<p>No route serves <code>/</code>.</p>"
         return _PAGE.format(
             title="corsgate" if self.is_root else f"{status} {escape(title)}",
             head=head,
@@ -114,8 +116,11 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width">
 <title>{title}</title>
 <style>
-:root {{ color-scheme: light dark; --link: #0b57d0; --soft: #8883 }}
-@media (prefers-color-scheme: dark) {{ :root {{ --link: #8ab4f8 }} }}
+:root {{ color-scheme: light dark; --link: #0b57d0; --soft: #eceef1; --text: #1c1f24;
+  background: #fff; color: var(--text) }}
+@media (prefers-color-scheme: dark) {{
+  :root {{ --link: #8ab4f8; --soft: #262a30; --text: #e6e8eb; background: #14171b }}
+}}
 body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 42rem; margin: 2rem auto; padding: 0 1rem;
   overflow-wrap: anywhere }}
 h1 {{ font-size: 1.5rem }} h2 {{ font-size: 1.1rem; margin-top: 1.5rem }}
@@ -123,10 +128,12 @@ ul {{ padding-left: 1.25rem }} li {{ margin: .25rem 0 }} a {{ color: var(--link)
 code {{ font-family: ui-monospace, monospace; background: var(--soft); border-radius: .25rem;
   padding: .1rem .3rem }}
 </style>
+<main>
 {head}
 {body}
-<p><small>Only a gate with <code>debug = true</code> that listens on this machine alone shows this.
-Request {request_id}</small></p>
+<p><small>Only a gate with <code>debug = true</code> that listens on this machine alone shows
+this.<br>Request {request_id}</small></p>
+</main>
 </html>
 """
 

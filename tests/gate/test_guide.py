@@ -69,7 +69,7 @@ class GuideTests(SynchronousTestCase):
         """The page of "/" says what the gate is."""
         guide = Guide(routes=("/v1",), is_root=True)
         for shown in (guide.text, guide.html(404, "Not Found", "", "")):
-            self.assertIn("lets the pages of allowed origins call REST APIs", shown)
+            self.assertIn("pages of allowed origins call REST APIs", shown)
             self.assertIn("corsgate refusals", shown)
 
     def test_escaped(self) -> None:
