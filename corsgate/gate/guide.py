@@ -94,7 +94,7 @@ class Guide:
         )
         head = f"<h1>{status} {escape(title)}</h1>\n<p>{escape(detail)}</p>"
         if self.is_root:
-            head = f"<h1>corsgate</h1>\n<p>{escape(_SERVED)}</p>\n<p>No route serves <code>/</code>.</p>"
+            head = f"<h1>corsgate</h1>\n<p>{escape(_SERVED)} No route serves <code>/</code>.</p>"
         return _PAGE.format(
             title="corsgate" if self.is_root else f"{status} {escape(title)}",
             head=head,

@@ -7,6 +7,7 @@ from typing import Any
 
 from corsgate.config.model.values import Config
 from corsgate.gate.guide import MAX_ROUTES
+from tests.gate.test_http2 import Http2TestCase
 from tests.support import Gate, GateTestCase, parse
 
 APP = (b"Origin", b"http://localhost:4200")
@@ -151,3 +152,23 @@ class UnroutedTests(GateTestCase):
         self.assertEqual((len(said["routes"]), said["more_routes"]), (MAX_ROUTES, 30 - MAX_ROUTES))
         await gate.reload(parse(toml.replace("debug = true\n", "")))
         self.assertEqual(set(await self.told(gate, APP)), BARE)
+
+
+class Http2Tests(Http2TestCase):
+    """The same over HTTP/2."""
+
+    async def test_page(self) -> None:
+        """A preflight is granted, and the request behind it gets a 404 that the page may read."""
+        rest = (
+            '[routes."/debug"]\nupstream = "a"\n'
+            'cors = { allow_origins = ["http://localhost:4200"], debug = true }\n'
+        )
+        peer = await self.peer(self.over_tls(await self.upstream(), rest=rest))
+        app, asks = ((name.lower(), value) for name, value in (APP, ASKS))
+        for method, more, status in ((b"OPTIONS", [asks], 204), (b"DELETE", [], 404)):
+            asked = peer.ask(method=method, target=b"/nowhere", headers=[app, *more])
+            got = await peer.whole(asked)
+            self.assertEqual((got.status, got.ended), (status, True))
+            self.assertEqual(got.one(b"access-control-allow-origin"), APP[1])
+            # The gate's name is none of this machine alone.
+            self.assertNotIn(b"routes", bytes(got.body))
