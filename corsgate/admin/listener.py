@@ -67,7 +67,7 @@ class AdminService(Service):
         self._any_port = any_port
         self._listen: str | None = None
         self._site: GateSite | None = None
-        gate.status_page = lambda: self.url
+        gate.status_page = lambda: self.url or ""
 
     def privilegedStartService(self) -> None:
         """Listen, if the configuration has an admin listener.
@@ -157,15 +157,15 @@ class AdminService(Service):
         return None
 
     @property
-    def url(self) -> str:
-        """The URL of the status page, or the path of its Unix socket; empty if there is none."""
+    def url(self) -> str | None:
+        """The address of the status page, or the path of the socket; None if there is neither."""
         if self.port is None:
-            return ""
+            return None
         address = address_text(self.port.getHost())
         return address if address.startswith("unix:") else f"http://{address}/"
 
     def _announce(self) -> None:
-        if self.port is not None:
+        if self.url is not None:
             self._log.info("status and metrics: {url}", url=self.url)
 
     def _close(self) -> Deferred[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from corsgate.cli import usage
 from corsgate.cli.control_client import (
     DEFAULT_PIDFILE,
     NoDaemon,
@@ -19,7 +21,7 @@ from corsgate.cli.control_client import (
     pid_of,
     process_status,
 )
-from corsgate.cli.usage import FINE, FOUND, complain, parser
+from corsgate.cli.usage import FINE, FOUND, complain
 from corsgate.daemon.control import RELOAD
 
 _DESCRIPTION = f"""\
@@ -33,13 +35,18 @@ exit status: 0 the new configuration is in force; its changes are printed
              2 the daemon can't be asked, or the outcome is unknown"""
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the command and return its exit status."""
-    options = parser("reload", _DESCRIPTION, "corsgate reload --pidfile /run/corsgate.pid")
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    options = usage.parser("reload", _DESCRIPTION, "corsgate reload --pidfile /run/corsgate.pid")
     which = options.add_mutually_exclusive_group()
     which.add_argument("--pid", type=pid_of, metavar="N", help="the daemon's process id")
     which.add_argument("--pidfile", metavar="FILE", help="the file with the daemon's process id")
-    given = options.parse_args(argv)
+    return options
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return its exit status."""
+    given = parser().parse_args(argv)
     try:
         pid = chosen(given.pid, given.pidfile)
     except NoDaemon as error:
