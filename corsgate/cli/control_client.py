@@ -115,7 +115,7 @@ def _only(pids: Sequence[int], user: int) -> int:
         )
     raise NoDaemon(
         "no daemon of corsgate runs on this machine, or not in this network namespace; start one"
-        " with twistd -n corsgate --config FILE"
+        " with corsgate run"
     )
 
 

@@ -8,8 +8,11 @@ from difflib import SequenceMatcher
 MAX_NEAR = 3
 """The maximum number of paths that are proposed."""
 
-MAX_COMPARED = 200
-"""How many prefixes are compared, and how many characters of a path."""
+MAX_PREFIXES = 30
+"""How many prefixes are compared."""
+
+MAX_LENGTH = 80
+"""A longer path or prefix is not compared, so that a comparison takes some milliseconds."""
 
 _ALIKE = 0.6
 """The ratio of SequenceMatcher from which two spellings are near."""
@@ -28,12 +31,12 @@ def near_paths(path: str, prefixes: Iterable[str]) -> tuple[str, ...]:
     Returns:
         At most `MAX_NEAR` paths, the most similar first.
     """
-    if not path.startswith("/") or len(path) > MAX_COMPARED:
+    if not path.startswith("/") or len(path) > MAX_LENGTH:
         return ()
     parts = path[1:].split("/")
     found: dict[str, float] = {}
-    for _, prefix in zip(range(MAX_COMPARED), prefixes, strict=False):
-        if not prefix or len(prefix) > MAX_COMPARED:
+    for _, prefix in zip(range(MAX_PREFIXES), prefixes, strict=False):
+        if not prefix or len(prefix) > MAX_LENGTH:
             continue
         for rest, score in _readings(parts, prefix[1:].split("/")):
             meant = "/".join((prefix, *rest))
@@ -60,7 +63,10 @@ def _readings(parts: Sequence[str], prefix: Sequence[str]) -> Iterator[tuple[Seq
         if _lower(parts[: len(known)]) == _lower(known):
             yield parts[len(known) :], 0.8
     spelled = "/" + "/".join(_lower(parts[:size]))
-    yield parts[size:], SequenceMatcher(None, spelled, "/" + "/".join(_lower(prefix))).ratio()
+    matcher = SequenceMatcher(None, spelled, "/" + "/".join(_lower(prefix)), autojunk=False)
+    # An upper bound, which is worked out much faster.
+    if matcher.quick_ratio() >= _ALIKE:
+        yield parts[size:], matcher.ratio()
 
 
 def _lower(parts: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.gate.near_paths import MAX_COMPARED, MAX_NEAR, near_paths
+from corsgate.gate.near_paths import MAX_LENGTH, MAX_NEAR, MAX_PREFIXES, near_paths
 
 PREFIXES = ("/v1", "/api/documents", "/login")
 
@@ -30,10 +30,10 @@ class NearPathTests(SynchronousTestCase):
 
     def test_not_near(self) -> None:
         """What resembles nothing has no proposal, and neither has what is not worth comparing."""
-        for path in ("/", "/wholly-different/thing", "*", "", "/" + "v1/" * MAX_COMPARED):
+        for path in ("/", "/wholly-different/thing", "*", "", "/" + "v1/" * MAX_LENGTH):
             self.assertEqual(near_paths(path, PREFIXES), (), path)
-        self.assertEqual(near_paths("/v2", ["", "/" + "v" * 2 * MAX_COMPARED]), ())
-        self.assertEqual(near_paths("/v2", ["/x"] * MAX_COMPARED + ["/v1"]), ())
+        self.assertEqual(near_paths("/v2", ["", "/" + "v" * MAX_LENGTH]), ())
+        self.assertEqual(near_paths("/v2", ["/x"] * MAX_PREFIXES + ["/v1"]), ())
 
     @given(st.text("/av1%."), st.lists(st.text("/av1").map("/a{}".format), max_size=9))
     def test_bounded(self, path: str, prefixes: list[str]) -> None:

@@ -60,7 +60,7 @@ class UnroutedTests(ChromiumTestCase):
             page = Chromium(**options)
             try:
                 texts, faults = [], []
-                for path in ("/", "/v2/" + "x" * 150):
+                for path in ("/", "/v2/" + "x" * 70):
                     page.open(f"http://localhost:{gate.port}{path}")
                     texts.append(page.run("document.body.innerText"))
                     faults += page.run("violations") + accessibility_faults(page)
