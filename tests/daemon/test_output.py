@@ -124,9 +124,8 @@ class ProcessTests(SynchronousTestCase):
             time + r"route /: http://app.example may call",
             time + r"\x1b\[33mwarning: request .* on route /: http://127.0.0.1:1: ",
             time + r"\x1b\[31m502\x1b\[0m GET /x\?%1b  ",
-            time
-            + r"\x1b\[33m403\x1b\[0m GET .*refused: origin 'http://evil.example' is not allowed"
-            r"\x1b\[0m\x1b\[36m; to allow it, add --allow-origin http://evil.example\x1b\[0m",
+            time + r"\x1b\[33m403\x1b\[0m GET .*refused: origin 'http://evil.example' is not"
+            r' allowed\x1b\[0m\x1b\[36m; to allow it, write in \[routes."/"\]: cors = .*\x1b\[0m$',
             time + "stopping: ",
         )
         self.assertEqual(said.count("refused: origin"), 1)
