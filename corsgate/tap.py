@@ -16,6 +16,7 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from corsgate.admin.listener import AdminService
+from corsgate.admin.status import refused_calls
 from corsgate.admin.tree import populate
 from corsgate.admin.view import View
 from corsgate.config.model.values import Config
@@ -263,7 +264,7 @@ def makeService(options: Options) -> IService:
     if output is not None:
         observer = output.take_over(options.parent)
         services.append(output)
-    services += [admin, gate, Control(reactor, reloader)]
+    services += [admin, gate, Control(reactor, reloader, partial(refused_calls, view))]
     services += [FittedBounds(loaded.lines), UnusedSockets(reactor, gate, reloader)]
     services.append(_greeting(reactor, loaded.config, gate, admin, output, loader))
     if loader is not None:

@@ -65,7 +65,8 @@ DECIDES = frozenset(
         *("corsgate.credentials.session.cookie_jar", "corsgate.credentials.session.messages"),
         *("corsgate.credentials.lockout", "corsgate.credentials.refusal"),
         *("corsgate.credentials.static", "corsgate.credentials.sigv4"),
-        *("corsgate.gate.error_page", "corsgate.gate.request_shape"),
+        *("corsgate.gate.error_page", "corsgate.gate.guide", "corsgate.gate.near_paths"),
+        *("corsgate.gate.request_shape",),
         *("corsgate.gate.response_shape", "corsgate.gate.ruling"),
     )
 )

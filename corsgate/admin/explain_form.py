@@ -11,7 +11,6 @@ from urllib.parse import parse_qs
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from corsgate.admin.refused_calls import option_for
 from corsgate.admin.resource import JSON, AdminResource, fail, respond
 from corsgate.admin.turns import Turns
 from corsgate.admin.view import View
@@ -20,6 +19,7 @@ from corsgate.errors import BadValue, BodyTooLarge
 from corsgate.explain.explanation import explain
 from corsgate.explain.given_call import given_call
 from corsgate.explain.report import as_dict, as_text, verdict
+from corsgate.gate.refusal_fix import option_for
 from corsgate.server.request import GateRequest
 
 MAX_BODY_BYTES = 16 * 1024

@@ -67,6 +67,7 @@ class AdminService(Service):
         self._any_port = any_port
         self._listen: str | None = None
         self._site: GateSite | None = None
+        gate.status_page = lambda: self.url or ""
 
     def privilegedStartService(self) -> None:
         """Listen, if the configuration has an admin listener.

@@ -271,6 +271,11 @@ def _credentials_blocked(
     return {"origins": pages, "until_s": until_s, "rejections": block.rejections}
 
 
+def refused_calls(view: View) -> Object:
+    """Return what ``corsgate refusals`` prints: the last refused calls, and whose they are."""
+    return {"pid": os.getpid(), "file": view.file or None, "refusals": _refusals(view)}
+
+
 def _refusals(view: View) -> list[Object]:
     gate = view.gate
     labels: Iterable[str] = ["", *(route.label for route in gate.runtime.table.routes)]

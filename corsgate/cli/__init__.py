@@ -44,6 +44,10 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "diff": Command(
             module="corsgate.cli.diff", help="describe the effect of a change of a configuration"
         ),
+        "refusals": Command(
+            module="corsgate.cli.refusals",
+            help="list the last calls that a running daemon refused, and what would allow them",
+        ),
         "reload": Command(
             module="corsgate.cli.reload",
             help="have a running daemon reload its configuration, and report the outcome",

@@ -1,4 +1,4 @@
-"""A socket through which ``corsgate reload`` asks the daemon to reload, and gets the outcome.
+"""A socket through which ``corsgate reload`` and ``corsgate refusals`` ask the daemon.
 
 It is a Unix socket in Linux's abstract namespace, named after the process: there is no file to
 place, protect or remove. The kernel says who is at the other end (SO_PEERCRED, unix(7)). Only root
@@ -27,7 +27,12 @@ from corsgate.daemon.reload import Reloader, ReloadOutcome
 from corsgate.transport.inherited import InheritedUnixPort
 
 RELOAD = b"reload\n"
-"""The only request."""
+"""Asks for a reload. The response is its outcome."""
+
+REFUSALS = b"refusals\n"
+"""Asks for the last refused calls."""
+
+_REQUESTS = (RELOAD, REFUSALS)
 
 ASK_S = 5.0
 """How long a connection may take to send its request."""
@@ -72,11 +77,13 @@ class Control(Service):
     Args:
         reactor: Listens.
         reloader: Reloads.
+        refusals: Returns the last refused calls as JSON has it.
     """
 
-    def __init__(self, reactor: Any, reloader: Reloader) -> None:
+    def __init__(self, reactor: Any, reloader: Reloader, refusals: Callable[[], object]) -> None:
         self._reactor = reactor
         self._reloader = reloader
+        self._refusals = refusals
         self._port: Any = None
 
     def startService(self) -> None:
@@ -90,9 +97,8 @@ class Control(Service):
                 opened.setblocking(False)
                 opened.bind(address)
                 opened.listen(MAX_CONNECTIONS)
-                self._port = _QuietPort.adopt(
-                    self._reactor, opened.fileno(), ControlFactory(self._reactor, self._reloader)
-                )
+                factory = ControlFactory(self._reactor, self._reloader, self._refusals)
+                self._port = _QuietPort.adopt(self._reactor, opened.fileno(), factory)
         except OSError as error:
             _log.warn(
                 "corsgate reload can't ask this process, only SIGHUP can: the abstract socket"
@@ -114,6 +120,7 @@ class ControlFactory(Factory):
     Args:
         reactor: Calls back.
         reloader: Reloads.
+        refusals: Returns the last refused calls as JSON has it.
         peer_of: Returns the process id and the user id at the other end of a socket.
     """
 
@@ -123,10 +130,12 @@ class ControlFactory(Factory):
         self,
         reactor: Any,
         reloader: Reloader,
+        refusals: Callable[[], object],
         peer_of: Callable[[Any], tuple[int, int]] = peer_of,
     ) -> None:
         self.reactor = reactor
         self.reloader = reloader
+        self.refusals = refusals
         self.peer_of = peer_of
         self.connections = 0
 
@@ -136,7 +145,7 @@ class ControlFactory(Factory):
 
 
 class ControlProtocol(Protocol):
-    """Takes one request, and writes the outcome as a line of JSON."""
+    """Takes one request, and writes the response as a line of JSON."""
 
     def __init__(self, factory: ControlFactory) -> None:
         self._factory = factory
@@ -155,26 +164,31 @@ class ControlProtocol(Protocol):
         self._late = self._factory.reactor.callLater(ASK_S, transport.abortConnection)
 
     def dataReceived(self, data: bytes) -> None:
-        """Reload once the request is complete."""
+        """Do what is asked once the request is complete."""
         transport: Any = self.transport
         if self._asked:
             return
         self._data += data
-        if not RELOAD.startswith(self._data[: len(RELOAD)]) or len(self._data) > len(RELOAD):
+        if not any(each.startswith(self._data) for each in _REQUESTS):
             transport.abortConnection()
-        elif self._data == RELOAD:
+        elif self._data in _REQUESTS:
             self._asked = True
             self._end_wait()
-            self._factory.reloader.reload("corsgate reload").addCallback(self._respond)
+            if self._data == RELOAD:
+                self._factory.reloader.reload("corsgate reload").addCallback(self._report)
+            else:
+                self._respond(self._factory.refusals())
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Forget the connection; a reload that it has asked for continues."""
         self._factory.connections -= 1
         self._end_wait()
 
-    def _respond(self, outcome: ReloadOutcome) -> None:
+    def _report(self, outcome: ReloadOutcome) -> None:
+        self._respond({"faults": outcome.faults, "changes": outcome.changes})
+
+    def _respond(self, said: object) -> None:
         transport: Any = self.transport
-        said = {"faults": outcome.faults, "changes": outcome.changes}
         transport.write(json.dumps(said).encode("ascii") + b"\n")
         transport.loseConnection()
 

@@ -25,7 +25,8 @@ class TextLines:
     """Makes the lines.
 
     A line has the status, the method and target, how long it took, the route and the server, and
-    why the gate refused or ended the request. On a terminal it begins with the time of day.
+    why the gate refused or ended the request. On a terminal it begins with the time of day, and may
+    end with what would allow a refused call.
     Elsewhere it also has the client and the request's id, by which other lines name it.
 
     Args:
@@ -64,7 +65,10 @@ class TextLines:
         paint = place.paint
         code = paint(_COLORS.get(status // 100, ""), str(status))
         when = paint("dim", time_of_day(self._wall_clock()))
-        return f"{when} {code} {asked}  {paint('dim', took + where)}{paint('yellow', why)}"
+        # Elsewhere the warning of the refusal has it, which is not shown on a terminal.
+        fix = f"; {log.remedy}" if log.remedy else ""
+        shown = f"{paint('dim', took + where)}{paint('yellow', why)}{paint('cyan', fix)}"
+        return f"{when} {code} {asked}  {shown}"
 
 
 def time_of_day(time_s: float) -> str:

@@ -28,6 +28,7 @@ from corsgate.errors import (
     UpstreamError,
     UpstreamTimedOut,
 )
+from corsgate.gate.guide import SECURITY, Guide
 from corsgate.message.head import ResponseHead
 from corsgate.message.headers import Header, short_list
 
@@ -70,11 +71,13 @@ class Problem:
         status: 400 to 599.
         detail: One sentence for the client; it names no address, upstream or secret.
         headers: Further fields of the answer, such as Allow.
+        guide: What a developer gets in addition; None for everybody else.
     """
 
     status: int
     detail: str
     headers: tuple[Header, ...] = ()
+    guide: Guide | None = None
 
 
 def render_fallback(fallback: Fallback) -> tuple[ResponseHead, bytes]:
@@ -194,6 +197,7 @@ def render(
     """
     title = title_of(problem.status)
     kind = choose_type(accept)
+    guide = problem.guide
     if kind == JSON:
         text = (
             json.dumps(
@@ -203,11 +207,16 @@ def render(
                     "status": problem.status,
                     "detail": problem.detail,
                     "request_id": request_id,
+                    **({} if guide is None else guide.members),
                 }
             )
             + "\n"
         )
         content_type = JSON
+    elif kind == HTML and guide is not None:
+        text = guide.html(problem.status, title, problem.detail, request_id)
+        more = [(b"Content-Security-Policy", SECURITY), *more]
+        content_type = HTML + b"; charset=utf-8"
     elif kind == HTML:
         text = _PAGE.format(
             status=problem.status,
@@ -217,7 +226,8 @@ def render(
         )
         content_type = HTML + b"; charset=utf-8"
     else:
-        text = f"{problem.status} {title}\n{problem.detail}\nRequest {request_id}\n"
+        said = "" if guide is None else guide.text
+        text = f"{problem.status} {title}\n{problem.detail}\n{said}Request {request_id}\n"
         content_type = TEXT + b"; charset=utf-8"
     headers = [
         (b"Content-Type", content_type),

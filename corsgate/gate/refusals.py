@@ -114,9 +114,14 @@ class Refusals:
 
     Args:
         wall_clock: Returns the seconds since 1970.
+
+    Attributes:
+        remedy: Returns what would allow a refused call, in a line, at the reactor's seconds; empty
+            text if it is not known.
     """
 
     def __init__(self, wall_clock: Callable[[], float]) -> None:
+        self.remedy: Callable[[Refusal, float], str] = lambda refusal, now: ""
         self._wall_clock = wall_clock
         # By label; the route that was refused on last comes last.
         self._routes: OrderedDict[str, _Route] = OrderedDict()
@@ -157,7 +162,7 @@ class Refusals:
             self._kept -= len(self._routes.pop(label).last)
 
     def record(self, request: GateRequest, now: float) -> None:
-        """Record a request if the CORS decision refused it.
+        """Record a request if the CORS decision refused it; note in its log what would allow it.
 
         Args:
             request: A request that was responded to, or whose client left.
@@ -174,17 +179,20 @@ class Refusals:
         kind = _kind(route, reason)
         route.total += 1
         route.kinds[kind] += 1
-        self._keep(label, route, request, kind, now)
+        kept = self._keep(label, route, request, kind, now)
         more = self._due(route, kind, now)
-        if more is not None:
-            _log.warn(
-                "request {id} refused on route {route}: {reason}{sender}{more}",
-                id=log.id,
-                route=label,
-                reason=shown(reason),
-                sender=sender(request.index.get(b"origin"), reason),
-                more=more,
-            )
+        if more is None:
+            return
+        log.remedy = self.remedy(kept or _refusal_of(request, kind, self._wall_clock()), now)
+        _log.warn(
+            "request {id} refused on route {route}: {reason}{sender}{remedy}{more}",
+            id=log.id,
+            route=label,
+            reason=shown(reason),
+            sender=sender(request.index.get(b"origin"), reason),
+            remedy=log.remedy and f"; {log.remedy}",
+            more=more,
+        )
 
     def _due(self, route: _Route, kind: str, now: float) -> str | None:
         """Return the end of the line that may be written now; None for no line."""
@@ -201,11 +209,14 @@ class Refusals:
             self._lines += 1
         return more
 
-    def _keep(self, label: str, route: _Route, request: GateRequest, kind: str, now: float) -> None:
+    def _keep(
+        self, label: str, route: _Route, request: GateRequest, kind: str, now: float
+    ) -> Refusal | None:
+        """Keep a refusal and return it, unless there were enough in this second."""
         if now - route.second >= 1:
             route.second, route.room = now, KEPT_PER_SECOND
         if not route.room:
-            return
+            return None
         route.room -= 1
         refusal = _refusal_of(request, kind, self._wall_clock())
         for known in route.last:
@@ -224,6 +235,7 @@ class Refusals:
             oldest = next(each for each in self._routes.values() if each.last)
             oldest.last.popleft()
             self._kept -= 1
+        return refusal
 
 
 def _kind(route: _Route, reason: str) -> str:

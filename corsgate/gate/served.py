@@ -14,6 +14,7 @@ from corsgate.gate.own_responses import respond
 from corsgate.gate.proxied_host import ProxiedHost
 from corsgate.gate.resource import GateRoot
 from corsgate.gate.runtime import Runtime
+from corsgate.gate.unrouted import Unrouted
 from corsgate.message.client import Client, gate_origin
 from corsgate.message.forwarded import UNKNOWN, client_address, trusted
 from corsgate.message.host import HostRules
@@ -40,6 +41,8 @@ class Served:
         new_id: Returns a request id.
         loopback: Whether only programs on this machine can connect to the listener.
         unrouted: Counts the requests that belong to no route.
+        is_local: Whether the whole gate listens on loopback alone, without a trusted proxy.
+        status_page: Returns the URL of the status page; empty if there is none.
         shortcuts: Which ones are taken.
 
     Attributes:
@@ -61,11 +64,14 @@ class Served:
         new_id: Callable[[], str],
         loopback: bool,
         unrouted: RouteCounters,
+        is_local: bool = False,
+        status_page: Callable[[], str] = str,
         shortcuts: Shortcuts = ALL,
     ) -> None:
         self.listener = listener
         self._new_id = new_id
         self._unrouted = unrouted
+        self._no_route = Unrouted(runtime.table.routes, is_local=is_local, status_page=status_page)
         self._hosts_checked = config.hosts is not None or loopback
         hosts = HostRules.build(config.hosts, loopback=loopback)
         proxies = listener.trusted_proxies
@@ -142,9 +148,12 @@ class Served:
 
     def _respond(self, request: GateRequest, problem: Problem) -> None:
         """Respond to a request that belongs to no route."""
-        self.client(request)
+        client = self.client(request)
         self.count_unrouted(request)
-        respond(request, problem)
+        if problem.status == 404 and request.refusal is None:
+            self._no_route.respond(request, client, problem)
+        else:
+            respond(request, problem)
 
     def count_unrouted(self, request: GateRequest) -> None:
         """Count a request that belongs to no route."""

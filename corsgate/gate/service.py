@@ -26,6 +26,7 @@ from corsgate.gate.listening import Listening, adjust_socket
 from corsgate.gate.log_change import LogChange, log_fault
 from corsgate.gate.log_style import OutputLines
 from corsgate.gate.log_writer import LogFile
+from corsgate.gate.refusal_fix import RemedyLines
 from corsgate.gate.refusals import Refusals
 from corsgate.gate.runtime import Runtime
 from corsgate.gate.snapshot import Lasting, Snapshot, make_snapshot
@@ -57,6 +58,7 @@ class GateService(Service):
         file: The configuration's name in messages.
         runtime: The configuration made ready to serve.
         draining: Whether the gate is stopping.
+        status_page: Returns the URL of the status page; empty if there is none.
 
     Raises:
         ConfigError: The configuration is well-formed but can't be served, for instance for an
@@ -80,6 +82,7 @@ class GateService(Service):
         self.config_since_s = time.time()
         self.file = file
         self.draining = False
+        self.status_page: Callable[[], str] = str
         self._reactor = reactor
         self._output = output
         self._keeps_log = write is not None
@@ -93,6 +96,7 @@ class GateService(Service):
             time.time,
             place_of_log(config.access_log, output),
         )
+        self.refusals.remedy = RemedyLines(lambda: self.config).line
         self._lasting = Lasting(
             reactor=reactor,
             deadlines=deadlines,
@@ -108,6 +112,7 @@ class GateService(Service):
             listening=Listening(reactor, self._out_of_descriptors),
             short=self._out_of_descriptors,
             commands=SecretCommands(reactor.seconds, partial(call_in_thread, reactor, run_command)),
+            status_page=lambda: self.status_page(),
             shortcuts=shortcuts,
         )
         snapshot = make_snapshot(self._lasting, config, file)

@@ -44,6 +44,7 @@ class Lasting:
         listening: The listening sockets.
         short: Called when there is no descriptor left.
         commands: Run again the commands that print secrets, after a rejection.
+        status_page: Returns the URL of the status page; empty if there is none.
         shortcuts: The shortcuts in use.
     """
 
@@ -60,6 +61,7 @@ class Lasting:
     listening: Listening
     short: Callable[[], None]
     commands: SecretCommands
+    status_page: Callable[[], str]
     shortcuts: Shortcuts
 
 
@@ -158,6 +160,10 @@ class _Maker:
         self._file = file
         self._runtime = runtime
         self._taken: list[Socket] = []
+        # A proxy passes on requests from other machines.
+        self._is_local = all(
+            self._is_loopback(each) and not each.trusted_proxies for each in config.listeners
+        )
 
     def serve(self, listener: Listener) -> Served:
         """Return what a listener serves.
@@ -165,17 +171,24 @@ class _Maker:
         Raises:
             BadValue: OpenSSL refuses a certificate.
         """
-        lasting, endpoint = self._lasting, listener.endpoint
+        lasting = self._lasting
         return Served(
             listener,
             self._config,
             self._runtime,
             new_id=lasting.new_id,
             unrouted=lasting.counters.unrouted,
-            # The string does not say where a socket from systemd listens; the socket does.
-            loopback=is_loopback(endpoint) or is_loopback_socket(endpoint, lasting.reactor),
+            loopback=self._is_loopback(listener),
+            is_local=self._is_local,
+            status_page=lasting.status_page,
             shortcuts=lasting.shortcuts,
         )
+
+    def _is_loopback(self, listener: Listener) -> bool:
+        """Return whether only programs on this machine can connect to a listener."""
+        endpoint = listener.endpoint
+        # The string does not say where a socket from systemd listens; the socket does.
+        return is_loopback(endpoint) or is_loopback_socket(endpoint, self._lasting.reactor)
 
     def socket(self, number: int) -> tuple[Socket, Served] | None:
         """Return a listener's socket and what it serves; None if it has a fault."""

@@ -17,6 +17,7 @@ class RequestLog:
         server: The origin of the last server that got the request.
         outcome: How it ended, in words; None if the response was completed normally.
         refused: Why the CORS decision refused it.
+        remedy: What would allow a refused request, in one line; empty if that wasn't determined.
         ungranted: What the policy does not allow, although the request was forwarded.
         tried: The servers that got the request before the last one.
         counters: The counters of its route, which count it when it ends; None if there are none.
@@ -28,6 +29,7 @@ class RequestLog:
     server: str | None = None
     outcome: str | None = None
     refused: str | None = None
+    remedy: str = ""
     ungranted: str = ""
     tried: list[str] | None = None
     # A RouteCounters of the gate package, which imports this package.

@@ -13,9 +13,9 @@ from corsgate.admin.resource import JSON
 from corsgate.admin.tree import populate
 from corsgate.errors import BadValue
 from tests.admin.support import ADMIN, AdminTestCase, port_of, view_of
-from tests.admin.test_refused_calls import CONFIG, TOML
 from tests.admin.test_turns import TurnByTurn
 from tests.cli.commands import corsgate
+from tests.gate.test_refusal_fix import CONFIG, TOML
 from tests.peers import Message, reactor, request
 
 ASKED = {

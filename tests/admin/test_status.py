@@ -33,7 +33,7 @@ KEYS = {
     "pool": "connections idle max waiting max_waiting tunnels max_tunnels",
     "refusals": "time_s id route origin method path url reason count asked_method asked_headers "
     "credentials option advice "
-    "near_miss toml",
+    "near_miss toml explained",
     "bounds": "connections max_connections clients buffered_bytes max_buffered_bytes memory_cuts "
     "connections_refused connections_refused_per_client idle_connections_closed "
     "descriptors_short revoked log_lines_lost",

@@ -11,7 +11,7 @@ from subprocess import PIPE, Popen
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SkipTest
 
-from corsgate.cli import reload as command
+from corsgate.cli import control_client
 from corsgate.cli.reload import reloads_on_hangup
 from corsgate.daemon.control import control_address
 from tests.cli.commands import corsgate
@@ -131,7 +131,7 @@ class ReloadTests(DaemonTestCase):
             pid = os.getpid()
             squatter.bind(control_address(pid))
             squatter.listen()
-            self.patch(command, "_user_of", lambda pid: os.geteuid() + 1)
+            self.patch(control_client, "user_of", lambda pid: os.geteuid() + 1)
             done = corsgate("reload", "--pid", str(pid))
         self.assertEqual(done.status, 2)
         self.assertIn(f"belongs to process {pid} of user {os.geteuid()}", done.err)

@@ -45,7 +45,11 @@ class ControlTests(SynchronousTestCase):
         """Make the factory."""
         self.clock, self.uid = Clock(), os.geteuid()
         self.asked: list[Deferred[ReloadOutcome]] = []
-        self.factory = ControlFactory(self.clock, self, lambda _: (7, self.uid))  # type: ignore[arg-type]
+        reloader: Any = self
+        refusals = {"pid": 7, "refusals": []}
+        self.factory = ControlFactory(
+            self.clock, reloader, lambda: refusals, lambda _: (7, self.uid)
+        )
 
     def reload(self, trigger: str) -> Deferred[ReloadOutcome]:
         """Note that a reload was asked for."""
@@ -69,6 +73,15 @@ class ControlTests(SynchronousTestCase):
         self.assertTrue(wire.disconnecting)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_refusals(self) -> None:
+        """Who asks for refusals gets them, and nothing is reloaded."""
+        protocol, wire = self.connect()
+        protocol.dataReceived(b"refu")
+        protocol.dataReceived(b"sals\n")
+        self.assertEqual(json.loads(wire.value()), {"pid": 7, "refusals": []})
+        self.assertTrue(wire.disconnecting)
+        self.assertEqual((self.asked, self.clock.getDelayedCalls()), ([], []))
+
     def test_others(self) -> None:
         """Other users can't ask; root can."""
         self.uid = os.geteuid() + 1
@@ -80,7 +93,13 @@ class ControlTests(SynchronousTestCase):
 
     def test_rubbish(self) -> None:
         """Anything else is cut, and so is who asks nothing."""
-        for data in (b"x", b"reload\nreload\n", b"reload" * 1000):
+        for data in (
+            b"x",
+            b"reload\nreload\n",
+            b"reload" * 1000,
+            b"refusals\nreload\n",
+            b"reloads",
+        ):
             protocol, wire = self.connect()
             protocol.dataReceived(data)
             self.assertTrue(wire.aborted, data)
@@ -118,7 +137,7 @@ class SocketTests(TestCase):
 
         reloader: Any = Asked()
         with capturedLogs() as events:
-            control = Control(reactor, reloader)
+            control = Control(reactor, reloader, dict)
             control.startService()
             endpoint = UNIXClientEndpoint(reactor, control_address(os.getpid()))
             client: Any = await endpoint.connect(Factory.forProtocol(Client))

@@ -14,7 +14,7 @@ from zope.interface import provider
 
 from corsgate.errors import ConfigError
 from corsgate.gate.access_log import open_log
-from corsgate.gate.refusals import KEPT, KEPT_PER_SECOND, Refusals
+from corsgate.gate.refusals import KEPT, KEPT_PER_SECOND, Refusal, Refusals
 from corsgate.gate.service import GateService
 from corsgate.server.fields_memo import FieldsMemo
 from corsgate.server.request_log import RequestLog
@@ -261,6 +261,36 @@ class Refused(GateTestCase):
         (warning,) = self.warnings(events)
         self.assertIn(f"request {json.loads(gate.lines[0])['id']} refused on route /v1", warning)
         self.assertIn(": origin 'http://evil.example' is not allowed", warning)
+        # With credentials, an origin without TLS is not one to allow.
+        self.assertNotIn("to allow it", warning)
+
+    async def test_remedy(self) -> None:
+        """It has the TOML that would allow the call."""
+        events = observed(self)
+        gate = self.front(await self.upstream())
+        await self.ask(gate, headers=[(b"Origin", b"https://other.test")])
+        (warning,) = self.warnings(events)
+        self.assertTrue(
+            warning.endswith(
+                "origin 'https://other.test' is not allowed; to allow it, write in [cors.app]: "
+                'allow_origins = ["https://app.example", "https://other.test"]'
+            ),
+            warning,
+        )
+
+    async def test_throttled(self) -> None:
+        """Only the lines that are written are explained."""
+        gate = self.front(await self.upstream())
+        asked: list[Refusal] = []
+
+        def look(refusal: Refusal, now: float) -> str:
+            asked.append(refusal)
+            return "fix"
+
+        gate.service.refusals.remedy = look
+        for _ in range(9):
+            await self.ask(gate, headers=[FROM_FOREIGN])
+        self.assertLess(len(asked), 9)
 
     async def test_others_are_not(self) -> None:
         """Neither what is served nor an upstream's own 403 is a refusal."""

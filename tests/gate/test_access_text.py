@@ -65,6 +65,16 @@ class Terminal(SynchronousTestCase):
         self.assertIn("OPTIONS /v1/x (for PUT)  ", shown)
         self.assertTrue(shown.endswith(f"  refused: {refused} (from http://evil.example)"))
 
+    def test_remedy(self) -> None:
+        """What would allow a refused call ends its line on a terminal, in a colour of its own."""
+        fix = 'to allow it, write in [cors.app]: allow_methods = ["PUT"]'
+        of = request(refused="not allowed", outcome="not allowed", remedy=fix)
+        self.assertTrue(line(of, status=403).endswith(f"  refused: not allowed; {fix}"))
+        shown = line(of, Place.COLOR_TERMINAL, status=403)
+        self.assertTrue(shown.endswith(f"\x1b[36m; {fix}\x1b[0m"), shown)
+        for place in (Place.JOURNAL, Place.FILE):
+            self.assertNotIn(fix, line(of, place, status=403))
+
     def test_outcome(self) -> None:
         """What the gate itself ended says why, with the servers that were tried."""
         shown = line(

@@ -1,0 +1,200 @@
+"""Find the daemons that run on this machine, and ask one of them through its control socket."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from argparse import ArgumentTypeError
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from corsgate.daemon.control import control_address, peer_of
+
+DEFAULT_PIDFILE = "twistd.pid"
+"""What twistd writes in its current directory."""
+
+TIMEOUT_S = 300.0
+"""How long a daemon may take to respond; a reload may take long."""
+
+CONNECT_S = 5.0
+"""How long it may take to connect to a daemon, to see whether it is one."""
+
+_PID_DIGITS = 11
+_MAX_BYTES = 16 * 1024**2
+_SOCKETS = "/proc/net/unix"
+_NAME = re.compile(rb"@corsgate-control-([1-9][0-9]{0,9})$")
+
+
+class Unreachable(Exception):
+    """The daemon's socket is out of reach."""
+
+
+class Refused(Exception):
+    """This user may not ask the daemon."""
+
+
+class NoDaemon(Exception):
+    """It is not clear which daemon to ask; the text says why, and what to do."""
+
+
+def pid_of(text: str) -> int:
+    """Return a process id.
+
+    Raises:
+        ArgumentTypeError: The text is none.
+    """
+    if not (text.isascii() and text.isdecimal() and len(text) < _PID_DIGITS and int(text)):
+        # `systemctl show --property MainPID` prints 0 if there is none.
+        hint = ": the service does not run" if text == "0" else ""
+        raise ArgumentTypeError(f"{text[:_PID_DIGITS]!r} is not a process id{hint}")
+    return int(text)
+
+
+def chosen(pid: int | None, pidfile: str | None) -> int:
+    """Return the process id of the daemon to ask.
+
+    Args:
+        pid: The process id that was given, or None.
+        pidfile: The file that was given, or None. Without both, it is the daemon of
+            `DEFAULT_PIDFILE` in the current directory, else the only one that runs.
+
+    Raises:
+        NoDaemon: There is none, or there are several.
+    """
+    if pid is not None:
+        return pid
+    name = pidfile or DEFAULT_PIDFILE
+    if pidfile is None and not os.path.exists(name):
+        return _only(running(), os.geteuid())
+    try:
+        return pid_of(Path(name).read_text("ascii").strip())
+    except OSError as error:
+        raise NoDaemon(f"{name} can't be read: {error.strerror}; give --pid or --pidfile") from None
+    except (UnicodeDecodeError, ArgumentTypeError):
+        raise NoDaemon(f"there is no process id in {name}; give --pid or --pidfile") from None
+
+
+def running() -> list[int]:
+    """Return the process ids of the daemons that run, as their control sockets are named.
+
+    Source: proc(5), ``/proc/net/unix``, which has the sockets of this network namespace.
+    """
+    try:
+        lines = Path(_SOCKETS).read_bytes().splitlines()
+    except OSError:
+        return []
+    found = {int(match[1]) for line in lines if (match := _NAME.search(line))}
+    return [pid for pid in sorted(found) if _is_listened_on_by(pid)]
+
+
+def _is_listened_on_by(pid: int) -> bool:
+    """Return whether a control socket belongs to the process that it is named after."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(CONNECT_S)
+        try:
+            connection.connect(control_address(pid))
+            peer, uid = peer_of(connection)
+        except OSError:
+            return False
+    return peer == pid and uid == user_of(pid)
+
+
+def _only(pids: Sequence[int], user: int) -> int:
+    """Return the one daemon that a user may ask."""
+    mine = [pid for pid in pids if user in (0, user_of(pid))]
+    if len(mine) == 1:
+        return mine[0]
+    if mine:
+        listed = "".join(f"\n  --pid {pid}   {what_runs(pid)}" for pid in mine)
+        raise NoDaemon(f"several daemons of corsgate run; choose one:{listed}")
+    if pids:
+        raise NoDaemon(
+            f"the daemon that runs (process {pids[0]}) is another user's; only that user and root"
+            " may ask it"
+        )
+    raise NoDaemon(
+        "no daemon of corsgate runs on this machine, or not in this network namespace; start one"
+        " with corsgate run"
+    )
+
+
+def what_runs(pid: int) -> str:
+    """Return in words what a daemon serves: its file, and no other argument, such as a password."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        directory = os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return "(ended)"
+    return f"{configured_file(words) or 'without a file'}, started in {ascii(directory)[1:-1]}"
+
+
+def configured_file(words: Sequence[bytes]) -> str:
+    """Return the configuration file that a command line names, printable; empty if it has none.
+
+    Args:
+        words: The words of the command line of a daemon, from its interpreter on.
+    """
+    names = [word.rpartition(b"/")[2] for word in words]
+    # What comes before belongs to Python or twistd, which have a -c of their own.
+    start = names.index(b"corsgate") + 1 if b"corsgate" in names else len(words)
+    for before, word in zip(words[start - 1 :], words[start:], strict=False):
+        found = word.removeprefix(b"--config=")
+        if before in (b"--config", b"-c") or found != word:
+            return ascii(found.decode("utf-8", "replace"))[1:-1]
+        if found.endswith(b".toml") and not before.startswith(b"-") and found[:1] != b"-":
+            return ascii(found.decode("utf-8", "replace"))[1:-1]
+    return ""
+
+
+def ask(pid: int, request: bytes) -> bytes:
+    """Return a daemon's response, a line of JSON.
+
+    Args:
+        pid: Its process id.
+        request: A request of `corsgate.daemon.control`.
+
+    Raises:
+        Unreachable: Its socket can't be reached.
+        Refused: It would refuse to respond.
+        OSError: The connection broke off.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(TIMEOUT_S)
+        try:
+            connection.connect(control_address(pid))
+        except OSError:
+            raise Unreachable("it has no control socket in this network namespace") from None
+        peer, uid = peer_of(connection)
+        # Process ids are used again: somebody may have listened under this one before.
+        if peer != pid or uid != user_of(pid):
+            raise Unreachable(f"its control socket belongs to process {peer} of user {uid}")
+        if os.geteuid() not in (0, uid):
+            raise Refused
+        pieces: list[bytes] = []
+        try:
+            connection.sendall(request)
+            while (piece := connection.recv(65536)) and len(pieces) * 65536 < _MAX_BYTES:
+                pieces.append(piece)
+        except ConnectionError:
+            pieces.clear()
+    said = b"".join(pieces)
+    if not said.endswith(b"\n"):
+        raise OSError("it closed the connection")
+    return said
+
+
+def user_of(pid: int) -> int | None:
+    """Return the effective user of a process; None if it has ended."""
+    found = process_status(pid).get("Uid", "").split()
+    return int(found[1]) if found else None
+
+
+def process_status(pid: int) -> Mapping[str, str]:
+    """Return what /proc/PID/status has; see proc(5). It is empty if the process has ended."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text("utf-8", "replace")
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in text.splitlines())
+    return {name: value.strip() for name, _, value in pairs}

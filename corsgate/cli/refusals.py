@@ -1,0 +1,126 @@
+"""``corsgate refusals``: the last calls that a daemon refused, and what would allow them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from corsgate.cli import usage
+from corsgate.cli.control_client import (
+    DEFAULT_PIDFILE,
+    NoDaemon,
+    Refused,
+    Unreachable,
+    ask,
+    chosen,
+    pid_of,
+)
+from corsgate.cli.usage import FINE, complain
+from corsgate.daemon.control import REFUSALS
+from corsgate.daemon.log_place import place_of
+from corsgate.gate.log_style import Place
+from corsgate.gate.log_text import printable
+
+_ROUNDS = 3
+"""How often to ask: a daemon explains some of the refusals at a time, and remembers them."""
+
+_DESCRIPTION = f"""\
+List the last browser calls that a running daemon refused because of its CORS policy, the newest
+first: when, which call, how often, why, and the TOML that would allow it. Add only what you want to
+allow, since anybody can send any Origin. Without --pid and --pidfile, the daemon is the one of
+{DEFAULT_PIDFILE} in the current directory, or else the only one that runs on this machine. Only
+root and the daemon's own user may ask.
+
+exit status: 0 the refusals were printed, or there are none
+             2 no daemon was found, or several, or it can't be asked"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command's arguments."""
+    options = usage.parser("refusals", _DESCRIPTION, "corsgate refusals --json")
+    which = options.add_mutually_exclusive_group()
+    which.add_argument("--pid", type=pid_of, metavar="N", help="the daemon's process id")
+    which.add_argument("--pidfile", metavar="FILE", help="the file with the daemon's process id")
+    options.add_argument("--json", action="store_true", help="print JSON, for programs")
+    return options
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return its exit status."""
+    given = parser().parse_args(argv)
+    try:
+        pid = chosen(given.pid, given.pidfile)
+    except NoDaemon as error:
+        return complain(str(error))
+    try:
+        found = _asked(pid)
+    except Unreachable as error:
+        if not os.path.exists(f"/proc/{pid}"):
+            return complain(f"there is no process {pid}")
+        return complain(f"process {pid} can't be asked: {error}")
+    except Refused:
+        return complain(f"process {pid} may only be asked by root and its own user")
+    except (OSError, ValueError) as error:
+        return complain(f"process {pid} gave no refusals: {error}; it may be an older version")
+    if given.json:
+        print(json.dumps(found, indent=2))
+    else:
+        for line in as_lines(found, place_of(1, os.environ)):
+            print(line)
+    return FINE
+
+
+def _asked(pid: int) -> dict[str, Any]:
+    """Return the refusals, each explained if there is time for it."""
+    found: dict[str, Any] = {}
+    for _ in range(_ROUNDS):
+        found = json.loads(ask(pid, REFUSALS))
+        if all(each["explained"] for each in found["refusals"]):
+            break
+    return found
+
+
+def as_lines(found: Mapping[str, Any], place: Place) -> Iterator[str]:
+    """Return the refusals as lines for people.
+
+    Args:
+        found: What the daemon said.
+        place: Where the lines go.
+    """
+    refusals = found["refusals"]
+    if not refusals:
+        yield "no refused calls since the daemon started"
+        return
+    file = found["file"] or ""
+    for number, refusal in enumerate(refusals):
+        if number:
+            yield ""
+        yield from _one(refusal, file, place)
+
+
+def _one(refusal: Mapping[str, Any], file: str, place: Place) -> Iterator[str]:
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(refusal["time_s"]))
+    call = f"{refusal['method']} {refusal['url'] or refusal['path']} from {refusal['origin']}"
+    asked = [refusal["asked_method"], refusal["asked_headers"]]
+    if any(asked):
+        call += f", asking for {' with '.join(filter(None, asked))}"
+    times = f" ({refusal['count']:,} times)" if refusal["count"] > 1 else ""
+    yield f"{place.paint('dim', when)} {printable(call)}{times}"
+    yield f"  reason: {place.paint('yellow', printable(refusal['reason']))}"
+    if refusal["near_miss"]:
+        yield f"  near miss: {printable(refusal['near_miss'])}"
+    if refusal["toml"]:
+        yield f"  to allow it, write in {printable(file)}:"
+        yield ""
+        for line in refusal["toml"].rstrip("\n").split("\n"):
+            yield "    " + place.paint("cyan", printable(line))
+    if refusal["option"]:
+        yield f"  to allow it, start the gate with {place.paint('cyan', refusal['option'])}"
+    for advice in refusal["advice"]:
+        yield f"  note: {printable(advice)}"
+    if not refusal["explained"]:
+        yield "  what would allow it is not known yet; ask again"

@@ -1,0 +1,124 @@
+"""What a request gets that no route serves.
+
+Strangers get a bare 404. On a gate of a developer, the response also names the routes. A page that
+a policy with `debug` allows may read it, so that the browser's console shows 404.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from corsgate.cors.decision import Decision, Verdict
+from corsgate.cors.unrouted import RoutePolicy, decide_unrouted, nearest
+from corsgate.errors import TargetError
+from corsgate.gate.compiled_route import CompiledRoute
+from corsgate.gate.error_page import Problem, title_of
+from corsgate.gate.guide import MAX_ROUTES, Guide
+from corsgate.gate.near_paths import near_paths
+from corsgate.gate.own_responses import respond
+from corsgate.message.client import Client
+from corsgate.message.head import ResponseHead
+from corsgate.message.headers import HeaderIndex
+from corsgate.message.host import is_loopback_address, is_loopback_name, read_host
+from corsgate.message.request_id import REQUEST_ID
+from corsgate.message.target import segments
+from corsgate.server.request import GateRequest
+
+MAX_POLICIES = 500
+"""How many routes are compared with a path, so that a request costs little."""
+
+_FROM_PROXIES = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via", b"cdn-loop")
+"""Fields by which a proxy on this machine gives itself away; its client may be anywhere."""
+
+
+class Unrouted:
+    """Responds to the requests that no route serves.
+
+    Args:
+        routes: The routes.
+        is_local: Whether the gate listens on loopback alone, without a trusted proxy.
+        status_page: Returns the URL of the status page; empty if there is none.
+    """
+
+    def __init__(
+        self, routes: Sequence[CompiledRoute], *, is_local: bool, status_page: Callable[[], str]
+    ) -> None:
+        policies = [each for each in routes if each.policy is not None and each.policy.debugs]
+        self._policies = [found for each in policies[:MAX_POLICIES] if (found := _placed(each))]
+        self._routes = routes
+        self._status_page = status_page
+        # A proxy in front may hide itself, so loopback alone is not a sign of a developer.
+        self._is_developers = is_local and any(
+            each.policy.source.debug for each in policies if each.policy is not None
+        )
+
+    def respond(self, request: GateRequest, client: Client, problem: Problem) -> None:
+        """Respond to a request that no route serves.
+
+        Args:
+            request: The request.
+            client: Who asks.
+            problem: The 404 that a stranger gets.
+        """
+        decision = self._decide(request, request.log.client)
+        if decision is not None and decision.verdict is Verdict.PREFLIGHT:
+            request.log.conclude(f"{decision.reason}; debug grants its preflight")
+            headers = [*decision.headers, (b"Date", request.channel.context.date())]
+            headers.append((REQUEST_ID, request.log.id.encode("ascii")))
+            request.respond(ResponseHead(204, title_of(204).encode("ascii"), headers), b"")
+            return
+        if self._is_developers and _is_developer(request.index, client):
+            problem = attrs.evolve(problem, guide=self._guide(request.uri))
+        respond(request, problem, decision)
+
+    def _decide(self, request: GateRequest, shown: str) -> Decision | None:
+        """Return whose CORS headers the response gets."""
+        if not self._policies or b"origin" not in request.index:
+            return None
+        host = read_host(request.authority)
+        try:
+            path = segments(request.uri)
+        except TargetError:
+            return None
+        policy = nearest(
+            self._policies,
+            b"" if host is None else host.name,
+            path,
+            request.index,
+            loopback=is_loopback_address(shown),
+        )
+        return None if policy is None else decide_unrouted(policy, request.method, request.index)
+
+    def _guide(self, target: bytes) -> Guide:
+        path = target.partition(b"?")[0].decode("latin-1")
+        prefixes = (each.prefix.decode("ascii") for each in self._routes if each.route.host is None)
+        is_root = path == "/"
+        return Guide(
+            routes=tuple(each.label for each in self._routes[:MAX_ROUTES]),
+            more=max(0, len(self._routes) - MAX_ROUTES),
+            near=() if is_root else near_paths(path, prefixes),
+            status_page=self._status_page(),
+            is_root=is_root,
+        )
+
+
+def _placed(route: CompiledRoute) -> RoutePolicy | None:
+    """Return where a route's policy is."""
+    assert route.policy is not None, "only routes with a policy are asked for"
+    named = None if route.route.host is None else read_host(route.route.host.encode("ascii"))
+    path = tuple(segments(route.prefix)) if route.prefix else ()
+    return RoutePolicy(host=None if named is None else named.name, path=path, policy=route.policy)
+
+
+def _is_developer(index: HeaderIndex, client: Client) -> bool:
+    """Return whether a request comes from a program on this machine, by a name of this machine."""
+    host = read_host(client.authority)
+    return (
+        not client.trusted
+        and is_loopback_address(client.peer)
+        and host is not None
+        and is_loopback_name(host.name)
+        and not any(name in index for name in _FROM_PROXIES)
+    )
