@@ -12,6 +12,7 @@ from corsgate.config.model.rules import show
 from corsgate.config.model.secret import Secret
 from corsgate.config.toml.reader import duration
 from corsgate.config.toml.shape import shape
+from corsgate.config.toml.variables import env_table, variable_named
 from corsgate.errors import BadValue
 
 CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
@@ -195,6 +196,7 @@ class Sources:
     def _text(self, raw: object) -> str:
         match raw:
             case str():
+                _refuse_variable(raw)
                 return raw
             case {"env": str(name), **rest} if not rest:
                 return self._variable(name)
@@ -210,7 +212,9 @@ class Sources:
 
     def _variable(self, name: str) -> str:
         if name not in self.environ:
-            raise BadValue(f"environment variable {show(name)} is not set", "")
+            meant = variable_named(name)
+            fix = "" if meant is None else f"write {env_table(meant)}"
+            raise BadValue(f"environment variable {show(name)} is not set", fix)
         return self.environ[name]
 
     def _file_text(self, path: str) -> str:
@@ -233,6 +237,16 @@ class Sources:
                 f"add LoadCredential={name}:PATH to the unit, or use env or file",
             )
         return self._file_text(f"{directory}/{name}")
+
+
+def _refuse_variable(text: str) -> None:
+    """Reject a secret that is a variable in the notation of shells, which nothing would replace."""
+    name = variable_named(text)
+    if name is not None:
+        raise BadValue(
+            "it looks like an environment variable, but text is used as it is",
+            f'write {env_table(name)}, or {{ file = "PATH" }} if this is the secret itself',
+        )
 
 
 def _command(raw: object) -> Command | None:

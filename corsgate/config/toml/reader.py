@@ -11,8 +11,10 @@ from corsgate.config.model import units
 from corsgate.config.model.balancing import Balancing, Ejection, Fallback, HealthCheck
 from corsgate.config.model.rules import check_entry_name, did_you_mean, one_of, show
 from corsgate.config.model.values import Limits, PoolLimits
+from corsgate.config.toml.key_names import heading, missing_entry, unknown_key, unnamed_entry
 from corsgate.config.toml.lines import Path, key_text, line_of
 from corsgate.config.toml.shape import Asked, shape, shape_of
+from corsgate.config.toml.variables import refuse_variable
 from corsgate.errors import BadValue, ConfigError, Fault
 
 _T = TypeVar("_T")
@@ -50,6 +52,10 @@ class Notes:
     def warn(self, path: Path, problem: str, fix: str) -> None:
         """Record a warning about the value at `path`."""
         self.warnings.append(self._fault(path, problem, fix))
+
+    def retract(self, path: Path) -> None:
+        """Remove the faults of an absent key, which has another name in the file."""
+        self.faults = [fault for fault in self.faults if fault.key != key_text(path)]
 
     def finish(self) -> tuple[Fault, ...]:
         """Return the warnings, or raise all faults, each in line order.
@@ -183,9 +189,12 @@ class Table:
         """Return the tables under a key with their names, such as each ``[upstreams.NAME]``."""
         item = self.item(key)
         self.notes.ask((*self.path, key), is_section=True)
-        section = None if item is None else item.table(f"write tables [{key}.NAME]")
+        section = None if item is None else item.table(f"write tables such as {heading(key)}")
         for name, raw in section.raw.items() if section is not None else ():
             entry = Item(self.notes, (*self.path, key, name), raw)
+            if not isinstance(raw, dict) and not name.startswith("/"):
+                entry.wrong(*unnamed_entry(key))
+                break
             table = entry.table(f"write a table [{key_text(entry.path)}]")
             if table is not None:
                 yield name, table
@@ -200,8 +209,10 @@ class Table:
         """Record a fault for each key of the table that was never read."""
         for key in self.raw:
             if key not in self._known and key not in self._refused:
-                fix = did_you_mean(key, self._known, f"remove it, or write {one_of(self._known)}")
+                meant, fix = unknown_key(key, self.path, self._known)
                 self.notes.add((*self.path, key), "the key is unknown", fix)
+                if meant not in self.raw:
+                    self.notes.retract((*self.path, meant))
 
 
 @attrs.frozen(kw_only=True)
@@ -252,17 +263,9 @@ class Named(Generic[_T]):
         if name not in self.entries:
             otherwise = f"write one of {one_of(self.entries)}" if self.entries else "add it"
             fix = did_you_mean(name, self.entries, otherwise)
-            item.wrong(self._missing(name), fix)
+            item.wrong(missing_entry(self.section, name), fix)
         self.used.add(name)
         return self.entries.get(name)
-
-    def _missing(self, name: str) -> str:
-        """Say that an entry is missing; don't show text that may be a misplaced secret."""
-        try:
-            check_entry_name(name)
-        except BadValue:
-            return f"no such name under [{self.section}]"
-        return f"there is no [{key_text((self.section, name))}]"
 
 
 def _shape(raw: object) -> str:
@@ -301,6 +304,7 @@ def _shown(raw: object) -> str:
 def text(raw: object) -> str:
     """Return a value that must be a string."""
     if isinstance(raw, str):
+        refuse_variable(raw)
         return raw
     raise BadValue(_shown(raw), "write text in quotes")
 
