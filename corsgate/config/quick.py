@@ -136,7 +136,7 @@ def _check(config: Config, origins: Item, cors_rules: CorsRules) -> None:
 
 def _parse_auth(raw: object) -> Credentials:
     """Parse ``--auth``; a fault never shows any part of it except the user name."""
-    kind, _, rest = text(raw).partition(":")
+    kind, _, rest = str(raw).partition(":")  # `text` might show it.
     if kind == "bearer":
         rules.check_bearer_token(rest)
         return BearerCredentials(token=Secret(rest))

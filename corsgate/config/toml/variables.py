@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from corsgate.config.model.rules import show
 from corsgate.errors import BadValue
 
 _NAME = "([A-Za-z_][A-Za-z0-9_]*)"
@@ -46,7 +45,7 @@ def refuse_variable(text: str) -> None:
     """
     if variable_named(text) is not None or _WITHIN.search(text) is not None:
         raise BadValue(
-            f"{show(text)} contains a variable, but only secrets are read from the environment",
+            "it contains an environment variable, but only secrets are read from the environment",
             "write the value itself",
         )
 
