@@ -28,7 +28,7 @@ help:
 	@echo 'make clean  remove what the above have made'
 
 run: $(RUNNABLE)
-	@$(BIN)/python -m corsgate demo $(ARGS)
+	@$(strip $(BIN)/python -m corsgate demo $(ARGS))
 
 test: $(INSTALLED)
 	$(BIN)/python -m twisted.trial -j2 tests
