@@ -43,6 +43,7 @@ from corsgate.transport.port_holder import is_taken, port_holder
 
 READY_TIMEOUT_S: Final = 30.0
 READY_INTERVAL_S: Final = 0.1
+GREETING_INTERVALS: Final = 10
 _LOOPBACK: Final = "127.0.0.1"
 _LOOPBACK6: Final = "::1"
 
@@ -201,11 +202,22 @@ class Demo:
                 await deferLater(self.reactor, READY_INTERVAL_S)
             else:
                 cast(ITCPTransport, cast(Protocol, protocol).transport).loseConnection()
+                await self._gate_has_greeted()
                 return
         raise DemoError(
             f"corsgate demo: the gate does not listen on port {self.ports.gate} after "
             f"{READY_TIMEOUT_S:.0f} seconds; check listen in {self.config}"
         )
+
+    async def _gate_has_greeted(self) -> None:
+        """Wait for the lines of the gate's start, a second at most: the welcome says it shorter."""
+        for _ in range(GREETING_INTERVALS):
+            if self.gate.status_url:
+                break
+            await deferLater(self.reactor, READY_INTERVAL_S)
+        await deferLater(self.reactor, READY_INTERVAL_S)
+        if not self.gate.is_running:
+            raise self._gone(f"the gate did not start; its output was:\n{self._tail()}")
 
     def _tail(self) -> str:
         return self.gate.tail.decode("utf-8", "replace").strip() or "(nothing)"
