@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+RUNNABLE := $(VENV)/.runnable
 BOXES := .boxes
 BOX_TESTS := $(subst /,.,$(basename $(wildcard tests/boxes/against_*.py)))
 SOURCES := bench corsgate docs examples tests twisted
@@ -11,7 +12,7 @@ SOURCES := bench corsgate docs examples tests twisted
 .PHONY: help run test test-boxes lint format docs man bench bench-calls bench-scale bench-cors bench-startup soak soak-reload attack clean
 
 help:
-	@echo 'make run    the demo: a closed box, an app, and the gate between them'
+	@echo 'make run    the demo: a closed box, an app, and the gate between them; ARGS="--app-port 4201"'
 	@echo 'make test   all tests'
 	@echo 'make test-boxes  the gate before real boxes, which it installs; some minutes'
 	@echo 'make lint   ruff and mypy'
@@ -28,8 +29,8 @@ help:
 	@echo 'make attack attacks on a gate, and what another client sees; some minutes'
 	@echo 'make clean  remove what the above have made'
 
-run: $(INSTALLED)
-	$(BIN)/python -m corsgate demo
+run: $(RUNNABLE)
+	@$(strip $(BIN)/python -m corsgate demo $(ARGS))
 
 test: $(INSTALLED)
 	$(BIN)/python -m twisted.trial -j2 tests
@@ -81,12 +82,26 @@ soak-reload: $(INSTALLED)
 attack: $(INSTALLED)
 	$(BIN)/python -m bench.attack $(ARGS)
 
+# Without python3-venv, a bare Debian would make half an environment, with a long message.
+define make_venv
+@command -v $(PYTHON) >/dev/null || { echo 'there is no $(PYTHON); on Debian: sudo apt install python3-venv' >&2; exit 1; }
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'corsgate needs Python 3.11 or later, and $(PYTHON) is older; name another: make $(MAKECMDGOALS) PYTHON=python3.11' >&2; exit 1; }
+@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo '$(PYTHON) can make no virtual environment; on Debian: sudo apt install python3-venv' >&2; exit 1; }
+@$(PYTHON) -m venv $(VENV)
+endef
+
 # The stamp, not the directory, is the target: an install that broke off is done again.
+$(RUNNABLE): setup.cfg pyproject.toml
+	$(make_venv)
+	@echo 'installing corsgate and what it needs into $(VENV), about 30 s ...'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
 $(INSTALLED): setup.cfg pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "corsgate needs Python 3.11 or later; say which: make PYTHON=python3.11 ...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
-	touch $@
+	$(make_venv)
+	@echo 'installing corsgate and what its tests need into $(VENV), about a minute ...'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $(RUNNABLE) $@
 
 # Those of Debian are not installed here: .ci/run names them. Without npm, its boxes are skipped.
 # The lock names no registry; to renew it, run in tests/boxes:

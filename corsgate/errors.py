@@ -21,6 +21,8 @@ class Fault:
         key: The dotted key, such as ``routes."/v1".cors``; empty for the file as a whole.
         problem: What is wrong. It includes the bad value, but never a secret.
         fix: What to write instead; empty if the problem already makes that clear.
+        excerpt: The line and, below it, a caret under the place, for faults of syntax; empty for
+            others. Whatever may be a secret is masked.
     """
 
     file: str
@@ -28,12 +30,14 @@ class Fault:
     key: str = ""
     problem: str
     fix: str
+    excerpt: str = ""
 
     def __str__(self) -> str:
         where = self.file if self.line is None else f"{self.file}:{self.line}"
         key = f" {self.key}:" if self.key else ""
         fix = f"; {self.fix}" if self.fix else ""
-        return f"{where}:{key} {self.problem}{fix}"
+        excerpt = f"\n{self.excerpt}" if self.excerpt else ""
+        return f"{where}:{key} {self.problem}{fix}{excerpt}"
 
 
 class ConfigError(CorsgateError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -220,6 +221,58 @@ class BrowserTests(TestCase):
         wide, window, colour = await in_thread(visit)
         self.assertLessEqual(wide, window)
         self.assertEqual(colour, "rgb(16, 18, 26)")
+
+    async def explained(self, *expected: str, page: str, url: str) -> None:
+        """Assert that the page shows the console's message and a command that explains it."""
+
+        def visit() -> tuple[str, str, str]:
+            self.browser.open(page)
+            self.browser.wait_for_text("#ask", url)
+            self.browser.wait_for_text("#direct", "The browser refused")
+            console = "\n".join(
+                entry["message"] for entry in self.browser.driver.get_log("browser")
+            )
+            find = self.browser.find
+            return console, find("#message").text, find("#command").text
+
+        console, message, command = await in_thread(visit)
+        self.assertIn(message, console)
+        self.assertIn(message, command)
+        # As its reader's shell would run it, in the folder where the demo was started.
+        done = await in_thread(
+            subprocess.run, ["sh", "-c", command], capture_output=True, text=True, timeout=60
+        )
+        self.assertEqual((done.returncode, done.stderr), (1, ""))
+        for text in expected:
+            self.assertIn(text, done.stdout)
+
+    async def test_box_explained(self) -> None:
+        """The refusal of the box is explained, as the console has it."""
+        url = f"http://localhost:{self.demo.ports.box}{TARGET}"
+        allowed = f'allow_origins = ["{self.page}"]'
+        await self.explained("no Access-Control-Allow-Origin", allowed, page=self.page, url=url)
+
+    async def test_gate_explained(self) -> None:
+        """For a page of another origin, the gate's configuration says why it refuses."""
+        stranger = self.page.replace("localhost", "127.0.0.1")
+        words = f"origin '{stranger}' is not allowed"
+        await self.explained(words, str(self.demo.config), page=stranger, url=self.gate_url)
+
+    async def test_save_says_what_it_needs(self) -> None:
+        """While Save is grey, the page says why; afterwards it doesn't."""
+
+        def visit() -> tuple[str, str, bool]:
+            self.browser.open(self.page.replace("localhost", "127.0.0.1"))
+            refused = self.browser.wait_for_text("#hint", "does not let a page of this origin")
+            described = self.browser.find("#save").get_attribute("aria-describedby")
+            self.browser.open(self.page)
+            self.browser.wait_for_enabled("#save")
+            return refused, str(described), self.browser.find("#hint").is_displayed()
+
+        refused, described, is_shown = await in_thread(visit)
+        self.assertIn("Save is grey", refused)
+        self.assertEqual(described, "hint")
+        self.assertFalse(is_shown)
 
     async def test_controls_have_names(self) -> None:
         """What a reader can use has a name that a screen reader can say."""

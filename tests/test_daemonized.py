@@ -47,7 +47,7 @@ class Daemonized(SynchronousTestCase):
             done = self.start("--listen", endpoint)
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn(f"can't listen on '{endpoint}'", done.stderr)
-        fault = f"listen[0]: can't listen on '{endpoint}': Address already in use; free"
+        fault = f"--listen: can't listen on '{endpoint}': Address already in use; stop process"
         self.assertIn(fault, self.log.read_text())
         # The terminal hears of the failure before the child has cleared up behind itself.
         with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError):

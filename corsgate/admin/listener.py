@@ -16,7 +16,7 @@ from corsgate.config.model.endpoint import address_of, with_mode
 from corsgate.config.model.limits import Limits
 from corsgate.config.model.values import Config
 from corsgate.errors import Fault, ListenError
-from corsgate.gate.listening import listen_fault
+from corsgate.gate.listen_fault import listen_fault
 from corsgate.gate.service import GateService
 from corsgate.message.host import HostRules
 from corsgate.server.admission import Admission

@@ -222,10 +222,7 @@ def _split_scheme(text: str) -> tuple[str, str]:
     """Return the scheme and what follows ``://``."""
     scheme, mark, authority = text.partition("://")
     if not mark or not scheme:
-        raise BadValue(
-            f"{show(text)} has no scheme",
-            'write the scheme and "://" before the host, as in "https://example.com"',
-        )
+        raise BadValue(f"{show(text)} has no scheme", _with_scheme(text))
     if "*" in scheme:
         raise BadValue(f'{show(text)} has a "*" as its scheme', "write one origin for each scheme")
     if not _SCHEME.fullmatch(scheme):
@@ -244,6 +241,15 @@ def _split_scheme(text: str) -> tuple[str, str]:
             "serve the page from an http or https origin, and write that origin",
         )
     return scheme, authority
+
+
+def _with_scheme(text: str) -> str:
+    """Return the fix of an origin without a scheme."""
+    try:
+        _parse(f"https://{text}")
+    except BadValue:
+        return 'write the scheme and "://" before it, as in "https://example.com"'
+    return f'write the scheme and "://" before it, as in {show(f"https://{text}")}'
 
 
 def _refuse_beyond_authority(text: str, authority: str) -> None:

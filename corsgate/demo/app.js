@@ -87,6 +87,47 @@ function conclude(card, state, badge, verdict, why) {
   }
 }
 
+// Return the browser's message for a call without CORS headers in the response. No script can read
+// the console, so it is written out here, in the words of Firefox or of Chromium.
+function consoleMessage(url) {
+  if (navigator.userAgent.includes("Firefox/")) {
+    return (
+      "Cross-Origin Request Blocked: The Same Origin Policy disallows reading the remote resource at " +
+      `\u2018${url}\u2019. (Reason: CORS header \u2018Access-Control-Allow-Origin\u2019 missing).`
+    );
+  }
+  return (
+    `Access to fetch at '${url}' from origin '${location.origin}' has been blocked by CORS policy: ` +
+    "No 'Access-Control-Allow-Origin' header is present on the requested resource."
+  );
+}
+
+// Show the console's message for a refused call, and the command that explains it. Firefox does not
+// name the page, so the command does. A call to the box does not concern the gate's configuration.
+function offerExplanation(url) {
+  const message = consoleMessage(url);
+  const words = [config.explain];
+  if (url === gateUrl) {
+    words.push(config.config);
+  }
+  if (!message.includes(location.origin)) {
+    words.push(`--origin ${location.origin}`);
+  }
+  byId("message").textContent = message;
+  byId("command").textContent = `${words.join(" ")} --error "${message}"`;
+  byId("ask").hidden = false;
+}
+
+async function copyCommand() {
+  try {
+    await navigator.clipboard.writeText(byId("command").textContent);
+    byId("copy").textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(byId("command"));
+    byId("copy").textContent = "Press Ctrl+C";
+  }
+}
+
 async function tryDirectly() {
   const card = byId("direct");
   const exchange = await call("GET", boxUrl);
@@ -95,7 +136,7 @@ async function tryDirectly() {
   let word = "refused by the browser";
   if (exchange.response) {
     word = "let through";
-    const verdict = "The browser let the page read the box's answer, which it should not have.";
+    const verdict = "The browser let the page read the box's response, which it should not do.";
     conclude(card, "odd", statusLine(exchange.response), verdict, "");
   } else if (await responds(boxUrl)) {
     conclude(
@@ -103,12 +144,16 @@ async function tryDirectly() {
       "refused",
       "Refused",
       "The browser refused: the box sends no Access-Control-Allow-Origin.",
-      "The box did answer, but without that header the browser keeps the whole answer from the " +
-        "script. All the script gets is a TypeError that gives no reason.",
+      "The box responded, but without that header the browser hides the whole response from the " +
+        "script. The script only gets a TypeError, without a reason.",
     );
+    // A refusal by the gate, which the page of another origin meets, says more.
+    if (byId("ask").hidden) {
+      offerExplanation(boxUrl);
+    }
   } else {
-    word = "no answer";
-    conclude(card, "odd", "No answer", "The box does not answer. Is it running?", "");
+    word = "no response";
+    conclude(card, "odd", "No response", "The box does not respond. Is it running?", "");
   }
   byId("bypass").dataset.state = exchange.response ? "odd" : "refused";
   byId("bypass-word").textContent = word;
@@ -125,8 +170,13 @@ async function explainSilence(card) {
       "The gate lets in the origins that its configuration lists, and no others. It refused the " +
         "request by itself: the box never saw it.",
     );
+    offerExplanation(gateUrl);
+    byId("hint").textContent =
+      "Save is grey, because the gate does not let a page of this origin read the document.";
   } else {
-    conclude(card, "odd", "No answer", "The gate does not answer. Is it running?", "");
+    conclude(card, "odd", "No response", "The gate does not respond. Is it running?", "");
+    byId("hint").textContent =
+      "Save is grey, because the gate does not respond. Start the demo again, then reload this page.";
   }
 }
 
@@ -154,13 +204,17 @@ async function tryThroughGate() {
       ? "The page can read the document: the gate sends the header that the box does not."
       : "The box refused the request.",
     "The gate signed the request with the box's password, which it keeps to itself, and added the " +
-      "CORS headers that let this origin read the answer.",
+      "CORS headers that let this origin read the response.",
   );
   if (ok) {
     byId("text").value = exchange.text;
     showDocument(byId("change"), "Save, and the page reads it again.", true);
   }
   byId("text").disabled = byId("save").disabled = !ok;
+  byId("hint").hidden = ok;
+  if (!ok) {
+    byId("hint").textContent = "Save is grey, because the box refused to give the document.";
+  }
 }
 
 async function save() {
@@ -184,18 +238,18 @@ async function save() {
 function showSaved(card, written, read) {
   if (read?.response?.ok) {
     showDocument(card, read.text, false);
-    const verdict = "The box took the change, and this is what it answers now.";
+    const verdict = "The box took the change, and returns this now.";
     conclude(card, "good", "Saved", verdict, howSavingWorks);
     return;
   }
-  showDocument(card, "Not read again, for it was not saved.", true);
+  showDocument(card, "It was not saved, so it was not read again.", true);
   if (written.response) {
     conclude(
       card,
       "odd",
       statusLine(written.response),
       reason(written.text) ?? "The box did not take the change.",
-      "This is the box's own answer. The gate puts CORS headers on errors too, so that the page " +
+      "This is the box's own response. The gate puts CORS headers on errors too, so that the page " +
         "can read what went wrong.",
     );
   }
@@ -230,6 +284,7 @@ byId("editor").addEventListener("submit", (event) => {
   event.preventDefault();
   save();
 });
+byId("copy").addEventListener("click", copyCommand);
 byId("again").addEventListener("click", () => location.reload());
 tryDirectly();
 tryThroughGate();

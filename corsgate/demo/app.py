@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Final
 
@@ -56,6 +56,22 @@ class _Fixed(Resource):
         return self._body
 
 
+class _Config(_Fixed):
+    """The page's configuration, which has the command once the gate runs."""
+
+    def __init__(
+        self, addresses: Addresses, explain: Callable[[], Mapping[str, str]], policy: bytes
+    ) -> None:
+        super().__init__(b"", b"application/json", policy)
+        self._addresses = addresses
+        self._explain = explain
+
+    def render_GET(self, request: Request) -> bytes:
+        """Set the headers, and return the body."""
+        super().render_GET(request)
+        return json.dumps({**attrs.asdict(self._addresses), **self._explain()}).encode()
+
+
 class _ToStatus(Resource):
     """Redirects to the gate's status page, whose address is known once the gate runs."""
 
@@ -73,7 +89,9 @@ class _ToStatus(Resource):
         return b"The gate's log has not named a status page.\n"
 
 
-def app_root(addresses: Addresses, status_url: Callable[[], str]) -> Resource:
+def app_root(
+    addresses: Addresses, status_url: Callable[[], str], explain: Callable[[], Mapping[str, str]]
+) -> Resource:
     """Return the resource that serves the page at ``/`` and its addresses at ``/config.json``.
 
     ``/status`` redirects to the gate's status page.
@@ -84,6 +102,8 @@ def app_root(addresses: Addresses, status_url: Callable[[], str]) -> Resource:
     Args:
         addresses: The addresses that the page calls.
         status_url: Returns the address of the gate's status page; empty if that is not known.
+        explain: Returns further members of the page's configuration: the command that explains a
+            call, as `explain_command` returns it.
     """
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -96,6 +116,5 @@ def app_root(addresses: Addresses, status_url: Callable[[], str]) -> Resource:
         page = _Fixed((files / name).read_bytes(), content_type, policy)
         root.putChild(b"" if name == "index.html" else name.encode(), page)
     root.putChild(b"status", _ToStatus(status_url))
-    config = json.dumps(attrs.asdict(addresses)).encode()
-    root.putChild(b"config.json", _Fixed(config, b"application/json", policy))
+    root.putChild(b"config.json", _Config(addresses, explain, policy))
     return root

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
 
@@ -37,9 +38,12 @@ from corsgate.daemon.signals import exit_cleanly_on_signals
 from corsgate.demo.app import Addresses, app_root
 from corsgate.demo.box import Box, make_box
 from corsgate.demo.child import GateProcess, Ports, checkout_config, config_text
+from corsgate.demo.explain_command import explain_command, shown_path
+from corsgate.transport.port_holder import is_taken, port_holder
 
 READY_TIMEOUT_S: Final = 30.0
 READY_INTERVAL_S: Final = 0.1
+GREETING_INTERVALS: Final = 10
 _LOOPBACK: Final = "127.0.0.1"
 _LOOPBACK6: Final = "::1"
 
@@ -57,9 +61,18 @@ class Interrupted(Exception):
 
 
 def _taken(option: str, what: str, port: int, error: OSError) -> DemoError:
-    reason = "in use" if error.errno == errno.EADDRINUSE else f"not available ({error.strerror})"
-    fix = f"stop the program that uses it, or choose another port with {option}"
-    return DemoError(f"corsgate demo: port {port}, for {what}, is {reason}; {fix}")
+    where = f"corsgate demo: port {port}, for {what}, is"
+    if error.errno != errno.EADDRINUSE:
+        return DemoError(f"{where} not available ({error.strerror}); choose another with {option}")
+    holder = port_holder(port)
+    stop = "stop the process that uses it"
+    if holder is not None:
+        stop = f"stop process {holder.pid} ({holder.name}), which uses it"
+    others = (each for each in range(port + 1, min(port + 20, 65536)) if not is_taken(each))
+    argument = f"{option} {next(others, 0)}"
+    # Started by `make run`, the options go through make.
+    command = f'make run ARGS="{argument}"' if "MAKELEVEL" in os.environ else argument
+    return DemoError(f"{where} in use; {stop}, or use another port: {command}")
 
 
 def _reserve(port: int) -> socket.socket:
@@ -128,12 +141,8 @@ class Demo:
             addresses = Addresses(
                 box=f"http://localhost:{box_port}", gate=f"http://localhost:{gate_port}"
             )
-            app_port = self._listen(
-                self.ports.app,
-                app_root(addresses, lambda: self.gate.status_url),
-                "app",
-                "the page",
-            )
+            root = app_root(addresses, lambda: self.gate.status_url, self._explain_command)
+            app_port = self._listen(self.ports.app, root, "app", "the page")
             if self.ports.gate:
                 # Not every system lets the gate use a port that is bound here.
                 reserved.close()
@@ -166,6 +175,11 @@ class Demo:
         self._listening.append(listening)
         return cast("IPv4Address | IPv6Address", listening.getHost()).port
 
+    def _explain_command(self) -> Mapping[str, str]:
+        """Return the command that explains a call, for the page."""
+        assert self.config is not None, "the page is asked for while the gate runs"
+        return explain_command(self.config, Path.cwd(), sys.executable, shutil.which("corsgate"))
+
     def _find_config(self) -> Path:
         path = checkout_config()
         if path is not None and self.ports == Ports():
@@ -188,11 +202,22 @@ class Demo:
                 await deferLater(self.reactor, READY_INTERVAL_S)
             else:
                 cast(ITCPTransport, cast(Protocol, protocol).transport).loseConnection()
+                await self._gate_has_greeted()
                 return
         raise DemoError(
             f"corsgate demo: the gate does not listen on port {self.ports.gate} after "
             f"{READY_TIMEOUT_S:.0f} seconds; check listen in {self.config}"
         )
+
+    async def _gate_has_greeted(self) -> None:
+        """Wait for the lines of the gate's start, a second at most: the welcome says it shorter."""
+        for _ in range(GREETING_INTERVALS):
+            if self.gate.status_url:
+                break
+            await deferLater(self.reactor, READY_INTERVAL_S)
+        await deferLater(self.reactor, READY_INTERVAL_S)
+        if not self.gate.is_running:
+            raise self._gone(f"the gate did not start; its output was:\n{self._tail()}")
 
     def _tail(self) -> str:
         return self.gate.tail.decode("utf-8", "replace").strip() or "(nothing)"
@@ -229,20 +254,18 @@ class Demo:
 
 def _welcome(demo: Demo) -> str:
     ports = demo.ports
-    config = demo.config
-    if config is not None and config.is_relative_to(Path.cwd()):
-        config = config.relative_to(Path.cwd())
+    config = "" if demo.config is None else shown_path(demo.config, Path.cwd())
     # The gate listens a moment before it logs where its status is.
     status = demo.gate.status_url or f"http://localhost:{ports.app}/status"
     return f"""
   Open  http://localhost:{ports.app}
 
-  the page  http://localhost:{ports.app}
-  the gate  http://localhost:{ports.gate}  twistd -n corsgate --config {config}
-  the box   http://localhost:{ports.box}  digest credentials admin:admin, no CORS
+  the page  http://localhost:{ports.app}  an app that needs a document of the box
+  the box   http://localhost:{ports.box}  a server without CORS that asks for a password
+  the gate  http://localhost:{ports.gate}  between them, configured by {config}
   status    {status}  what the gate does, live
 
-  Ctrl-C ends all three.
+  Below is a line for each request to the gate. Ctrl-C ends all three.
 """
 
 

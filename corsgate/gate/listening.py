@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from errno import EACCES, EADDRINUSE, ENOENT
 from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
 from corsgate.config.model.endpoint import (
     address_of,
     is_handed_over,
-    port_of,
     with_backlog,
 )
 from corsgate.config.model.limits import Limits
-from corsgate.errors import BadValue, Fault, ListenError
+from corsgate.errors import Fault, ListenError
 from corsgate.gate.drain import Drain
+from corsgate.gate.listen_fault import COMMAND_LINE, errno_of, listen_fault
 from corsgate.gate.listener import ListenerSite
 from corsgate.gate.start_lines import listening_line
 from corsgate.server.proxy_protocol import listening_endpoint
 from corsgate.transport.fast_write import bound_unsent
 from corsgate.transport.listening import adjust, stop_listening, tend
-
-_FIXES = {
-    EADDRINUSE: "free that address, or name another",
-    ENOENT: "make the directory, or name another",
-    EACCES: "let the daemon's user listen there, or name another address",
-}
 
 
 @attrs.define(eq=False)
@@ -109,8 +101,10 @@ class Listening:
                 else:
                     own = [each.text for each in self.sockets if each not in sockets]
                     own += [] if admin is None else [admin]
-                    faults.append(listen_fault(file, _key(number), socket.text, result.value, own))
-                    reasons.append(_errno(result.value))
+                    faults.append(
+                        listen_fault(file, _key(file, number), socket.text, result.value, own)
+                    )
+                    reasons.append(errno_of(result.value))
             if faults:
                 # Nothing waits for this, since a start has to fail at once.
                 self.close(sockets)
@@ -200,7 +194,7 @@ class Listening:
 
     def bad_endpoint(self, file: str, number: int, text: str) -> Fault:
         """Return the fault of an endpoint for which `make` has just raised an error."""
-        return listen_fault(file, _key(number), text, Failure().value, ())
+        return listen_fault(file, _key(file, number), text, Failure().value, ())
 
     def began(self, sockets: Sequence[Socket]) -> Iterator[str]:
         """Prepare open sockets for connections; return the log's line about each."""
@@ -221,42 +215,5 @@ def adjust_socket(socket: Socket, before: str) -> None:
         adjust(socket.port, with_backlog(socket.text))
 
 
-def listen_fault(
-    file: str, key: str, text: str, error: BaseException | None, own: Sequence[str]
-) -> Fault:
-    """Return the fault of an endpoint that can't be listened on.
-
-    Args:
-        file: The configuration's name.
-        key: Where the endpoint stands in it.
-        text: The endpoint.
-        error: Why it can't.
-        own: The endpoints that the gate itself listens on.
-    """
-    if isinstance(error, BadValue):
-        return Fault(file=file, key=key, problem=error.problem, fix=error.fix)
-    cause = error.socketError if isinstance(error, CannotListenError) else error
-    # In full, the error of a Unix socket names its lock file.
-    reason = getattr(cause, "strerror", None) or str(cause)
-    number = _errno(error) or 0
-    fix = _FIXES.get(number, "name another address")
-    if number == EADDRINUSE:
-        holder = next((each for each in own if _may_collide(each, text)), None)
-        if holder is not None:
-            fix = f"restart the gate for that: until it stops, it listens on {holder!r} itself"
-    return Fault(file=file, key=key, problem=f"can't listen on {text!r}: {reason}", fix=fix)
-
-
-def _key(number: int) -> str:
-    return f"listen[{number}]"
-
-
-def _may_collide(one: str, other: str) -> bool:
-    port = port_of(one)
-    return address_of(one) == address_of(other) or (port is not None and port == port_of(other))
-
-
-def _errno(error: BaseException | None) -> int | None:
-    """Return why an endpoint can't be listened on."""
-    reason = error.socketError if isinstance(error, CannotListenError) else error
-    return getattr(reason, "errno", None)
+def _key(file: str, number: int) -> str:
+    return "--listen" if file == COMMAND_LINE else f"listen[{number}]"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import attrs
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from corsgate.cors.debug import may_know
 from corsgate.cors.decide import Decision
 from corsgate.errors import ConnectFailed, CorsgateError, NoServer, RedirectLoop, UpstreamError
 from corsgate.gate.compiled_route import CompiledRoute
 from corsgate.gate.counters import CUT
 from corsgate.gate.error_page import Problem, problem_of, render, render_fallback
 from corsgate.gate.failover import report
+from corsgate.message.host import is_loopback_address
 from corsgate.message.request_id import REQUEST_ID
 from corsgate.server.request import GateRequest
 from corsgate.transport.log_throttle import place_of
@@ -79,7 +82,20 @@ def _tell(request: GateRequest, route: CompiledRoute, decision: Decision, failur
         _count_own(request, fallback.status)
         request.respond(head, body)
     else:
-        respond(request, problem_of(error), decision)
+        respond(request, _explained(request, route, error), decision)
+
+
+def _explained(request: GateRequest, route: CompiledRoute, error: BaseException | None) -> Problem:
+    """Return what a client gets on a failure, with the reason where developers may know it.
+
+    The reason names the server. So it is for whoever may know why a policy refuses a request.
+    """
+    problem, policy = problem_of(error), route.policy
+    if policy is None or not policy.debugs or not isinstance(error, UpstreamError):
+        return problem
+    if not may_know(policy, request.index, loopback=is_loopback_address(request.log.client)):
+        return problem
+    return attrs.evolve(problem, detail=f"{problem.detail} The reason: {error}")
 
 
 def _count_own(request: GateRequest, status: int) -> None:

@@ -210,7 +210,7 @@ class AdminServiceTests(AdminTestCase):
         (fault,) = caught.exception.faults
         self.assertEqual((fault.file, fault.key), ("gate.toml", "admin.listen"))
         self.assertIn("can't listen on", fault.problem)
-        self.assertEqual(fault.fix, "free that address, or name another")
+        self.assertIn(f"stop process {os.getpid()} (", fault.fix)
         self.assertEqual((await self.get(service)).status, 200)
 
     async def test_drain(self) -> None:

@@ -47,7 +47,10 @@ TOP_LEVEL = (
     ("listen_on = 5", 'c.toml:2: listen_on: the key is unknown; did you mean "listen"?'),
     ("limits = 5", "c.toml:2: limits: it is an integer; write a table [limits]"),
     ("[upstream.b]", 'c.toml:2: upstream: the key is unknown; did you mean "upstreams"?'),
-    ("[cors]\nspa = 5", "c.toml:3: cors.spa: it is an integer; write a table [cors.spa]"),
+    (
+        "[cors]\nspa = 5",
+        "c.toml:3: cors.spa: it is not a table; give the heading a name, such as [cors.app]",
+    ),
 )
 
 

@@ -28,6 +28,7 @@ class AppTests(SynchronousTestCase):
         self.root = app_root(
             Addresses(box="http://localhost:1001", gate="http://localhost:1002"),
             lambda: self.status_url,
+            lambda: {"explain": "corsgate explain", "config": "--config demo.toml"},
         )
 
     def get(self, target: str) -> Answer:
@@ -49,6 +50,8 @@ class AppTests(SynchronousTestCase):
             "box": "http://localhost:1001",
             "gate": "http://localhost:1002",
             "target": "/v1/documents?uri=/test.json",
+            "explain": "corsgate explain",
+            "config": "--config demo.toml",
         }
         self.assertEqual(json.loads(self.get("/config.json").body), told)
         for target in ("/", "/app.js"):

@@ -14,7 +14,14 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.demo.child import Ports
-from corsgate.demo.run import READY_INTERVAL_S, READY_TIMEOUT_S, Demo, IDemoReactor, serve
+from corsgate.demo.run import (
+    GREETING_INTERVALS,
+    READY_INTERVAL_S,
+    READY_TIMEOUT_S,
+    Demo,
+    IDemoReactor,
+    serve,
+)
 from tests.demo.process import FakeProcess
 
 
@@ -70,6 +77,11 @@ class ServeTests(SynchronousTestCase):
         protocol.makeConnection(transport)
         return transport
 
+    def greet(self) -> None:
+        """Let the time pass in which the gate logs its start."""
+        for _ in range(GREETING_INTERVALS + 1):
+            self.reactor.advance(READY_INTERVAL_S)
+
     def end(self, error: Exception) -> None:
         """Let the gate's process end by itself."""
         self.demo.gate.processEnded(Failure(error))
@@ -88,6 +100,9 @@ class ServeTests(SynchronousTestCase):
         self.assertEqual(self.out.getvalue(), "")
         self.reactor.advance(READY_INTERVAL_S)
         self.assertTrue(self.accept().disconnecting)
+        self.demo.gate.childDataReceived(1, b"corsgate listens\n")
+        self.assertEqual(self.out.getvalue(), "")
+        self.greet()
         self.assertIn("Open  http://localhost:1002\n", self.out.getvalue())
         self.assertIn("  status    http://localhost:1002/status  ", self.out.getvalue())
         self.demo.gate.childDataReceived(1, b"a request\n")
@@ -99,6 +114,8 @@ class ServeTests(SynchronousTestCase):
         self.demo.gate.childDataReceived(1, b"status and metrics: http://127.0.")
         self.demo.gate.childDataReceived(1, b"0.1:7/\n")
         self.accept()
+        # Once that is known, one interval is enough for the lines after it.
+        self.reactor.advance(READY_INTERVAL_S)
         self.assertIn("  status    http://127.0.0.1:7/  ", self.out.getvalue())
         self.demo.gate.childDataReceived(1, b"a request\n" * 1000)
         self.assertEqual(self.demo.gate.status_url, "http://127.0.0.1:7/")
@@ -137,6 +154,7 @@ class ServeTests(SynchronousTestCase):
     def test_cancelled_while_serving(self) -> None:
         """So does Ctrl-C while all three run."""
         self.accept()
+        self.greet()
         self.served.cancel()
         self.successResultOf(self.served)
         self.stop()
@@ -161,9 +179,18 @@ class ServeTests(SynchronousTestCase):
             self.reactor.advance(READY_INTERVAL_S)
         self.assertIn("does not listen", self.assert_failed())
 
+    def test_gate_ends_while_it_starts(self) -> None:
+        """If it listens and then ends, its output is shown."""
+        self.accept()
+        self.demo.gate.childDataReceived(2, b"a late fault\n")
+        self.end(ProcessTerminated(exitCode=1))
+        self.greet()
+        self.assertIn("a late fault", self.assert_failed())
+
     def test_gate_ends(self) -> None:
         """If the gate ends later, the demo ends and reports it."""
         self.accept()
+        self.greet()
         self.demo.gate.childDataReceived(2, b"a traceback\n")
         self.end(ProcessDone(0))
         self.assertIn("the gate has ended", self.assert_failed())
@@ -171,6 +198,7 @@ class ServeTests(SynchronousTestCase):
     def test_gate_is_told_first(self) -> None:
         """If Ctrl-C reaches the gate before the demo, that is not an error."""
         self.accept()
+        self.greet()
         self.end(ProcessTerminated(signal=2))
         self.successResultOf(self.served)
         self.assertEqual(self.err.getvalue(), "")

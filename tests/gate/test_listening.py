@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
 import socket
 import struct
@@ -13,13 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.threads import deferToThread
-from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.endpoint import DEFAULT_BACKLOG
-from corsgate.gate.listening import listen_fault
 from corsgate.transport.listening import ACCEPTS_PER_TURN, stop_listening, tend
 from tests.peers import reactor, read_message, request, response
 from tests.support import Gate, GateTestCase
@@ -192,35 +187,3 @@ def turn() -> Deferred[None]:
     next_turn: Deferred[None] = Deferred()
     reactor.callLater(0, next_turn.callback, None)
     return next_turn
-
-
-class Faults(SynchronousTestCase):
-    """`listen_fault`."""
-
-    def fault(self, text: str, number: int, *own: str) -> str:
-        """Return the fault of an endpoint, for which the system gave this reason."""
-        error = CannotListenError("", 0, OSError(number, os.strerror(number), "other words"))
-        return str(listen_fault("gate.toml", "listen[0]", text, error, own))
-
-    def test_reasons(self) -> None:
-        """Each reason comes with its own fix."""
-        text = "tcp:80:interface=127.0.0.1"
-        for number, fix in (
-            (errno.EADDRINUSE, "free that address"),
-            (errno.EACCES, "let the daemon's user listen there"),
-            (errno.ENOENT, "make the directory"),
-            (errno.EADDRNOTAVAIL, "name another address"),
-        ):
-            said = self.fault(text, number)
-            self.assertIn(
-                f"listen[0]: can't listen on '{text}': {os.strerror(number)}; {fix}", said
-            )
-
-    def test_own(self) -> None:
-        """Where the gate itself is in the way, and nowhere else, it has to be restarted."""
-        text, other = "tcp:80:interface=127.0.0.2", "tcp:80:interface=0.0.0.0"
-        fix = f"restart the gate for that: until it stops, it listens on '{other}' itself"
-        self.assertIn(fix, self.fault(text, errno.EADDRINUSE, "tcp:81", other))
-        self.assertNotIn("restart", self.fault(text, errno.EADDRINUSE, "tcp:81"))
-        self.assertNotIn("restart", self.fault(text, errno.EADDRNOTAVAIL, other))
-        self.assertIn("restart", self.fault("unix:/a:mode=600", errno.EADDRINUSE, "unix:/a"))

@@ -49,6 +49,29 @@ class OwnResponseTests(SynchronousTestCase):
         self.assertEqual(self.request.log.outcome, "the server 10.0.0.1 sent nothing")
         self.assertNotIn(b"10.0.0.1", self.request.sent)
 
+    def test_developers_read_the_reason(self) -> None:
+        """With ``debug``, a client on this machine and no other gets the reason of a failure."""
+        debug = 'allow_origins = ["http://localhost:4200"], debug = true'
+        plain = 'allow_origins = ["http://localhost:4200"]'
+        words = b"it answers plain HTTP on this port"
+        for cors, client, told in (
+            (debug, "127.0.0.1", True),
+            (debug, "10.0.0.9", False),
+            (plain, "127.0.0.1", False),
+            ("", "127.0.0.1", False),
+        ):
+            self.request = FakeRequest(self.clock)
+            self.request.log.client = client
+            self.route = compiled(self.clock, cors=cors)
+            self.fail(ConnectFailed(f"https://box:1: {words.decode()}"))
+            self.assertEqual(self.request.status, 502)
+            self.assertEqual(words in self.request.sent, told, (cors, client))
+        self.route = compiled(self.clock, cors=debug)
+        self.request.log.client = "127.0.0.1"
+        self.fail(ValueError("a fault of the gate"))
+        self.flushLoggedErrors(ValueError)
+        self.assertNotIn(b"a fault", self.request.sent)
+
     def test_begun(self) -> None:
         """A response that has begun is cut."""
         self.request.startedWriting = 1

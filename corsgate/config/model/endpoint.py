@@ -38,6 +38,8 @@ _TLS = ("ssl", "tls")
 _ANY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104  # Nothing is bound here.
 _WRAPPERS = ("haproxy",)
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*")
+_HOST_PORT = re.compile(r"[a-z]+://.*|[^:=/]*\.[^:=/]*:[0-9]+", re.IGNORECASE)
+_PORT_AT_END = re.compile(r"(?:^|:)([0-9]+)/?$")
 _SHORT_IP_V4 = re.compile(r"127(?:\.[0-9]+){0,3}")
 
 
@@ -53,16 +55,18 @@ def check_endpoint(text: str) -> None:
     Raises:
         BadValue: The text is not an endpoint.
     """
-    if not text or ":" not in text:
+    kind = text.partition(":")[0].lower()
+    if (
+        ":" not in text
+        or not _TYPE.fullmatch(kind)
+        or kind == "localhost"
+        or _HOST_PORT.fullmatch(text)
+    ):
         # Suggest loopback: a user who gave no interface may not want to listen on all of them.
-        port = text if _is_number(text, 1, 65535) else "5555"
+        found = _PORT_AT_END.search(text)
+        port = found[1] if found and _is_number(found[1], 1, 65535) else "5555"
         example = f"tcp:{port}:interface=127.0.0.1"
         raise BadValue(f"{show(text)} is not an endpoint", f"write {show(example)}")
-    kind = text.partition(":")[0].lower()
-    if not _TYPE.fullmatch(kind) or kind == "localhost" or "://" in text:
-        raise BadValue(
-            f"{show(text)} is not an endpoint", 'write one such as "tcp:5555:interface=127.0.0.1"'
-        )
     if _ends_in_escape(text):
         raise BadValue(f"{show(text)} ends in a backslash", "remove it")
     if kind in _CHECKED:

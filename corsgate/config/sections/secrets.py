@@ -12,6 +12,7 @@ from corsgate.config.model.secret import Secret
 from corsgate.config.toml.keys import AnyKey, Key, Keys, by_hand
 from corsgate.config.toml.shape import Schema
 from corsgate.config.toml.values import duration
+from corsgate.config.toml.variables import env_table, variable_named
 from corsgate.errors import BadValue
 
 CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
@@ -247,6 +248,7 @@ class Sources:
     def _text(self, raw: object) -> str:
         match raw:
             case str():
+                _refuse_variable(raw)
                 return raw
             case {"env": str(name), **rest} if not rest:
                 return self._variable(name)
@@ -262,7 +264,9 @@ class Sources:
 
     def _variable(self, name: str) -> str:
         if name not in self.environ:
-            raise BadValue(f"environment variable {show(name)} is not set", "")
+            meant = variable_named(name)
+            fix = "" if meant is None else f"write {env_table(meant)}"
+            raise BadValue(f"environment variable {show(name)} is not set", fix)
         return self.environ[name]
 
     def _file_text(self, path: str) -> str:
@@ -285,6 +289,16 @@ class Sources:
                 f"add LoadCredential={name}:PATH to the unit, or use env or file",
             )
         return self._file_text(f"{directory}/{name}")
+
+
+def _refuse_variable(text: str) -> None:
+    """Reject a secret that is a variable in the notation of shells, which nothing would replace."""
+    name = variable_named(text)
+    if name is not None:
+        raise BadValue(
+            "it looks like an environment variable, but text is used as it is",
+            f'write {env_table(name)}, or {{ file = "PATH" }} if this is the secret itself',
+        )
 
 
 def _command(raw: object) -> Command | None:

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Callable
 
 from corsgate.config.toml.lines import key_lines
 from corsgate.config.toml.reader import Notes
+from corsgate.config.toml.syntax import syntax_fault
 from corsgate.errors import ConfigError, Fault
-
-_PLACE = re.compile(r" \(at (?:line ([0-9]+), column [0-9]+|end of document)\)$")
-_SYNTAX_FIXES = (
-    (" key", 'quote keys that contain other characters than letters, digits, "_" and "-"'),
-    (
-        "table declaration",
-        'quote names that contain other characters than letters, digits, "_" and "-"',
-    ),
-    ("Invalid value", "quote text, and write numbers and arrays in TOML syntax"),
-    ("Cannot ", "remove it, or the earlier key that it conflicts with"),
-    ("", "fix the TOML syntax here"),
-)
 
 
 def load_document(
@@ -50,21 +38,13 @@ def load_document(
             file, None, "arrays or tables are nested too deeply", "use fewer levels"
         ) from None
     except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        place = _PLACE.search(message)
-        line = int(place[1]) if place and place[1] else toml.rstrip("\n").count("\n") + 1
-        raise _unusable(file, line, _PLACE.sub("", message), _syntax_fix(message)) from None
+        raise ConfigError([syntax_fault(toml, str(error), file)]) from None
     except ValueError:
         # Python limits the digits of an integer; tomllib does not catch that exception.
         raise _unusable(file, None, "a number has too many digits", "write a shorter one") from None
     if not document:
         raise _unusable(file, None, "the file contains no keys", f"add {needs}")
     return document, Notes(file=file, lines=lines)
-
-
-def _syntax_fix(message: str) -> str:
-    """Return the fix for a message of tomllib, whose wording may change."""
-    return next(fix for part, fix in _SYNTAX_FIXES if part in message)
 
 
 def _decode(source: str | bytes, file: str) -> str:

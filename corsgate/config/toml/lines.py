@@ -68,6 +68,25 @@ def key_lines(text: str) -> Mapping[Path, int]:
     return _Scanner(text.replace("\r\n", "\n")).document()
 
 
+def last_statement(text: str) -> tuple[Path, Path, int | None]:
+    """Return the path that the last statement of a text defines, and what has defined it before.
+
+    Args:
+        text: The beginning of a document, up to the end of a statement that tomllib rejects only
+            because it defines something again.
+
+    Returns:
+        The path; the path or its part that was defined before; the line of that. The line is None
+        if the text is not what it should be.
+    """
+    scanner = _Scanner(text)
+    try:
+        scanner.document()
+    except (IndexError, ValueError):
+        return (), (), None
+    return scanner.statement, scanner.defined, scanner.defined_line
+
+
 def line_of(lines: Mapping[Path, int], path: Path) -> int | None:
     """Return the line of the innermost part of `path` that has one, or None.
 
@@ -83,13 +102,20 @@ def line_of(lines: Mapping[Path, int], path: Path) -> int | None:
 
 @attrs.define
 class _Scanner:
-    """Scans valid text once: `_at` is the position, `_line` the line of position `_counted`."""
+    """Scans valid text once: `_at` is the position, `_line` the line of position `_counted`.
+
+    `statement` is the path of the last header or key, `defined` what of it was there before.
+    """
 
     _text: str
     _at: int = 0
     _counted: int = 0
     _line: int = 1
+    statement: Path = ()
+    defined: Path = ()
+    defined_line: int | None = None
     _lines: dict[Path, int] = attrs.Factory(dict)
+    _assigned: set[Path] = attrs.Factory(set)
     _tables_in_array: dict[Path, int] = attrs.Factory(dict)
 
     def document(self) -> dict[Path, int]:
@@ -121,6 +147,7 @@ class _Scanner:
         for key in keys[:-1]:
             path = self._step(path, key)
         path = (*path, keys[-1])
+        self._begin(path)
         self._mark(path)
         self._at += brackets
         if is_array:
@@ -137,8 +164,17 @@ class _Scanner:
         count = self._tables_in_array.get(path, 0)
         return (*path, count - 1) if count else path
 
+    def _begin(self, path: Path) -> None:
+        """Record the path of a header or key, before its line is."""
+        self.statement = path
+        values = (path[:end] for end in range(len(path), 0, -1) if path[:end] in self._assigned)
+        self.defined = next(values, path)
+        self.defined_line = self._lines.get(self.defined)
+
     def _key_value(self, table: Path) -> None:
         keys = self._key()
+        self._begin((*table, *keys))
+        self._assigned.add((*table, *keys))
         for count in range(1, len(keys) + 1):
             self._mark((*table, *keys[:count]))
         self._at += 1

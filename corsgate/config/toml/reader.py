@@ -10,6 +10,7 @@ import attrs
 from corsgate.config.model.balancing import Balancing, Ejection, Fallback, HealthCheck
 from corsgate.config.model.limits import Limits, PoolLimits
 from corsgate.config.model.rules import check_entry_name, did_you_mean, one_of
+from corsgate.config.toml.key_names import heading, missing_entry, unknown_key, unnamed_entry
 from corsgate.config.toml.keys import AnyKey, Key, Keys, ListKey
 from corsgate.config.toml.lines import Path, key_text, line_of
 from corsgate.config.toml.values import type_of
@@ -43,6 +44,10 @@ class Notes:
     def warn(self, path: Path, problem: str, fix: str) -> None:
         """Record a warning about the value at `path`."""
         self.warnings.append(self._fault(path, problem, fix))
+
+    def retract(self, path: Path) -> None:
+        """Remove the faults of an absent key, which has another name in the file."""
+        self.faults = [fault for fault in self.faults if fault.key != key_text(path)]
 
     def finish(self) -> tuple[Fault, ...]:
         """Return the warnings, or raise all faults, each in line order.
@@ -172,9 +177,12 @@ class Table:
     def tables(self, key: AnyKey) -> Iterator[tuple[str, Table]]:
         """Return the tables under a key with their names, such as each ``[upstreams.NAME]``."""
         item = self.item(key)
-        section = None if item is None else item.table(f"write tables [{key.name}.NAME]")
+        section = None if item is None else item.table(f"write tables such as {heading(key.name)}")
         for name, raw in section.raw.items() if section is not None else ():
             entry = Item(self.notes, (*self.path, key.name, name), raw)
+            if not isinstance(raw, dict) and not name.startswith("/"):
+                entry.wrong(*unnamed_entry(key.name))
+                break
             table = entry.table(f"write a table [{key_text(entry.path)}]")
             if table is not None:
                 yield name, table
@@ -189,8 +197,10 @@ class Table:
         """Record a fault for each key that such a table can't have, unless it was refused."""
         for name in self.raw:
             if name not in keys.names and name not in self._refused:
-                fix = did_you_mean(name, keys.names, f"remove it, or write {one_of(keys.names)}")
+                meant, fix = unknown_key(name, self.path, keys.names)
                 self.notes.add((*self.path, name), "the key is unknown", fix)
+                if meant not in self.raw:
+                    self.notes.retract((*self.path, meant))
 
 
 def _setting(values: _Values, key: AnyKey) -> Callable[[object], _Values]:
@@ -245,14 +255,6 @@ class Named(Generic[_T]):
         if name not in self.entries:
             otherwise = f"write one of {one_of(self.entries)}" if self.entries else "add it"
             fix = did_you_mean(name, self.entries, otherwise)
-            item.wrong(self._missing(name), fix)
+            item.wrong(missing_entry(self.section, name), fix)
         self.used.add(name)
         return self.entries.get(name)
-
-    def _missing(self, name: str) -> str:
-        """Say that an entry is missing; don't show text that may be a misplaced secret."""
-        try:
-            check_entry_name(name)
-        except BadValue:
-            return f"no such name under [{self.section}]"
-        return f"there is no [{key_text((self.section, name))}]"

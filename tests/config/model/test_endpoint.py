@@ -63,13 +63,17 @@ class FixTests(SynchronousTestCase):
 
     def test_proposals_listen_on_loopback(self) -> None:
         """For any invalid endpoint, the proposed one is on loopback."""
-        for text in ("", "5556", "80", "99999", "web", "localhost:5556", "http://a:1", "10.0.0.1"):
+        ports = {
+            **{"5556": 5556, "80": 80, "localhost:5556": 5556, "http://a:1/": 1, ":8080": 8080},
+            **{"0.0.0.0:8443": 8443, "127.0.0.1:5557": 5557, "gate.example.com:5558": 5558},
+        }
+        for text in (*ports, "", "99999", "web", "http://a", "10.0.0.1", "0.0.0.0"):
             with self.assertRaises(BadValue) as caught:
                 check_endpoint(text)
             proposed = caught.exception.fix.split('"')[1]
             check_endpoint(proposed)
             self.assertTrue(is_loopback(proposed), (text, proposed))
-            self.assertEqual(port_of(proposed), {"5556": 5556, "80": 80}.get(text, 5555))
+            self.assertEqual(port_of(proposed), ports.get(text, 5555))
 
     def test_without_tls(self) -> None:
         """An endpoint without its TLS stays on its port and interface."""

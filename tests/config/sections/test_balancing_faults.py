@@ -276,8 +276,8 @@ DISCOVERED = (
     (
         '{ file = "/no-servers.toml" }',
         (
-            "c.toml:3: upstreams.a.servers.file: /no-servers.toml: servers: it is missing "
-            '(and 1 more); write servers = ["http://127.0.0.1:8000"]'
+            "c.toml:3: upstreams.a.servers.file: /no-servers.toml:1: server: the key is "
+            'unknown; did you mean "servers"?'
         ),
     ),
     (

@@ -267,19 +267,23 @@ SECRETS = (
 MISPLACED = (
     (
         '[credentials]\npassword = "hunter2"',
-        "c.toml:3: credentials.password: it is text; write a table [credentials.password]",
+        "c.toml:3: credentials.password: it is not a table; "
+        "give the heading a name, such as [credentials.box]",
     ),
     (
         "[credentials]\npassword = 12345",
-        ("c.toml:3: credentials.password: it is an integer; write a table [credentials.password]"),
+        (
+            "c.toml:3: credentials.password: it is not a table; "
+            "give the heading a name, such as [credentials.box]"
+        ),
     ),
     (
         'credentials = "hunter2"',
-        "c.toml:2: credentials: it is text; write tables [credentials.NAME]",
+        "c.toml:2: credentials: it is text; write tables such as [credentials.box]",
     ),
     (
         'credentials = ["hunter2"]',
-        "c.toml:2: credentials: it is an array; write tables [credentials.NAME]",
+        "c.toml:2: credentials: it is an array; write tables such as [credentials.box]",
     ),
 )
 

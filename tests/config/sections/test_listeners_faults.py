@@ -29,21 +29,21 @@ ENDPOINTS = (
         '"http://localhost:5555"',
         (
             'c.toml:1: listen[0]: "http://localhost:5555" is not an endpoint; '
-            'write one such as "tcp:5555:interface=127.0.0.1"'
+            'write "tcp:5555:interface=127.0.0.1"'
         ),
     ),
     (
         '"localhost:5555"',
         (
             'c.toml:1: listen[0]: "localhost:5555" is not an endpoint; '
-            'write one such as "tcp:5555:interface=127.0.0.1"'
+            'write "tcp:5555:interface=127.0.0.1"'
         ),
     ),
     (
         '"127.0.0.1:5555"',
         (
             'c.toml:1: listen[0]: "127.0.0.1:5555" is not an endpoint; '
-            'write one such as "tcp:5555:interface=127.0.0.1"'
+            'write "tcp:5555:interface=127.0.0.1"'
         ),
     ),
     ('"tcp:"', 'c.toml:1: listen[0]: "tcp:" has a bad port; write a port from 0 to 65535'),

@@ -194,7 +194,10 @@ ROUTES = (
     ),
     (
         '[routes."/x"]\nupstream = "http://u:hunter2@a"',
-        'c.toml:7: routes."/x".upstream: no such name under [upstreams]; write one of "a"',
+        (
+            'c.toml:7: routes."/x".upstream: it is a URL instead of a name under [upstreams]; '
+            'write one of "a"'
+        ),
     ),
     (
         '[routes."/x"]\nupstream = { servers = [] }',

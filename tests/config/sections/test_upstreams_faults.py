@@ -355,17 +355,19 @@ UPSTREAMS = (
     ),
     (
         '[upstreams.b]\nserver = "http://a"',
-        (
-            "c.toml:4: upstreams.b.servers: it is missing; "
-            'write servers = ["http://127.0.0.1:8000"]\n'
-            'c.toml:5: upstreams.b.server: the key is unknown; did you mean "servers"?'
-        ),
+        ('c.toml:5: upstreams.b.server: the key is unknown; did you mean "servers"?'),
     ),
     (
         '[upstreams.b]\nservers = "http://a"',
         'c.toml:5: upstreams.b.servers: it is text; write servers = ["http://127.0.0.1:8000"]',
     ),
-    ("[upstreams]\nb = 5", "c.toml:5: upstreams.b: it is an integer; write a table [upstreams.b]"),
+    (
+        "[upstreams]\nb = 5",
+        (
+            "c.toml:5: upstreams.b: it is not a table; "
+            "give the heading a name, such as [upstreams.box]"
+        ),
+    ),
 )
 
 

@@ -113,7 +113,10 @@ class KeyTests(TableTestCase):
         found = {name: each.path for name, each in table.tables(key("a"))}
         self.assertEqual(found, {"b": ("a", "b")})
         self.assertEqual(list(table.tables(key("none"))), [])
-        self.assertEqual(noted(table), ["c.toml:4: a.c: it is an integer; write a table [a.c]"])
+        self.assertEqual(
+            noted(table),
+            ["c.toml:4: a.c: it is not a table; give the heading a name, such as [a.box]"],
+        )
 
 
 class NotesTests(TableTestCase):

@@ -1,0 +1,39 @@
+"""The command that explains a call of the demo's page, as its reader can type it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def explain_command(
+    config: Path, folder: Path, python: str, on_path: str | None
+) -> Mapping[str, str]:
+    """Return the command, and the option that lets the demo's gate respond in it.
+
+    Args:
+        config: The gate's configuration.
+        folder: Where the demo was started, and where its reader has probably a terminal.
+        python: The Python that runs the demo.
+        on_path: Where a shell finds ``corsgate``; None for nowhere.
+
+    Returns:
+        The members ``explain`` and ``config``, both quoted for a shell.
+    """
+    beside = Path(python).with_name("corsgate")
+    if on_path is not None:
+        program = "corsgate"
+    elif beside.is_file():
+        program = shlex.quote(shown_path(beside, folder))
+    else:
+        program = f"{shlex.quote(python)} -m corsgate"
+    return {
+        "explain": f"{program} explain",
+        "config": f"--config {shlex.quote(shown_path(config, folder))}",
+    }
+
+
+def shown_path(path: Path, folder: Path) -> str:
+    """Return a path as it is shortest from a folder: relative to it, if it is within."""
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)

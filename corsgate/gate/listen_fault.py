@@ -1,0 +1,115 @@
+"""Say why an endpoint can't be listened on, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from errno import EACCES, EADDRINUSE, ENOENT
+
+from twisted.internet.error import CannotListenError
+
+from corsgate.config.model.endpoint import address_of, is_loopback, port_of
+from corsgate.errors import BadValue, Fault
+from corsgate.transport.port_holder import Process, is_taken, port_holder
+
+COMMAND_LINE = "command line"
+"""What faults name instead of a file if there is none."""
+
+_PRIVILEGED = 1024
+_HIGHEST = 65535
+
+
+def listen_fault(
+    file: str,
+    key: str,
+    text: str,
+    error: BaseException | None,
+    own: Sequence[str],
+    holder: Callable[[int], Process | None] = port_holder,
+    taken: Callable[[int], bool] = is_taken,
+) -> Fault:
+    """Return the fault of an endpoint that can't be listened on.
+
+    Args:
+        file: The configuration's name.
+        key: The endpoint's key in it.
+        text: The endpoint.
+        error: The reason.
+        own: The endpoints that the gate itself listens on.
+        holder: Returns the process that listens on a port, or None.
+        taken: Returns whether any process listens on a port.
+    """
+    if isinstance(error, BadValue):
+        return Fault(file=file, key=key, problem=error.problem, fix=error.fix)
+    cause = error.socketError if isinstance(error, CannotListenError) else error
+    # In full, the error of a Unix socket names its lock file.
+    reason = getattr(cause, "strerror", None) or str(cause)
+    number, port = errno_of(error) or 0, port_of(text)
+    if number == EADDRINUSE:
+        mine = next((each for each in own if _may_collide(each, text)), None)
+        if mine is not None:
+            fix = f"restart the gate for that: until it stops, it listens on {mine!r} itself"
+        else:
+            stop = _stop(port, None if port is None else holder(port))
+            fix = f"{stop}, or {_elsewhere(file, key, text, port, taken)}"
+    elif number == EACCES and port is not None and 0 < port < _PRIVILEGED:
+        fix = _privileged(text)
+    elif number == EACCES:
+        fix = "let the daemon's user listen there, or name another address"
+    elif number == ENOENT:
+        fix = "make the directory, or name another"
+    else:
+        fix = "name another address"
+    return Fault(file=file, key=key, problem=f"can't listen on {text!r}: {reason}", fix=fix)
+
+
+def errno_of(error: BaseException | None) -> int | None:
+    """Return the system's reason for which an endpoint can't be listened on."""
+    reason = error.socketError if isinstance(error, CannotListenError) else error
+    return getattr(reason, "errno", None)
+
+
+def _stop(port: int | None, process: Process | None) -> str:
+    if process is not None:
+        return f"stop process {process.pid} ({process.name}), which uses it"
+    if port is None:
+        return "stop the process that uses it"
+    # As root, the command shows the processes of all users.
+    return f"stop the process that uses it (sudo ss -ltnp 'sport = :{port}' shows it)"
+
+
+def _elsewhere(
+    file: str, key: str, text: str, port: int | None, taken: Callable[[int], bool]
+) -> str:
+    """Return how to use another port; only an endpoint on loopback is written out."""
+    if port is None:
+        return "name another address"
+    following = range(port + 1, min(port + 10, _HIGHEST))
+    free = next((each for each in following if not taken(each)), None)
+    if free is None or not is_loopback(text):
+        return "use another port"
+    endpoint = text.replace(str(port), str(free), 1)
+    if file == COMMAND_LINE:
+        return f"use another port: --listen {endpoint}"
+    if key.startswith("admin"):
+        return f'use another port: listen = "{endpoint}" under [admin]'
+    return f'use another port, such as "{endpoint}"'
+
+
+def _privileged(text: str) -> str:
+    python = os.path.realpath(sys.executable)
+    higher = "use a port from 1024 on"
+    if is_loopback(text):
+        higher += ', such as "tcp:8080:interface=127.0.0.1"'
+    return (
+        f"ports below {_PRIVILEGED} need a privilege: {higher}; or let systemd open the port"
+        ' (docs/systemd.md, listen = ["systemd:name=corsgate"]); or run'
+        f" sudo setcap cap_net_bind_service=+ep {python}, which gives it to every program that"
+        " this Python runs"
+    )
+
+
+def _may_collide(one: str, other: str) -> bool:
+    port = port_of(one)
+    return address_of(one) == address_of(other) or (port is not None and port == port_of(other))
