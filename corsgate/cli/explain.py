@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from textwrap import indent
 
 import attrs
 
@@ -14,9 +13,6 @@ from corsgate.cli.box_refusal import box_refusal
 from corsgate.cli.live import NoAnswer, send
 from corsgate.cli.load import load
 from corsgate.cli.usage import FINE, FOUND, TROUBLE, complain, parser
-from corsgate.config.toml.lines import Path
-from corsgate.config.toml.writer import Toml, toml_tables
-from corsgate.cors.names import KNOWN_METHODS
 from corsgate.credentials.refusal import REFUSED
 from corsgate.errors import BadValue, ConfigError
 from corsgate.explain.block_causes import WORDS, Cause
@@ -26,6 +22,7 @@ from corsgate.explain.console import Message, read_message
 from corsgate.explain.cookies import CookieVerdict, cookies_of_response
 from corsgate.explain.explanation import Explanation, explain
 from corsgate.explain.given_call import given_call
+from corsgate.explain.message_report import message_dict, message_text
 from corsgate.explain.refused_by import GATE, SERVER, RefusedBy, is_preflight, refused_by
 from corsgate.explain.report import as_dict, as_text
 from corsgate.explain.servers import server_fixes
@@ -37,8 +34,8 @@ is allowed or blocked. With --config, a configuration responds; with --live, the
 it receives the preflight and, if that passes, the request itself. If the response is an error, it
 says whether a gate or the server behind it refused; for a server, a GET or HEAD is sent once more
 without Origin. With both, it also finds out why a server refused the credentials of the gate: it
-asks that server directly, without them. --error reads a message from the console of Chromium or
-Firefox instead; with --config it also finds the fix.
+asks that server directly, without them. --error reads a message from the console of Chromium,
+Firefox or Safari instead; with --config it also finds the fix.
 
 exit status: 0 allowed, 1 blocked, 2 unknown: bad usage, a faulty file, no response"""
 
@@ -175,7 +172,7 @@ def _read(given: argparse.Namespace) -> int:
     """Explain a message from the console, with the help of a configuration if there is one."""
     said = sys.stdin.read() if given.error == "-" else given.error
     message = read_message(said)
-    if given.config is None:
+    if given.config is None or not _is_of_policy(message):
         return _tell(given, message)
     url = given.url or (None if message.url is None else str(message.url))
     origin = given.origin or message.origin
@@ -202,7 +199,15 @@ def _read(given: argparse.Namespace) -> int:
                 "add --method and --header as the page's script has them",
             )
         print(_otherwise(message), file=sys.stderr)
-    return _print(given, explanation, message=_known(message))
+    return _print(given, explanation, message=message_dict(message))
+
+
+def _is_of_policy(message: Message) -> bool:
+    """Return whether a gate's configuration can say more about a message."""
+    # A gate refuses a WebSocket from an origin that is not allowed, though that is not CORS.
+    if message.cause in (Cause.SOCKET_STATUS, Cause.SOCKET_FAILED):
+        return message.status in (None, 403)
+    return message.is_about_cors and message.cause is not Cause.UNSPECIFIC
 
 
 def _otherwise(message: Message) -> str:
@@ -213,70 +218,14 @@ def _otherwise(message: Message) -> str:
 
 
 def _tell(given: argparse.Namespace, message: Message) -> int:
-    words = None if message.cause is None else WORDS[message.cause]
-    known = _known(message)
+    if message.cause is None:
+        if given.json:
+            print(json.dumps(message_dict(message), indent=2))
+        else:
+            complain(f'unknown message of {message.browser}: "{message.why}"')
+        return TROUBLE
     if given.json:
-        print(json.dumps(known, indent=2))
-    elif words is None:
-        return complain(f'unknown message of {message.browser}: "{message.why}"')
+        print(json.dumps(message_dict(message), indent=2))
     else:
-        for name in ("url", "redirected", "origin", "method", "header"):
-            if known[name] is not None:
-                print(f"{name}: {known[name]}")
-        print(f"cause: {words.what}\nfix: {known['fix']}")
-        hint = _in_toml(message)
-        if hint:
-            print("in corsgate's configuration, in the policy of the route:\n")
-            print(indent(hint, "    "))
-    return TROUBLE if message.cause is None else FOUND
-
-
-def _in_toml(message: Message) -> str:
-    """Return the keys that fix the cause, as TOML; empty if the message does not name them."""
-    origin = message.origin if message.origin != "null" else None
-    keys: list[tuple[Path, str, Toml]] = []
-    match message.cause:
-        case Cause.MISSING_ORIGIN | Cause.OTHER_ORIGIN if origin and not message.redirected:
-            keys = [((), "allow_origins", [origin])]
-        case Cause.WILDCARD_ORIGIN if origin:
-            keys = [((), "allow_origins", [origin]), ((), "allow_credentials", True)]
-        case Cause.METHOD if message.method and not _miscased(message):
-            keys = [((), "allow_methods", [message.method])]
-        case Cause.HEADER if message.header:
-            keys = [((), "allow_headers", [message.header])]
-        case Cause.NO_CREDENTIALS:
-            keys = [((), "allow_credentials", True)]
-    return toml_tables(keys).rstrip("\n")
-
-
-def _miscased(message: Message) -> str:
-    """Return the intended method if only its case is wrong, such as PATCH for patch."""
-    upper = (message.method or "").upper()
-    return upper if upper != message.method and upper.encode() in KNOWN_METHODS else ""
-
-
-def _fix(message: Message, cause: Cause) -> str:
-    if cause is Cause.METHOD and _miscased(message):
-        return f'Write "{_miscased(message)}" in the script: methods are case-sensitive.'
-    if message.redirected is not None and cause is Cause.MISSING_ORIGIN:
-        return f"Find out why {message.url} redirects, often to a login. {WORDS[cause].fix}"
-    return WORDS[cause].fix
-
-
-def _known(message: Message) -> dict[str, object]:
-    words = None if message.cause is None else WORDS[message.cause]
-    return {
-        "browser": message.browser,
-        "cause": None if message.cause is None else message.cause.value,
-        "what": None if words is None else words.what,
-        "fix": None if message.cause is None else _fix(message, message.cause),
-        "why": message.why,
-        "url": None if message.url is None else str(message.url),
-        "redirected": None if message.redirected is None else str(message.redirected),
-        "origin": message.origin,
-        "method": message.method,
-        "header": message.header,
-        "preflight": message.preflight,
-        "credentials": message.credentials,
-        "toml": _in_toml(message) or None,
-    }
+        print(message_text(message), end="")
+    return FOUND

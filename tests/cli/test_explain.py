@@ -200,7 +200,7 @@ class Pasted(CommandTestCase):
 
     def test_unknown(self) -> None:
         """An unknown message is 2."""
-        for said in (UNKNOWN, "TypeError: Failed to fetch"):
+        for said in (UNKNOWN, "TypeError: x is not a function"):
             done = corsgate("explain", "--error", said)
             self.assertEqual(done.status, 2)
             self.assertNotEqual(done.err, "")
