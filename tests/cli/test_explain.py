@@ -51,10 +51,18 @@ class Configured(CommandTestCase):
 
     def test_json(self) -> None:
         """--json has the same facts."""
-        found = self.explain("--origin", f"{ORIGIN}/", "--json", URL)
+        found = self.explain("--origin", "http://localhost:4201", "--json", URL)
         self.assertEqual(found.status, 1)
         self.assertFalse(found.json["allowed"])
-        self.assertIn("trailing slash", found.json["near_misses"][0])
+        self.assertIn("port", found.json["near_misses"][0])
+
+    def test_did_you_mean(self) -> None:
+        """An origin that no browser sends is not explained; the intended one is named."""
+        for origin in ("localhost:4200", f"{ORIGIN}/", f"{ORIGIN}/app", ORIGIN.upper()):
+            for arguments in (("--config", self.file(CONFIG)), ("--live",)):
+                done = corsgate("explain", *arguments, "--origin", origin, URL)
+                self.assertEqual((done.status, done.out), (2, ""))
+                self.assertIn(f'did you mean "{ORIGIN}"?', done.err)
 
     def test_header_values(self) -> None:
         """A header may have a value, which affects the result."""
@@ -323,6 +331,71 @@ class LiveGate(GateTestCase):
             self.assertEqual(live.status, said.status, (origin, method))
             self.assertEqual(live.json["cause"], said.json["cause"])
             self.assertEqual(_cors_of(live.json), _cors_of(said.json))
+
+    async def test_explains_the_policy_of_a_gate(self) -> None:
+        """A gate is known for one; its policy is explained, and no second gate proposed."""
+        upstream = await self.upstream()
+        text = (
+            f'[upstreams.a]\nservers = ["{upstream.url}"]\n'
+            '[cors.app]\nallow_origins = ["https://app.example"]\nallow_methods = ["PUT"]\n'
+            'debug = true\n[routes."/v1"]\nupstream = "a"\ncors = "app"\n'
+            'allow_paths = ["/v1/x"]\n'
+        )
+        gate = self.serve(text)
+        file = self.mktemp()
+        with open(file, "w", encoding="utf-8") as written:
+            written.write(f'listen = ["tcp:{gate.port}:interface=127.0.0.1"]\n{text}')
+        for origin, more, keys, said in (
+            ("http://b.example", (), 'allow_origins = ["http://b.example"]', "is not allowed"),
+            ("https://app.example", ("--method", "DELETE"), 'allow_methods = ["DELETE"]', "DELETE"),
+            ("https://app.example", ("--header", "X-A"), 'allow_headers = ["x-a"]', "'x-a'"),
+            ("https://app.example", ("--credentials",), "allow_credentials = true", "credentials"),
+        ):
+            url = f"http://localhost:{gate.port}/v1/x"
+            arguments = ("explain", "--live", "--json", "--origin", origin, *more, url)
+            done = await deferToThread(corsgate, *arguments)
+            found = done.json
+            self.assertEqual((done.status, found["refused_by"]), (1, "gate"), arguments)
+            self.assertEqual((found["gate_toml"], found["servers"]), (keys, []))
+            self.assertIn(said, found["reason"])
+            found = (await deferToThread(corsgate, *arguments, "--config", file)).json
+            self.assertEqual((found["refused_by"], found["route"]), ("gate", "/v1"))
+            self.assertIn("allow_", found["toml"])
+
+    async def test_readable_refusal_of_a_gate(self) -> None:
+        """A 403 of the gate that the page may read is no success."""
+        upstream = await self.upstream()
+        gate = self.serve(
+            f'[upstreams.a]\nservers = ["{upstream.url}"]\n{POLICY}\n'
+            '[routes."/v1"]\nupstream = "a"\ncors = "app"\nallow_paths = ["/v1/x"]\n'
+        )
+        url = f"http://localhost:{gate.port}/v1/y"
+        done = await deferToThread(corsgate, "explain", "--live", "--origin", APP.decode(), url)
+        self.assertEqual(done.status, 1)
+        self.assertIn("refused by the gate with 403\n", done.out)
+        self.assertIn("reason: ", done.out)
+
+    async def test_statuses_of_the_server(self) -> None:
+        """CORS is fine, but the server's status is part of the verdict."""
+        box = Server(lambda method, path: (int(path[-3:]), {}))
+        self.addCleanup(box.stop)
+        gate = self.serve(
+            f'[upstreams.a]\nservers = ["{box.url}"]\n{POLICY}\n'
+            '[routes."/v1"]\nupstream = "a"\ncors = "app"\n'
+        )
+        for status in (200, 401, 404, 500):
+            url = f"http://localhost:{gate.port}/v1/{status}"
+            arguments = ("explain", "--live", "--origin", APP.decode(), url)
+            done = await deferToThread(corsgate, *arguments)
+            self.assertEqual(done.status, 0)
+            first = done.out.splitlines()[0]
+            if status == 200:
+                self.assertTrue(first.endswith(": allowed"), first)
+                continue
+            self.assertTrue(first.endswith(f"but the server responds with {status}"), first)
+            self.assertIn(f"\nstatus: {status}: ", done.out)
+            found = (await deferToThread(corsgate, *arguments, "--json")).json
+            self.assertEqual((found["allowed"], found["status"]), (True, status))
 
     async def test_who_refused(self) -> None:
         """A 403 of the gate is told from one of the box, which may be for the Origin alone."""
