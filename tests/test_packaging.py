@@ -122,7 +122,10 @@ class ArchiveTests(SynchronousTestCase):
         needed = [text for text in said.get_all("Requires-Dist", []) if "extra ==" not in text]
         self.assertEqual(
             projects(needed),
-            {"twisted", "treq", "service-identity", "attrs", "httptools", "publicsuffixlist"},
+            {
+                *("twisted", "treq", "service-identity", "attrs", "httptools", "publicsuffixlist"),
+                "tomlkit",
+            },
         )
         self.assertIn("corsgate = corsgate.cli:main", commands)
 
