@@ -71,6 +71,7 @@ class Browser:
         dark: bool = False,
         trusting: bool = False,
         third_party_cookies: bool = False,
+        flags: tuple[str, ...] = (),
     ) -> None:
         """Start it.
 
@@ -81,11 +82,12 @@ class Browser:
             trusting: Whether any server's certificate will do.
             third_party_cookies: Whether cookies of other sites than the page's are kept, which is
                 Chromium's default, but not Debian's.
+            flags: More flags of its command line.
         """
         self._profile = tempfile.mkdtemp(prefix="corsgate-browser-")
         options = ChromeOptions()
         options.binary_location = str(CHROMIUM)
-        for flag in (*FLAGS, f"--user-data-dir={self._profile}"):
+        for flag in (*FLAGS, *flags, f"--user-data-dir={self._profile}"):
             options.add_argument(flag)
         if trusting:
             options.add_argument("--ignore-certificate-errors")
@@ -144,6 +146,10 @@ class Browser:
             return element if element.is_enabled() else None
 
         return self._wait(enabled, f"{css} to be enabled")
+
+    def wait_until(self, condition: Callable[[object], bool], what: str) -> None:
+        """Wait until a condition holds."""
+        self._wait(lambda driver: condition(driver) or None, what)
 
     def _wait(self, condition: Callable[[object], T | None], what: str) -> T:
         stale = (StaleElementReferenceException,)

@@ -127,7 +127,7 @@ class ArchiveTests(SynchronousTestCase):
             projects(needed),
             {
                 *("twisted", "treq", "service-identity", "attrs", "httptools"),
-                *("publicsuffixlist", "shtab"),
+                *("publicsuffixlist", "shtab", "tomlkit"),
             },
         )
         self.assertIn("corsgate = corsgate.cli:main", commands)

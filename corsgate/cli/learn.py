@@ -9,7 +9,7 @@ from pathlib import Path
 
 from corsgate.cli import usage
 from corsgate.cli.live import NoAnswer, send
-from corsgate.cli.usage import FINE, FOUND, TROUBLE, complain
+from corsgate.cli.usage import FINE, FOUND, TROUBLE, complain, origin_option
 from corsgate.cors.faults import LONGEST_MAX_AGE_S
 from corsgate.errors import BadValue
 from corsgate.explain.browser import delta_seconds, fetch
@@ -47,6 +47,11 @@ def main(argv: Sequence[str]) -> int:
         options.error("a live server needs --origin O")
     max_age_s = None
     name = _named(given.source)
+    try:
+        if given.origin is not None:
+            origin_option(given.origin)
+    except BadValue as error:
+        return complain(str(error))
     try:
         if live:
             recorded, max_age_s = _probe(given)

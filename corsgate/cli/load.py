@@ -50,7 +50,19 @@ def load(file: str) -> Loaded:
     Raises:
         ConfigError: The file can't be read, or has other faults.
     """
-    source = read_source(file, read_given)
+    return load_source(read_source(file, read_given), file)
+
+
+def load_source(source: bytes, file: str) -> Loaded:
+    """Load the content of a configuration file, as `load` does.
+
+    Args:
+        source: The content.
+        file: The file's name, for messages.
+
+    Raises:
+        ConfigError: It has faults.
+    """
     config = parse_with(
         source,
         file=file,

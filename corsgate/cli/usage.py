@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from corsgate.errors import ConfigError
+from corsgate.cors.origin import check_sent_origin
+from corsgate.errors import BadValue, ConfigError
 
 FINE = 0
 FOUND = 1
@@ -28,6 +29,18 @@ def parser(command: str, description: str, example: str) -> argparse.ArgumentPar
         epilog="example:\n" + "".join(f"  {line}\n" for line in example.splitlines()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def origin_option(text: str, option: str = "--origin") -> str:
+    """Return an option's value if it is an origin that a browser can send.
+
+    Raises:
+        BadValue: It is not; the message names the option, and the origin that was probably meant.
+    """
+    try:
+        return check_sent_origin(text)
+    except BadValue as fault:
+        raise BadValue(f"{option}: {fault.problem}", fault.fix) from None
 
 
 def complain(error: ConfigError | str) -> int:

@@ -124,6 +124,40 @@ def parse_pattern(text: str) -> Pattern:
         raise BadValue(fault.problem, f"write {show(meant)}") from None
 
 
+def check_sent_origin(text: str) -> str:
+    """Return an origin that a person gives as a page's, if a browser can send it.
+
+    Args:
+        text: The origin, as on a command line.
+
+    Returns:
+        The same text.
+
+    Raises:
+        BadValue: No browser sends it. If the intended origin can be guessed, the fix names it:
+            ``localhost:4200``, ``HTTP://LOCALHOST:4200`` and ``http://localhost:4200/app`` stand
+            for ``http://localhost:4200``.
+
+    Source: HTML ``#ascii-serialisation-of-an-origin``.
+    """
+    try:
+        if parse_pattern(text).is_exact:
+            return text
+    except BadValue as fault:
+        guess = _meant(text)
+        if not guess and "://" not in text and text.lower() != NULL:
+            # Servers on other machines usually use TLS.
+            guess = _meant(f"https://{text}")
+        try:
+            is_sent = bool(guess) and parse_pattern(guess).is_exact
+        except BadValue:
+            is_sent = False
+        if not is_sent or len(guess) > SHOWN_LENGTH:
+            raise
+        raise BadValue(fault.problem, f"did you mean {show(guess)}?") from None
+    raise BadValue(f"{show(text)} is a pattern, not an origin", "write one origin that it covers")
+
+
 def _meant(text: str) -> str:
     """Guess the intended origin, in the form that browsers send; empty if that is impossible.
 

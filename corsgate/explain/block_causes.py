@@ -34,6 +34,29 @@ class Cause(Enum):
     LOCAL_NETWORK = "local-network"
     NO_ANSWER = "no-answer"
     DISABLED = "cors-disabled"
+    # The browsers' consoles name these, but they are no steps of Fetch's CORS check.
+    ORIGIN_NOT_ALLOWED = "origin-not-allowed"
+    LOCAL_NETWORK_INSECURE = "local-network-insecure-page"
+    LOCAL_NETWORK_TARGET = "local-network-target"
+    MIXED_WARNING = "mixed-content-warning"
+    REFUSED = "connection-refused"
+    LOST = "connection-lost"
+    TIMED_OUT = "timed-out"
+    NAME = "name-not-resolved"
+    CERTIFICATE = "certificate"
+    TLS = "tls"
+    PORT = "blocked-port"
+    BLOCKED_HERE = "blocked-in-browser"
+    CSP = "csp-connect-src"
+    CORP = "cross-origin-resource-policy"
+    ORB = "opaque-response-blocking"
+    STATUS = "status"
+    SOCKET_STATUS = "websocket-status"
+    SOCKET_HANDSHAKE = "websocket-handshake"
+    SOCKET_FAILED = "websocket-failed"
+    STREAM_TYPE = "event-stream-type"
+    STREAM_FAILED = "event-stream-failed"
+    UNSPECIFIC = "unspecific"
 
 
 @attrs.frozen(kw_only=True)
@@ -147,7 +170,25 @@ WORDS: Mapping[Cause, Words] = MappingProxyType(
             what="A public page called this machine or its network, which needs the permission of"
             " the browser's user.",
             fix='Serve the page over https, allow "local network access" when the browser asks, or'
-            " serve page and API from the same network. No header grants it any more.",
+            " serve page and API from the same network. No header grants it any more. Once denied,"
+            " it is allowed again in the site's settings, left of the address.",
+        ),
+        Cause.LOCAL_NETWORK_INSECURE: Words(
+            what="A public page served over http called this machine or its network, which"
+            " browsers allow only to pages served over https.",
+            fix="Serve the page over https; then the browser asks its user for permission. Or open"
+            " the page from the same network as the API, such as from localhost.",
+        ),
+        Cause.LOCAL_NETWORK_TARGET: Words(
+            what="The script's targetAddressSpace is not where the server is.",
+            fix='Set "loopback" for this machine, "local" for its network, or leave the option'
+            " out for an https URL.",
+        ),
+        Cause.MIXED_WARNING: Words(
+            what="A page served over https called http. This browser only warned; if the call"
+            " failed, another message has the reason.",
+            fix="Look for that message. Safari and Firefox block such calls, so serve the API over"
+            " https: give the gate's listener certificates.",
         ),
         Cause.NO_ANSWER: Words(
             what="There was no response to check for CORS.",
@@ -157,5 +198,130 @@ WORDS: Mapping[Cause, Words] = MappingProxyType(
             what="CORS is switched off in this browser, so every call to another origin fails.",
             fix="Set content.cors.disable to false in about:config.",
         ),
+        Cause.ORIGIN_NOT_ALLOWED: Words(
+            what="Access-Control-Allow-Origin is missing, or it is not the page's origin. Safari"
+            " does not say which.",
+            fix="Send the page's origin in that header, also on errors and on responses to OPTIONS."
+            " Scheme, host and port must all match.",
+        ),
+        Cause.REFUSED: Words(
+            what="No server listens on that port, or it can't be reached.",
+            fix="Start the server, or correct host and port of the URL. If it runs, see which"
+            " addresses it listens on: localhost may be 127.0.0.1 or [::1].",
+        ),
+        Cause.LOST: Words(
+            what="The server closed the connection without a valid response.",
+            fix="Look into the server's log. An http URL for a port that speaks https does this,"
+            " and so do a crash and a proxy that gives up.",
+        ),
+        Cause.TIMED_OUT: Words(
+            what="The server did not respond in time.",
+            fix="Check that host and port are reachable from the browser's machine, such as"
+            " through its firewall or VPN, and that the server is not overloaded.",
+        ),
+        Cause.NAME: Words(
+            what="The host's name does not resolve.",
+            fix="Check its spelling, DNS and /etc/hosts on the browser's machine. A name that only"
+            " containers know, such as a Compose service, is unknown to the browser.",
+        ),
+        Cause.CERTIFICATE: Words(
+            what="The browser does not trust the server's certificate.",
+            fix="Open the URL in a tab to see why. Use a certificate for this name from an"
+            " authority that the browser trusts (mkcert makes one for localhost).",
+        ),
+        Cause.TLS: Words(
+            what="There is no common TLS on this port; it may speak plain http.",
+            fix="Call it with http instead of https, or the port that has TLS. Otherwise see which"
+            " TLS versions the server allows.",
+        ),
+        Cause.PORT: Words(
+            what="Browsers never connect to this port, since another protocol uses it.",
+            fix="Let the server listen on another port, such as 5555 (Fetch #port-blocking).",
+        ),
+        Cause.BLOCKED_HERE: Words(
+            what="The browser or one of its extensions blocked the call before it was sent.",
+            fix="Switch off ad and tracker blockers for the page, or try a private window. A"
+            ' path with words such as "ads" or "track" is often the reason.',
+        ),
+        Cause.CSP: Words(
+            what="The page's own Content-Security-Policy does not allow the call.",
+            fix="Add the API's origin to connect-src in the Content-Security-Policy of the page's"
+            " server or its <meta> element. WebSockets need a ws: or wss: entry.",
+        ),
+        Cause.CORP: Words(
+            what="A call without CORS got a response that Cross-Origin-Resource-Policy keeps from"
+            " other origins.",
+            fix='Call it with mode: "cors" (for elements: crossorigin), or let the server send'
+            " Cross-Origin-Resource-Policy: cross-origin.",
+        ),
+        Cause.ORB: Words(
+            what="A call without CORS got a response, such as JSON or HTML, not an image,"
+            " script or style, so the page may not have it.",
+            fix='Call it with mode: "cors" rather than "no-cors". For an image or script, check'
+            " that the URL returns one, and with the right Content-Type, not an error page.",
+        ),
+        Cause.STATUS: Words(
+            what="CORS allowed the call, or did not apply: the script got the server's error.",
+            fix="Read the response in the network panel, and fix what its status means.",
+        ),
+        Cause.SOCKET_STATUS: Words(
+            what="The server did not accept the WebSocket. CORS does not apply to WebSockets, but"
+            " servers may check the Origin themselves, as the gate does.",
+            fix="Look up the status below. For 403, allow the page's origin at the gate or server;"
+            " for 200 or 404, check the path; for 401, the login.",
+        ),
+        Cause.SOCKET_HANDSHAKE: Words(
+            what="The response to the WebSocket's handshake is not valid.",
+            fix="Check that the URL is a WebSocket endpoint, and that each proxy on the path passes"
+            " Upgrade. The server must speak a subprotocol that the script offers.",
+        ),
+        Cause.SOCKET_FAILED: Words(
+            what="The WebSocket could not be opened. This message does not say why; CORS is not"
+            " the reason, since it does not apply to WebSockets.",
+            fix="See the status in the network panel: 403 is a refused origin, 401 a missing"
+            " login, 200 or 404 a wrong path. Without a status the server may be down, its"
+            " certificate untrusted, or the page served over https and the URL ws:.",
+        ),
+        Cause.STREAM_TYPE: Words(
+            what="The response is not an event stream, often an error or login page.",
+            fix="Check the URL, and let the server send Content-Type: text/event-stream.",
+        ),
+        Cause.STREAM_FAILED: Words(
+            what="The event stream could not be opened. This message does not say why.",
+            fix="A message just before it has the reason if it is CORS. Otherwise see the network"
+            " panel: the status must be 200, and the type text/event-stream.",
+        ),
+        Cause.UNSPECIFIC: Words(
+            what="This is only what scripts may know: that the call failed, but not why.",
+            fix="Copy the message next to it on the console, which has the reason. If there is"
+            " none, see the network panel, or run `corsgate explain --live`.",
+        ),
     }
 )
+
+NOT_CORS: frozenset[Cause] = frozenset(
+    (
+        Cause.MIXED_CONTENT,
+        Cause.MIXED_WARNING,
+        Cause.LOCAL_NETWORK,
+        Cause.LOCAL_NETWORK_INSECURE,
+        Cause.LOCAL_NETWORK_TARGET,
+        Cause.REFUSED,
+        Cause.LOST,
+        Cause.TIMED_OUT,
+        Cause.NAME,
+        Cause.CERTIFICATE,
+        Cause.TLS,
+        Cause.PORT,
+        Cause.BLOCKED_HERE,
+        Cause.CSP,
+        Cause.CORP,
+        Cause.ORB,
+        Cause.STATUS,
+        Cause.SOCKET_STATUS,
+        Cause.SOCKET_HANDSHAKE,
+        Cause.SOCKET_FAILED,
+        Cause.STREAM_TYPE,
+    )
+)
+"""The causes that no CORS header fixes, whatever the console calls them."""

@@ -1,160 +1,67 @@
-"""Read the messages that Chromium and Firefox print on the console when they block a call."""
+"""Read the messages that browsers print on the console when a call fails."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 
 import attrs
 
 from corsgate.errors import BadValue
-from corsgate.explain.block_causes import Cause
+from corsgate.explain import console_chromium as chromium
+from corsgate.explain import console_firefox as firefox
+from corsgate.explain import console_safari as safari
+from corsgate.explain.block_causes import NOT_CORS, Cause
 from corsgate.explain.browser import unlike
+from corsgate.explain.console_form import ANY, CHROMIUM, FIREFOX, SAFARI, Form, form
 from corsgate.explain.url import Url
 
-_Q = "['\"\u2018\u2019\u201c\u201d]"
-_PREFLIGHT = "Response to preflight request doesn't pass access control check"
-_ACAO = "Access-Control-Allow-Origin"
-
-_CHROMIUM = re.compile(
-    # A URL may have apostrophes in it, as in OData's /Products('1').
-    rf"Access to (?P<what>.{{1,40}}?) at {_Q}(?P<url>\S*?){_Q}"
-    rf"(?: \(redirected from {_Q}(?P<first>\S*?){_Q}\))?"
-    rf" from origin {_Q}(?P<origin>[^'\"]*){_Q} has been blocked by CORS policy:? *(?P<why>.*)",
-    re.DOTALL,
-)
-_FIREFOX = re.compile(
-    r"Cross-Origin Request (?:Blocked: The Same Origin Policy disallows|Warning: The Same Origin"
-    r" Policy will disallow) reading the remote resource"
-    rf" at (?P<quote>{_Q})?(?P<url>\S+?)(?(quote){_Q})(?: soon)?\.? \(Reason: (?P<why>.*)",
-    re.DOTALL,
-)
+MAX_READ = 50_000
+"""How many characters are read: more than any message, and little enough to take no time."""
 
 _MAX_WHY = 2_000
 """How much of a reason is read. Real ones are shorter, and any text may follow them."""
 
-_OTHERS = (
-    # Calls that were blocked before any response, for which browsers use other sentences.
-    (
-        "chromium",
-        re.compile(r"Fetch API cannot load (?P<url>\S+?)\. (?P<why>URL scheme .{1,80} supported)"),
-        Cause.NOT_HTTP,
+_METHODS = "GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS"
+_STATUSES: tuple[Form, ...] = (
+    form(
+        ANY,
+        r"(?:(?P<url>https?://\S{1,2000}?):? (?:- )?)?(?:Failed to load resource: )?"
+        r"(?P<why>the server responded with a status of (?P<status>[45][0-9]{2}))",
+        Cause.STATUS,
     ),
-    (
-        "chromium",
-        re.compile(
-            r"Fetch API cannot load (?P<url>\S+?)\. (?P<why>Request mode is \"same-origin\" but the"
-            r" URL's origin is not same as the request origin (?P<page>\S+?)\.?(?: |$))"
-        ),
-        Cause.MODE,
+    form(
+        CHROMIUM,
+        rf"(?P<method>{_METHODS}) (?P<url>https?://\S{{1,2000}}) (?P<why>(?P<status>[45][0-9]{{2}})"
+        r" \([^)]{1,60}\))",
+        Cause.STATUS,
     ),
-    (
-        "chromium",
-        re.compile(
-            r"Mixed Content: The page at '(?P<page>\S*?)' was loaded over .{1,40}?, but"
-            r" (?P<why>requested an insecure .{1,40}? '(?P<url>\S*?)'\. This request has been"
-            r" blocked)"
-        ),
-        Cause.MIXED_CONTENT,
-    ),
-    (
-        "firefox",
-        re.compile(rf"(?P<why>Blocked loading mixed active content {_Q}(?P<url>\S+?){_Q}(?: |$))"),
-        Cause.MIXED_CONTENT,
+    form(
+        FIREFOX,
+        rf"(?P<method>{_METHODS}) (?P<url>https?://\S{{1,2000}}) (?P<why>\[HTTP/[0-9.]{{1,3}}"
+        r" (?P<status>[45][0-9]{2}))",
+        Cause.STATUS,
     ),
 )
-
-TABLE: tuple[tuple[str, str, Cause], ...] = (
-    # Chromium: network::mojom::CorsError, with the text of Blink's cors_error_string.cc.
-    ("chromium", r"must not be the wildcard '\*' when", Cause.WILDCARD_ORIGIN),
-    ("chromium", rf"No '{_ACAO}' header is present", Cause.MISSING_ORIGIN),
-    ("chromium", rf"'{_ACAO}' header contains multiple values '", Cause.SEVERAL_ORIGINS),
-    ("chromium", rf"'{_ACAO}' header contains the invalid value '", Cause.INVALID_ORIGIN),
-    (
-        "chromium",
-        rf"'{_ACAO}' header has a value '(?P<allowed>.*)' that is not equal",
-        Cause.OTHER_ORIGIN,
+_UNSPECIFIC: tuple[Form, ...] = (
+    form(CHROMIUM, r"WebSocket connection to '(?P<url>\S+?)' (?P<why>failed)", Cause.SOCKET_FAILED),
+    form(
+        ANY,
+        r"(?P<why>EventSource's response has a MIME type \(.{1,80}?\) that is not)",
+        Cause.STREAM_TYPE,
     ),
-    (
-        "chromium",
-        r"'Access-Control-Allow-Credentials' header in the response",
-        Cause.NO_CREDENTIALS,
+    form(SAFARI, r"(?P<why>due to access control checks)", Cause.UNSPECIFIC),
+    form(CHROMIUM, r"(?P<why>Failed to fetch)", Cause.UNSPECIFIC),
+    form(FIREFOX, r"(?P<why>NetworkError when attempting to fetch resource)", Cause.UNSPECIFIC),
+    form(SAFARI, r"(?P<why>TypeError: Load failed)", Cause.UNSPECIFIC),
+    # Axios and Angular's HttpClient.
+    form(
+        ANY, r"(?P<why>Http failure response for (?P<url>\S+): 0 Unknown Error)", Cause.UNSPECIFIC
     ),
-    ("chromium", r"It does not have HTTP ok status", Cause.PREFLIGHT_STATUS),
-    ("chromium", r"Redirect is not allowed for a preflight request", Cause.PREFLIGHT_REDIRECT),
-    ("chromium", r"Cannot parse Access-Control-Allow-Methods", Cause.UNREADABLE_METHODS),
-    ("chromium", r"Cannot parse Access-Control-Allow-Headers", Cause.UNREADABLE_HEADERS),
-    (
-        "chromium",
-        r"Method (?P<method>\S+) is not allowed by Access-Control-Allow-Methods",
-        Cause.METHOD,
-    ),
-    (
-        "chromium",
-        r"Request header field (?P<header>\S+) is not allowed by Access-Control-Allow-Headers",
-        Cause.HEADER,
-    ),
-    (
-        "chromium",
-        r"Redirect location '.*' contains a username and password",
-        Cause.REDIRECT_USERINFO,
-    ),
-    ("chromium", r"only supported for protocol schemes", Cause.NOT_HTTP),
-    ("chromium", r"URL scheme must be .* for CORS request", Cause.NOT_HTTP),
-    ("chromium", r"not allowed by request mode", Cause.MODE),
-    ("chromium", r"The response is invalid", Cause.NO_ANSWER),
-    (
-        "chromium",
-        r"not a secure context and the resource is in more-private address space",
-        Cause.LOCAL_NETWORK,
-    ),
-    ("chromium", r"Permission was denied for this request to access the", Cause.LOCAL_NETWORK),
-    ("chromium", r"Access-Control-Allow-Private-Network", Cause.LOCAL_NETWORK),
-    ("chromium", r"Private-Network-Access|private network request", Cause.LOCAL_NETWORK),
-    ("chromium", r"Request had a target IP address space of", Cause.LOCAL_NETWORK),
-    # Firefox: the CORS* strings of its security.properties.
-    ("firefox", rf"CORS header {_Q}{_ACAO}{_Q} missing", Cause.MISSING_ORIGIN),
-    ("firefox", rf"Multiple CORS header {_Q}{_ACAO}{_Q} not allowed", Cause.SEVERAL_ORIGINS),
-    (
-        "firefox",
-        rf"CORS header {_Q}{_ACAO}{_Q} does not match {_Q}(?P<allowed>[^'\"\u2019]*){_Q}",
-        Cause.OTHER_ORIGIN,
-    ),
-    (
-        "firefox",
-        rf"Credential is not supported if the CORS header {_Q}{_ACAO}",
-        Cause.WILDCARD_ORIGIN,
-    ),
-    ("firefox", r"Did not find method in CORS header", Cause.METHOD),
-    ("firefox", rf"expected {_Q}true{_Q} in CORS header", Cause.NO_CREDENTIALS),
-    ("firefox", r"CORS preflight (?:response|channel) did not succeed", Cause.PREFLIGHT_STATUS),
-    (
-        "firefox",
-        rf"invalid token {_Q}.*{_Q} in CORS header {_Q}Access-Control-Allow-Methods",
-        Cause.UNREADABLE_METHODS,
-    ),
-    (
-        "firefox",
-        rf"invalid token {_Q}.*{_Q} in CORS header {_Q}Access-Control-Allow-Headers",
-        Cause.UNREADABLE_HEADERS,
-    ),
-    (
-        "firefox",
-        rf"header {_Q}(?P<header>[^'\"\u2019]+){_Q} is not allowed according to header",
-        Cause.HEADER,
-    ),
-    ("firefox", rf"missing token {_Q}(?P<header>[^'\"\u2019]+){_Q} in CORS header", Cause.HEADER),
-    (
-        "firefox",
-        r"is `\*`, the `(?P<header>Authorization)` header is not covered",
-        Cause.HEADER,
-    ),
-    ("firefox", r"CORS request did not succeed", Cause.NO_ANSWER),
-    ("firefox", r"CORS request external redirect not allowed", Cause.REDIRECT_SCHEME),
-    ("firefox", r"CORS request not http", Cause.NOT_HTTP),
-    ("firefox", r"CORS disabled", Cause.DISABLED),
-    ("firefox", rf"CORS header {_Q}Origin{_Q} cannot be added", Cause.MODE),
+    form(ANY, r"(?P<why>(?:Axios)?Error:? (?:AxiosError: )?Network ?Error)", Cause.UNSPECIFIC),
 )
-"""Browser, the pattern that identifies its message, and the cause; the first match counts."""
+_BESIDE = re.compile(r"net::ERR_FAILED (?P<status>[0-9]{3})\b")
+"""Where Chromium has the status of a response that it blocked."""
 
 
 @attrs.frozen(kw_only=True)
@@ -162,14 +69,15 @@ class Message:
     """The content of a console message.
 
     Attributes:
-        browser: ``chromium`` or ``firefox``.
+        browser: ``chromium``, ``firefox`` or ``safari``; empty if several print such a message.
         cause: Why the call was blocked; None for an unknown reason.
         why: The reason in the browser's own words.
-        url: The URL that was called, if it is http or https.
+        url: The URL that was called, if it is known; a WebSocket's has http for ws.
         redirected: The URL that a redirect led to and that was blocked, or None.
         origin: The page's origin, which Firefox does not report.
         method: The method, if the message has it.
         header: The request header, if the message has one.
+        status: The response's status, if the message has it.
         preflight: Whether the preflight failed.
         credentials: Whether the message implies that the call had credentials.
     """
@@ -182,69 +90,118 @@ class Message:
     origin: str | None = None
     method: str | None = None
     header: str | None = None
+    status: int | None = None
     preflight: bool = False
     credentials: bool = False
+
+    @property
+    def is_about_cors(self) -> bool:
+        """Whether CORS headers, or their lack, can be the reason."""
+        return self.cause not in NOT_CORS
 
 
 def read_message(said: str) -> Message:
     """Read a message from a browser's console.
 
     Args:
-        said: The text as copied. File names, line numbers and line ends may be around or within it.
+        said: The text as copied. File names, line numbers, line ends and other messages may be
+            around or within it. Of several messages, the one with the most precise reason counts.
 
     Raises:
-        BadValue: It contains no CORS message of Chromium or Firefox.
+        BadValue: It contains no message of Chromium, Firefox or Safari about a failed call.
     """
-    flat = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(said.split()))
-    for whose, pattern, found_cause in _OTHERS:
-        if other := pattern.search(flat):
-            page = _url(other.groupdict().get("page") or "")
-            return Message(
-                browser=whose,
-                cause=found_cause,
-                why=other["why"].strip(),
-                url=_url(other["url"]),
-                origin=None if page is None else page.origin.decode("ascii"),
-            )
-    found = _CHROMIUM.search(flat)
-    browser = "chromium" if found else "firefox"
-    found = found or _FIREFOX.search(flat)
+    words = " ".join(said[: 4 * MAX_READ].split())[:MAX_READ]
+    flat = "".join(c if c.isprintable() else "\ufffd" for c in words)
+    found = next(_messages(flat), None)
     if found is None:
         raise BadValue(
-            "this is not a CORS message of Chromium or Firefox",
-            'copy the whole message, from "Access to ..." or "Cross-Origin Request Blocked" on',
+            "this is not a message of Chromium, Firefox or Safari about a failed call",
+            'copy the whole message, from "Access to ...", "Cross-Origin Request Blocked" or'
+            ' "Origin ... is not allowed" on',
         )
-    parts = found.groupdict()
+    beside = _BESIDE.search(flat)
+    if found.status is None and beside is not None:
+        return attrs.evolve(found, status=int(beside["status"]))
+    return found
+
+
+def _messages(flat: str) -> Iterator[Message]:
+    """Return the messages in a text, those with the most precise reasons first."""
+    if parts := _match(chromium.ENVELOPE, flat):
+        yield _message(CHROMIUM, parts, chromium.REASONS)
+    yield from _read_all(firefox.LOCAL_NETWORK, flat)
+    if parts := _match(firefox.ENVELOPE, flat):
+        yield _message(FIREFOX, parts, firefox.REASONS)
+    if "Access-Control-Allow-" in flat or "address space" in flat:
+        # Somebody copied the end of a message only.
+        for each in (*chromium.REASONS, *firefox.REASONS):
+            if each.pattern.search(flat):
+                yield _message(each.browser, {"why": flat}, (each,))
+    called = safari.CALLED.search(flat)
+    for message in _read_all((*safari.REASONS, *safari.OTHERS), flat):
+        url = message.url or (None if called is None else _url(called["url"]))
+        yield attrs.evolve(message, url=url)
+    yield from _read_all((*chromium.OTHERS, *firefox.OTHERS), flat)
+    if parts := _match(chromium.NET_ERROR, flat):
+        yield _message(CHROMIUM, parts, chromium.NET_REASONS)
+    yield from _read_all((*_STATUSES, chromium.MIXED_WARNING), flat)
+    for message in _read_all(_UNSPECIFIC, flat):
+        yield attrs.evolve(message, url=message.url or (called and _url(called["url"])))
+
+
+def _read_all(forms: Sequence[Form], flat: str) -> Iterator[Message]:
+    for each in forms:
+        if parts := _match(each, flat):
+            yield _message(each.browser, parts, (), each.cause)
+
+
+def _match(each: Form, flat: str) -> dict[str, str]:
+    found = each.pattern.search(flat)
+    if found is None:
+        return {}
+    return {name: value for name, value in found.groupdict().items() if value is not None}
+
+
+def _message(
+    browser: str, parts: dict[str, str], reasons: Sequence[Form], cause: Cause | None = None
+) -> Message:
+    """Return a message, whose cause is that of the first reason which matches its ``why``."""
     why = parts["why"][:_MAX_WHY].strip()
-    cause, named = _cause(browser, why)
+    for each in reasons:
+        found = each.pattern.search(why)
+        if found is not None:
+            more = {name: value for name, value in found.groupdict().items() if value is not None}
+            parts = {**parts, **more}
+            cause = each.cause
+            if "allowed" in parts:
+                # A value that is not an origin at all has another cause than a different origin.
+                cause = unlike(parts["allowed"].encode())
+            break
+    if browser == FIREFOX:
+        why = why.removesuffix(")").removesuffix(").")
+    page = _url(parts.get("page", ""))
+    url = parts.get("url")
     return Message(
         browser=browser,
         cause=cause,
-        why=why.removesuffix(")").removesuffix(").") if browser == "firefox" else why,
-        url=_url(parts.get("first") or parts["url"]),
-        redirected=_url(parts["url"]) if parts.get("first") else None,
-        origin=parts.get("origin"),
-        method=named.get("method"),
-        header=named.get("header"),
-        preflight=_PREFLIGHT in why
-        or "preflight" in why
+        why=why,
+        url=_url(parts.get("first") or url or ""),
+        redirected=_url(url or "") if parts.get("first") else None,
+        origin=parts.get("origin") or (None if page is None else page.origin.decode("ascii")),
+        method=parts.get("method"),
+        header=parts.get("header"),
+        status=int(parts["status"]) if "status" in parts else None,
+        preflight="preflight" in why.lower()
         or cause in (Cause.METHOD, Cause.HEADER, Cause.PREFLIGHT_STATUS),
         credentials=cause in (Cause.WILDCARD_ORIGIN, Cause.NO_CREDENTIALS),
     )
 
 
-def _cause(browser: str, why: str) -> tuple[Cause | None, dict[str, str]]:
-    for whose, pattern, cause in TABLE:
-        if whose == browser and (found := re.search(pattern, why)):
-            named = found.groupdict()
-            allowed = named.get("allowed")
-            # A value that is not an origin at all has another cause than a different origin.
-            return (cause if allowed is None else unlike(allowed.encode())), named
-    return None, {}
-
-
 def _url(text: str) -> Url | None:
+    """Return a URL, in which http stands for ws: a WebSocket opens with an HTTP request."""
+    scheme, mark, rest = text.partition("://")
+    scheme = {"ws": "http", "wss": "https"}.get(scheme, scheme)
     try:
-        return Url.parse(text)
+        return Url.parse(f"{scheme}{mark}{rest}")
     except BadValue:
         return None

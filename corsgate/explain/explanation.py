@@ -56,6 +56,9 @@ class Explanation:
         refused_by: Who refused it, ``gate`` or ``server``; empty if nobody did, or if unknown. A
             page may read a refusal, too.
         cookies: Which browsers keep the server's cookies, if the call has credentials.
+        status: The status of the response to the request itself, if a server really sent it.
+        by_origin: Whether a server refuses the page's origin by a check of its own.
+        gate_toml: The keys that the policy of a running gate lacks, whose file is not known.
     """
 
     call: Call
@@ -73,6 +76,9 @@ class Explanation:
     servers: tuple[tuple[str, str], ...] = ()
     refused_by: str = ""
     cookies: tuple[CookieVerdict, ...] = ()
+    status: int = 0
+    by_origin: bool = False
+    gate_toml: str = ""
 
 
 def explain(config: Config, document: Mapping[str, object], call: Call) -> Explanation:

@@ -9,6 +9,7 @@ from html import unescape
 
 import attrs
 
+from corsgate.explain.gate_policy import reason_of
 from corsgate.explain.trace import Answer, Request, Trace, text, values
 
 GATE = "gate"
@@ -21,6 +22,9 @@ _HTML_PAGE = re.compile(r"<p>(.*)</p>\n<p><small>Request (\S+)</small></p>\n</ht
 _PLAIN_PAGE = re.compile(r"\A[0-9]{3} .*\n(.*)\nRequest (\S+)\n\Z")
 
 
+_POLICY = "This is a corsgate: only its policy decides on the call, so no second gate helps."
+
+
 @attrs.frozen(kw_only=True)
 class RefusedBy:
     """Who refused a call.
@@ -28,10 +32,14 @@ class RefusedBy:
     Attributes:
         who: `GATE` or `SERVER`; empty if nobody did, or if that is unknown.
         words: What to know about it, one sentence or more in each.
+        page: The sentence of a gate's error page; empty without one.
+        by_origin: Whether a server refuses the page's origin by itself, whatever a gate allows.
     """
 
     who: str = ""
     words: tuple[str, ...] = ()
+    page: str = ""
+    by_origin: bool = False
 
 
 def refused_by(trace: Trace, again: Callable[[Request], Answer | None]) -> RefusedBy:
@@ -49,14 +57,30 @@ def refused_by(trace: Trace, again: Callable[[Request], Answer | None]) -> Refus
         return RefusedBy()
     request, answer = trace.exchanges[-1]
     if answer.status < 400:
+        # With debug, a gate lets the browser itself refuse a preflight, and names the reason.
+        reason = "" if trace.allowed else reason_of([answer])
+        if reason or (not trace.allowed and _is_of_gate(request, again)):
+            return RefusedBy(who=GATE, words=(_POLICY,))
         return RefusedBy()
     page = _page(answer)
     if page is not None:
-        return RefusedBy(who=GATE, words=tuple(_of_gate(answer, *page)))
+        return RefusedBy(who=GATE, words=tuple(_of_gate(answer, *page)), page=page[0])
     if answer.status >= 500 or is_preflight(request):
         return RefusedBy()
     found = _of_credentials(answer)
     return found or _of_server(request, answer.status, again, was_let_through=trace.allowed)
+
+
+def _is_of_gate(request: Request, again: Callable[[Request], Answer | None]) -> bool:
+    """Return whether a gate responds at a URL, by a preflight whose origin no gate allows."""
+    headers = (
+        (b"Access-Control-Request-Method", b"GET"),
+        (b"Origin", b"https://corsgate.invalid"),
+        (b"Sec-Fetch-Mode", b"cors"),
+    )
+    asked = Request(method=b"OPTIONS", url=request.url, headers=headers, credentials=False)
+    answer = again(asked)
+    return answer is not None and answer.status == 403 and _page(answer) is not None
 
 
 def is_preflight(request: Request) -> bool:
@@ -93,17 +117,10 @@ def _page(answer: Answer) -> tuple[str, str] | None:
 
 def _of_gate(answer: Answer, detail: str, request_id: str) -> list[str]:
     said = f": {text(detail.encode('utf-8'))}" if detail else "."
-    words = [f"The gate itself responded with {answer.status}{said}"]
-    reasons = values(answer.headers, b"corsgate-reason")
-    if reasons:
-        words.append(f"Its reason: {text(reasons[0])}.")
-    elif request_id:
+    words = [f"This is a corsgate. The gate itself responded with {answer.status}{said}"]
+    if request_id and not reason_of([answer]):
         shown = text(request_id.encode("utf-8"))
         words.append(f"Its access log has the reason, in the line of request {shown}.")
-    if answer.status == 403:
-        words.append(
-            "Run `corsgate explain --config` with the gate's file, for the change that allows it."
-        )
     return words
 
 
@@ -161,7 +178,7 @@ def _of_server(
             f"The same request without Origin gets {answer.status}: the server refuses foreign"
             f" origins by a check of its own. {fix}"
         )
-        return RefusedBy(who=SERVER, words=(who, why))
+        return RefusedBy(who=SERVER, words=(who, why), by_origin=True)
     if status != 403:
         return RefusedBy()
     if not is_safe:

@@ -10,6 +10,8 @@ import attrs
 
 from corsgate.explain.block_causes import WORDS
 from corsgate.explain.explanation import Explanation
+from corsgate.explain.refused_by import GATE
+from corsgate.explain.status_words import status_words
 from corsgate.explain.trace import Answer, Outcome, Request, text
 from corsgate.message.headers import Header
 
@@ -20,10 +22,21 @@ _SECRET = re.compile(rb"authorization|cookie|token|secret|passw|api-?key|session
 
 
 def verdict(explanation: Explanation) -> str:
-    """Return whether the call is allowed, in one line."""
+    """Return whether the call is allowed, and whether the server accepts it, in one line."""
     call = explanation.call
-    said = "allowed" if explanation.allowed else "blocked"
-    return f"{text(call.sent_method)} {call.url} from {text(call.origin)}: {said}"
+    return f"{text(call.sent_method)} {call.url} from {text(call.origin)}: {_result(explanation)}"
+
+
+def _result(explanation: Explanation) -> str:
+    status = explanation.status
+    if not explanation.allowed:
+        return f"refused by the gate with {status}" if explanation.trace.allowed else "blocked"
+    if status < 400:
+        return "allowed"
+    if explanation.by_origin:
+        return f"allowed by CORS, but the server itself refuses this origin with {status}"
+    who = "gate" if explanation.refused_by == GATE else "server"
+    return f"allowed by CORS, but the {who} responds with {status}"
 
 
 def as_text(explanation: Explanation, file: str = "") -> str:
@@ -54,6 +67,8 @@ def _lines(explanation: Explanation, file: str) -> Iterator[str]:
         yield f"     {explanation.seen}"
     if explanation.allowed:
         yield ""
+        if explanation.status >= 400:
+            yield f"status: {status_words(explanation.status)}"
         yield from (f"note: {line}" for line in explanation.advice)
         for each in explanation.cookies:
             does = "keeps" if each.kept else "drops"
@@ -61,6 +76,8 @@ def _lines(explanation: Explanation, file: str) -> Iterator[str]:
         return
     yield ""
     yield f"reason: {explanation.reason}"
+    if explanation.status >= 400 and explanation.refused_by != GATE:
+        yield f"status: {status_words(explanation.status)}"
     for miss in explanation.near_misses:
         yield f"near miss: {miss}"
     if explanation.toml:
@@ -71,6 +88,10 @@ def _lines(explanation: Explanation, file: str) -> Iterator[str]:
             yield ""
     for line in explanation.advice:
         yield f"note: {line}"
+    if explanation.gate_toml:
+        yield "in the gate's configuration, add to the policy of the route:"
+        yield ""
+        yield indent(explanation.gate_toml, "    ")
     for title, text_of_server in explanation.servers:
         yield f"{title}:"
         yield ""
@@ -124,6 +145,10 @@ def as_dict(explanation: Explanation) -> dict[str, object]:
         "cause": None if cause is None else cause.value,
         "fix": None if cause is None else WORDS[cause].fix,
         "refused_by": explanation.refused_by or None,
+        "status": explanation.status or None,
+        "status_means": status_words(explanation.status) or None,
+        "server_refuses_origin": explanation.by_origin,
+        "gate_toml": explanation.gate_toml or None,
         "near_misses": list(explanation.near_misses),
         "toml": explanation.toml or None,
         "advice": list(explanation.advice),

@@ -7,8 +7,8 @@ from contextlib import redirect_stderr, redirect_stdout
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.cli.usage import FINE, FOUND, TROUBLE, complain, parser
-from corsgate.errors import ConfigError, Fault
+from corsgate.cli.usage import FINE, FOUND, TROUBLE, complain, origin_option, parser
+from corsgate.errors import BadValue, ConfigError, Fault
 
 
 class UsageTests(SynchronousTestCase):
@@ -29,6 +29,13 @@ class UsageTests(SynchronousTestCase):
             with redirect_stdout(out), redirect_stderr(err):
                 status = complain(error)
             self.assertEqual((status, out.getvalue(), err.getvalue()), (TROUBLE, "", shown))
+
+    def test_origin(self) -> None:
+        """An origin that no browser sends names its option, and the intended one."""
+        self.assertEqual(origin_option("http://localhost:4200"), "http://localhost:4200")
+        error = self.assertRaises(BadValue, origin_option, "localhost:4200", "--allow")
+        self.assertTrue(str(error).startswith("--allow: "))
+        self.assertIn('did you mean "http://localhost:4200"?', str(error))
 
     def test_help_keeps_its_lines(self) -> None:
         """Descriptions are written with their own line ends, and examples can be copied."""

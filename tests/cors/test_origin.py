@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.cors.origin import MAX_ORIGIN_BYTES, Pattern, parse_pattern
+from corsgate.cors.origin import MAX_ORIGIN_BYTES, Pattern, check_sent_origin, parse_pattern
 from corsgate.errors import BadValue
 
 EXACT = (
@@ -270,3 +270,42 @@ class PatternTests(SynchronousTestCase):
             self.assertEqual(parse_pattern(fixed).text, fixed)
         else:
             self.assertFalse(any(part.startswith("0") for part in exploded.split(":")))
+
+
+class SentOriginTests(SynchronousTestCase):
+    """`check_sent_origin`."""
+
+    def test_sent(self) -> None:
+        """What a browser sends is returned as it is."""
+        for origin in ("http://localhost:4200", "https://app.example", "null", "http://[::1]:1"):
+            self.assertEqual(check_sent_origin(origin), origin)
+
+    def test_did_you_mean(self) -> None:
+        """The intended origin is named for the usual slips."""
+        for text, meant in (
+            ("localhost:4200", "http://localhost:4200"),
+            ("127.0.0.1:4200/", "http://127.0.0.1:4200"),
+            ("http://localhost:4200/", "http://localhost:4200"),
+            ("http://localhost:4200/app/index.html?a#b", "http://localhost:4200"),
+            ("HTTP://LOCALHOST:4200", "http://localhost:4200"),
+            ("https://app.example:443", "https://app.example"),
+            ("app.example", "https://app.example"),
+            ("ws://localhost:4200", "http://localhost:4200"),
+            ("NULL", "null"),
+        ):
+            error = self.assertRaises(BadValue, check_sent_origin, text)
+            wanted = f'write "{meant}"' if meant == "null" else f'did you mean "{meant}"?'
+            self.assertIn(wanted, str(error), text)
+
+    def test_no_guess(self) -> None:
+        """Where there is nothing to guess, the fault says what is wrong; no password is shown."""
+        for text in ("", "a b", "http://a.example, http://b.example", "https://u:s3cret@a.example"):
+            error = self.assertRaises(BadValue, check_sent_origin, text)
+            self.assertNotIn("did you mean", str(error))
+            self.assertNotIn("s3cret", str(error))
+
+    def test_patterns(self) -> None:
+        """A pattern is no origin, and neither is a guess that is one."""
+        for text in ("*", "https://*.example.com", "http://localhost:*", "localhost:*"):
+            error = self.assertRaises(BadValue, check_sent_origin, text)
+            self.assertNotIn("did you mean", str(error), text)

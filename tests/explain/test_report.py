@@ -24,6 +24,25 @@ class VerdictTests(SynchronousTestCase):
         self.assertEqual(verdict(ask(APP, "put")), f"PUT {url} from {APP}: allowed")
         self.assertEqual(verdict(ask("null")), f"GET {url} from null: blocked")
 
+    def test_status(self) -> None:
+        """An allowed call whose response is an error says so, and by whom."""
+        found = ask(APP)
+        for more, end in (
+            ({"status": 200}, ": allowed"),
+            ({"status": 401}, ": allowed by CORS, but the server responds with 401"),
+            ({"status": 502, "refused_by": "gate"}, "but the gate responds with 502"),
+            (
+                {"status": 403, "refused_by": "server", "by_origin": True},
+                ": allowed by CORS, but the server itself refuses this origin with 403",
+            ),
+            (
+                {"status": 403, "refused_by": "gate", "allowed": False},
+                ": refused by the gate with 403",
+            ),
+        ):
+            said = verdict(attrs.evolve(found, **more))
+            self.assertTrue(said.endswith(end), said)
+
 
 class TextTests(SynchronousTestCase):
     """`as_text`."""
@@ -70,6 +89,18 @@ class TextTests(SynchronousTestCase):
         """What to configure on a server is indented below its title."""
         found = attrs.evolve(ask("https://evil.example"), servers=(("nginx", "a {\n  b;\n}"),))
         self.assertTrue(as_text(found).endswith("nginx:\n\n    a {\n      b;\n    }\n"))
+
+    def test_status_is_explained(self) -> None:
+        """An error of the server has its meaning, whether or not CORS allowed the call."""
+        for found in (ask(APP), ask("http://localhost:4201")):
+            said = as_text(attrs.evolve(found, status=401, refused_by=""))
+            self.assertIn("\nstatus: 401: the server wants a login", said)
+        self.assertNotIn("status:", as_text(attrs.evolve(ask(APP), status=204)))
+
+    def test_keys_of_a_running_gate(self) -> None:
+        """The keys that a gate's policy lacks are shown without a file."""
+        found = attrs.evolve(ask("http://localhost:4201"), toml="", gate_toml="a = 1")
+        self.assertIn("add to the policy of the route:\n\n    a = 1\n", as_text(found))
 
     def test_no_secrets(self) -> None:
         """Neither the script's credentials nor a server's cookies are shown."""
