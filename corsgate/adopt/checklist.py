@@ -204,6 +204,8 @@ def _get(case: Case, probe: Probe, reply: Reply) -> Check:
         fix = "add credentials to the upstream"
         if not case.has_login:
             fix += ", unless each user has an account: then the page sends Authorization itself"
+    elif reply.is_cut:
+        problem, fix = f"{reply.status}, but cut short", "the box ends it too early; see its log"
     elif not _is_expected(case, reply):
         problem, fix = _said(reply), _fix_of(case, reply)
     size = "" if reply.is_whole else ", as a stream"
@@ -212,11 +214,10 @@ def _get(case: Case, probe: Probe, reply: Reply) -> Check:
 
 
 def _is_expected(case: Case, reply: Reply) -> bool:
-    if reply.status in (401, 403, 407, 409):
-        return False  # The box refuses, be it with or without the gate.
+    if reply.status in (401, 403, 407, 409) or reply.status >= 500:
+        return False  # It refuses or fails, be it with or without the gate.
     if case.has_login and not case.is_proven:
-        # What the box says to the right login is unknown.
-        return reply.status < 500
+        return True  # What the box says to the right login is unknown.
     return alike(case.expected, reply)
 
 
@@ -228,6 +229,8 @@ def _fix_of(case: Case, reply: Reply) -> str:
             return "the gate can't log in; its log says why"
         case 502 | 504:
             return "the gate can't use the box; its log says why"
+        case status if status >= 500 and alike(case.expected, reply):
+            return "the box fails without the gate, too: give a URL that works"
         case 403 | 409 if alike(case.expected, reply):
             return "the box says the same without the gate: give a URL that this user may read"
         case 403 | 400 | 421:

@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from time import monotonic
 
 from corsgate.adopt.probes import MAX_BODY_BYTES, Probe, Reply
@@ -172,14 +172,18 @@ class BoxClient:
         connection.sendall(self._request(probe))
         while reader.head is None:
             _receive(connection, reader, deadline)
-        body, is_whole = reader.body, reader.complete or reader.switched
-        with suppress(OSError, BadUpstreamResponse):
+        body, is_open = reader.body, True
+        try:
             until = Deadline(deadline.left(BODY_TIMEOUT_S))
             while not (reader.complete or reader.switched) and len(body) < MAX_BODY_BYTES:
                 is_open = _receive(connection, reader, until)
                 body += reader.body
                 if not is_open:
                     break
+        except TimeoutError:
+            pass
+        except (OSError, BadUpstreamResponse):
+            is_open = False
         is_whole = reader.complete or reader.switched
         return Reply(
             status=reader.head.status,
@@ -187,6 +191,7 @@ class BoxClient:
             body=body[:MAX_BODY_BYTES],
             repairs=tuple(repairs),
             is_whole=is_whole,
+            is_cut=not is_open and not is_whole,
         )
 
     def _request(self, probe: Probe) -> bytes:

@@ -255,8 +255,8 @@ class Adoption:
             if (kind == "bearer") is needs_user(account.kind):
                 continue
             reply = trial.send(kind, probe)
-            who = clip(account.user, 30) if account.user else "the token"
-            self._say.step(f"{kind.capitalize()} as {who}", reply.words)
+            who = f"as {clip(account.user, 30)}" if account.user else "with the token"
+            self._say.step(f"{kind.capitalize()} {who}", reply.words)
             if reply.failure or reply.status == 401:
                 continue
             chosen = attrs.evolve(account, kind=kind)
