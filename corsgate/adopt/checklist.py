@@ -47,6 +47,7 @@ class Case:
         header: A header field that it lists.
         has_login: Whether the gate has credentials.
         is_proven: Whether the credentials were accepted without the gate already.
+        login_path: Where the login form is sent; a redirect there means that there is no login.
     """
 
     look: Look
@@ -57,6 +58,7 @@ class Case:
     header: str
     has_login: bool
     is_proven: bool
+    login_path: str = ""
 
     @property
     def target(self) -> str:
@@ -159,7 +161,7 @@ def verdict(case: Case, probe: Probe, reply: Reply) -> Check:
 
 def goes_on(check: Check, reply: Reply) -> bool:
     """Return whether further calls may reach the box: a rejected login must not be repeated."""
-    return check.is_fine or reply.status not in (0, 401, 403, 502)
+    return check.is_fine or not (reply.status in (0, 401, 403, 502) or reply.is_redirect)
 
 
 def _page(case: Case) -> tuple[Header, ...]:
@@ -204,6 +206,8 @@ def _get(case: Case, probe: Probe, reply: Reply) -> Check:
         fix = "add credentials to the upstream"
         if not case.has_login:
             fix += ", unless each user has an account: then the page sends Authorization itself"
+    elif case.login_path and case.login_path.encode() in reply.value(b"location"):
+        problem, fix = "the box leads back to its login", "check the user and the password"
     elif reply.is_cut:
         problem, fix = f"{reply.status}, but cut short", "the box ends it too early; see its log"
     elif not _is_expected(case, reply):
