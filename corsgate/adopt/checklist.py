@@ -213,7 +213,8 @@ def _get(case: Case, probe: Probe, reply: Reply) -> Check:
     elif not _is_expected(case, reply):
         problem, fix = _said(reply), _fix_of(case, reply)
     size = "" if reply.is_whole else ", as a stream"
-    words = problem or f"{reply.status}, readable{size}"
+    same = "; an error, which the box sends without the gate, too" if reply.status >= 400 else ""
+    words = problem or f"{reply.status}, readable{size}{same}"
     return Check(title=probe.words, is_fine=not problem, words=words, fix=fix)
 
 
@@ -259,7 +260,7 @@ def _redirect(case: Case, probe: Probe, reply: Reply) -> Check:
     location = reply.value(b"location")
     away = other_origin(location, case.gate)
     is_fine = not away and _is_readable(case, reply)
-    fix = f"add {json.dumps(away)} to aliases of the upstream" if away else ""
+    fix = f"add {json.dumps(away)} to aliases of the upstream" if away else "check allow_origins"
     words = f"{reply.status} to {clip(location, 60)}"
     return Check(title=probe.words, is_fine=is_fine, words=words, fix=fix)
 
