@@ -22,6 +22,11 @@ BROWSER_AGENT = b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firef
 
 _SCHEMES = {"ntlm": "NTLM", "apikey": "ApiKey"}
 
+NO_TIME = "not tried: the time is over"
+"""The failure of a probe that was not sent; nothing follows from it."""
+
+NO_RESPONSE = "no response in time"
+
 REFUSALS = frozenset((400, 403, 405, 406, 409, 412, 421, 429, 451, 501, 503))
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 

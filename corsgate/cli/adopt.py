@@ -102,7 +102,8 @@ def main(argv: Sequence[str]) -> int:
     try:
         return adoption.run()
     except Stop as stop:
-        return usage.complain(str(stop)) if str(stop) else stop.status
+        usage.complain(str(stop))
+        return stop.status
     except OSError as error:
         return usage.complain(f"{given.url}: {why(error)}")
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 
-from corsgate.adopt.probes import MAX_BODY_BYTES, Probe, Reply
+from corsgate.adopt.probes import MAX_BODY_BYTES, NO_RESPONSE, NO_TIME, Probe, Reply
 from corsgate.errors import BadUpstreamResponse
 from corsgate.explain.url import Url
 from corsgate.message.head import RequestHead, ResponseHead
@@ -128,6 +128,9 @@ class BoxClient:
         """Send a probe and return the reply; it never raises for what a box does."""
         try:
             deadline = Deadline(self._deadline.left())
+        except TimeoutError:
+            return Reply(failure=NO_TIME)
+        try:
             with self._connection(deadline) as connection:
                 reply = self._exchange(connection, probe, deadline)
                 if probe.twice and reply.is_whole and _keeps(reply):
@@ -239,7 +242,7 @@ def why(error: Exception) -> str:
         case socket.gaierror():
             return "its name does not resolve"
         case TimeoutError():
-            return "no response in time"
+            return NO_RESPONSE
         case ConnectionRefusedError():
             return "nothing listens there"
         case BadUpstreamResponse():

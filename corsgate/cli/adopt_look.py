@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from corsgate.adopt.plan import look_at
-from corsgate.adopt.probes import Look, clip
+from corsgate.adopt.probes import NO_RESPONSE, Look, clip
 from corsgate.cli import usage
 from corsgate.cli.adopt_client import BoxClient, Deadline, resolve
 from corsgate.cli.adopt_console import Console
@@ -17,14 +17,14 @@ LOOK_S = 24.0
 
 
 class Stop(Exception):
-    """The command can't go on; the message says why, if it was not printed yet.
+    """The command can't go on; the message says why.
 
     Args:
         words: Why.
         status: The exit status.
     """
 
-    def __init__(self, words: str = "", status: int = usage.TROUBLE) -> None:
+    def __init__(self, words: str, status: int = usage.TROUBLE) -> None:
         super().__init__(words)
         self.status = status
 
@@ -65,8 +65,9 @@ class Looking:
             client = self._client(deadline)
             look = self._walk(client)
             first = look.replies["first"]
+            may_be_tls = first.failure not in ("", NO_RESPONSE)
             is_http = self.url.scheme == "http" and not is_last
-            if first.failure and is_http and self._try_tls(deadline):
+            if may_be_tls and is_http and self._try_tls(deadline):
                 continue
             if first.failure:
                 raise Stop(f"{self.url}: {clip(first.failure, 200)}")

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from getpass import getpass
 from importlib.util import find_spec
 from pathlib import Path
+from time import monotonic
 
 import attrs
 
@@ -31,13 +32,25 @@ from corsgate.adopt.tls import TlsLook
 from corsgate.cli import usage
 from corsgate.cli.adopt_client import BoxClient, Deadline
 from corsgate.cli.adopt_console import Console
-from corsgate.cli.adopt_gate import GateFailed, command, free_port, gate_url, prove, running
+from corsgate.cli.adopt_gate import (
+    PROOF_S,
+    START_S,
+    GateFailed,
+    command,
+    free_port,
+    gate_url,
+    prove,
+    running,
+)
 from corsgate.cli.adopt_login import LoginTrial
 from corsgate.cli.adopt_look import Looking, Stop
 from corsgate.cli.load import load
 from corsgate.config.warning_lines import warning_lines
 from corsgate.errors import ConfigError
 from corsgate.explain.url import Url
+
+ALL_S = 58.0
+"""How long everything may take, except what people type."""
 
 LOGIN_S = 8.0
 """How long the logins may take."""
@@ -69,6 +82,7 @@ class Adoption:
     _say: Console = attrs.field(factory=Console, init=False)
     _secret: str | None = attrs.field(default=None, init=False, repr=False)
     _was_typed: bool = attrs.field(default=False, init=False)
+    _begun: float = attrs.field(factory=monotonic, init=False)
 
     def run(self) -> int:
         """Look, ask, write, start and prove; return the exit status."""
@@ -138,7 +152,7 @@ class Adoption:
         kind = login.kinds[0]
         if not needs_secret(kind):
             return Account(kind=kind)
-        is_asked = sys.stdin.isatty()
+        is_asked, asked = sys.stdin.isatty(), monotonic()
         user = self.user or ""
         if needs_user(kind) and not user:
             if not is_asked:
@@ -157,6 +171,7 @@ class Adoption:
             what = "Password" if needs_user(kind) else "Token"
             self._secret = getpass(f"{what} (not written to the file): ") or None
             self._was_typed = True
+        self._begun += monotonic() - asked
         return Account(kind=kind, user=user, variable=variable)
 
     def _log_in(
@@ -272,7 +287,8 @@ class Adoption:
         self._say.title(f"Proof, through the gate at {case.gate.scheme}://{case.gate.authority}")
         crosses = 0
         try:
-            with running(self.output, plan.port, environ):
+            left_s = ALL_S - PROOF_S - (monotonic() - self._begun)
+            with running(self.output, plan.port, environ, max(START_S, left_s)):
                 for check in prove(case):
                     self._say.check(check)
                     crosses += not check.is_fine

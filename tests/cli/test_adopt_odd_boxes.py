@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 from corsgate.adopt.plan import look_at
-from corsgate.adopt.probes import Look, Probe, Reply
+from corsgate.adopt.probes import NO_TIME, Look, Probe, Reply
 from corsgate.cli.adopt_client import BoxClient, Deadline, resolve
 from corsgate.explain.url import Url
 from tests.cli.test_adopt import AdoptTestCase
@@ -98,9 +98,12 @@ class OddBoxes(AdoptTestCase):
                 box.hang(connection, head)
 
         box = self.raw(serve)
-        _, replies = self.look(box, 0.5)
+        look, replies = self.look(box, 0.5)
         self.assertEqual(box.connections, 2)
-        self.assertEqual({each.failure for each in replies[1:]}, {"no response in time"})
+        self.assertEqual(replies[1].failure, "no response in time")
+        self.assertEqual({each.failure for each in replies[2:]}, {NO_TIME})
+        # Nothing follows from what was not tried.
+        self.assertEqual((set(look.replies), look.shape), ({"first", "page", "app-origin"}, {}))
 
     def test_reset(self) -> None:
         """A box that resets is reported."""
