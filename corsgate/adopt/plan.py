@@ -15,6 +15,7 @@ from corsgate.adopt.known import more_targets
 from corsgate.adopt.probes import (
     AGENT,
     BROWSER_AGENT,
+    NO_TIME,
     REFUSALS,
     Look,
     Probe,
@@ -83,6 +84,7 @@ def look_at(url: Url, app: str, gate: str) -> Plan:
         name = f"known-{number}"
         targets[name] = target
         replies[name] = yield Probe(name=name, words=words, target=target, headers=_agent(agent))
+    replies = {name: reply for name, reply in replies.items() if reply.failure != NO_TIME}
     return attrs.evolve(
         look, replies=replies, shape=shape, shape_tries=tuple(tried), targets=targets
     )
@@ -215,6 +217,8 @@ def find_shape(
             target=spot,
             headers=(*_agent(agent), *as_gate(url, gate, shape)),
         )
+        if reply.failure == NO_TIME:
+            return {}, tried  # Nothing speaks against the defaults.
         tried.append(name)
         if replies is not None:
             replies[name] = reply
