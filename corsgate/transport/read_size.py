@@ -21,8 +21,8 @@ that reads nothing, so thousands of such clients never get more than the usual r
 class ReadSize:
     """How much a transport reads at once.
 
-    Only plain TCP connections read more than usual, because TLS is decrypted in small pieces anyway.
-    Twisted uses the same attribute for how much may wait in the transport before its producer is
+    Only plain TCP connections read more than usual, because TLS is decrypted in small pieces
+    anyway. Twisted uses the same attribute for how much may wait in the transport before its producer is
     paused, so it must not grow while a body is being sent.
 
     Args:
