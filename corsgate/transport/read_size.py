@@ -22,8 +22,8 @@ class ReadSize:
     """How much a transport reads at once.
 
     Only plain TCP connections read more than usual, because TLS is decrypted in small pieces
-    anyway. Twisted uses the same attribute for how much may wait in the transport before its producer is
-    paused, so it must not grow while a body is being sent.
+    anyway. Twisted uses the same attribute for how much may wait in the transport before its
+    producer is paused, so it must not grow while a body is being sent.
 
     Args:
         transport: The transport of the socket.
