@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.cli.control_client import DEFAULT_PIDFILE, parser
+from corsgate.cli.control_client import DEFAULT_PIDFILE
+from corsgate.cli.reload import parser
 from tests.log_texts import logged
 from tests.prose import Prose
 
