@@ -103,6 +103,7 @@ class Greeting(Service):
             status_url=self._status_url(),
             problems=problems,
             warnings=self._gate.warnings(),
+            pid=os.getpid(),
             is_stopped_by_ctrl_c=os.isatty(0),
         )
         width = shutil.get_terminal_size().columns

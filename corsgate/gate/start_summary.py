@@ -39,6 +39,7 @@ class Started:
         problems: Why a server can't be reached, by its URL; empty if it can. Servers of which
             nothing is known are not in it.
         warnings: One line each.
+        pid: The process id.
         is_stopped_by_ctrl_c: Whether the terminal is the one that the gate was started from.
     """
 
@@ -49,6 +50,7 @@ class Started:
     status_url: str | None
     problems: Mapping[str, str]
     warnings: Sequence[str]
+    pid: int
     is_stopped_by_ctrl_c: bool
 
 
@@ -93,6 +95,8 @@ def start_summary(started: Started, place: Place, width: int) -> Iterator[str]:
     if started.file is None:
         server = ", ".join(each.origin + each.base_path for each in upstreams[0].servers)
         yield f"  In your app, call {place.paint('cyan', started.urls[0])} instead of {server}."
+    elif not config.watch:
+        yield place.paint("dim", f"  corsgate reload --pid {started.pid} reads the file again.")
     if started.is_stopped_by_ctrl_c:
         yield place.paint("dim", "  Ctrl-C stops the gate.")
     yield ""

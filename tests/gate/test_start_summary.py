@@ -44,6 +44,7 @@ def lines(
         "status_url": "http://127.0.0.1:9901/",
         "problems": {"http://10.0.0.1:8000/base": "", "https://10.0.0.2": "connection refused"},
         "warnings": [],
+        "pid": 1234,
         "is_stopped_by_ctrl_c": True,
     }
     return list(start_summary(Started(**{**known, **changes}), place, width))
@@ -74,6 +75,7 @@ class StartSummaryTests(SynchronousTestCase):
                 "connection refused",
                 "             found  dns+http://many.example    no credentials",
                 "",
+                "  corsgate reload --pid 1234 reads the file again.",
                 "  Ctrl-C stops the gate.",
                 "",
             ],
@@ -99,6 +101,7 @@ class StartSummaryTests(SynchronousTestCase):
 
     def test_service(self) -> None:
         """Without a status page or a keyboard, nothing is said of them."""
+        self.assertNotIn("reload", "\n".join(lines("watch = true\n" + TOML)))
         text = "\n".join(lines(status_url=None, is_stopped_by_ctrl_c=False))
         self.assertNotIn("Status", text)
         self.assertNotIn("Ctrl-C", text)
@@ -108,6 +111,7 @@ class StartSummaryTests(SynchronousTestCase):
         config = quick_config(upstream="http://localhost:8000/x", allow_origins=["http://a"])
         found = lines(config=config, file=None)
         self.assertEqual(found[0], "corsgate 1.2.3")
+        self.assertNotIn("reload", "\n".join(found))
         self.assertIn(
             "  In your app, call http://localhost:5555 instead of http://localhost:8000/x.", found
         )

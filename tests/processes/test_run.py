@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.cli.servers import Server
 from tests.peers import request
+from tests.programs import output
 from tests.running import PATIENCE_S
 from tests.support import APP, FROM_APP, LISTEN
 from tests.tree import ROOT, outside
@@ -58,6 +59,21 @@ class FileTests(RunTestCase):
             gate.signal("TERM")
             self.assertEqual(await gate.ended(), 0, gate.said)
             self.assertIn("stopping: no new connections", gate.said)
+
+    async def test_reload(self) -> None:
+        """``corsgate reload --pid`` has it read the file again."""
+        path = Path(self.mktemp() + ".toml").absolute()
+        text = (
+            f'{LISTEN}[upstreams.a]\nservers = ["http://127.0.0.1:1"]\n'
+            '[routes."/v1"]\nupstream = "a"\n'
+        )
+        path.write_text(text, "utf-8")
+        gate = self.run_gate(str(path))
+        await gate.port()
+        path.write_text(text.replace("/v1", "/v2"), "utf-8")
+        ask = ["-m", "corsgate", "reload", "--pid", str(gate.process.pid)]
+        shown = await output(sys.executable, ask)
+        self.assertIn('routes."/v2"', shown)
 
 
 class QuickTests(RunTestCase):
