@@ -40,7 +40,7 @@ ACCESS_LOG = Key(
     'Where each request is logged: the path of a file, "-" for standard output, or "off".',
     example='"/var/log/corsgate/access.log"',
     shown_default='"-"',
-    range='a path, "-" or "off"',
+    range='"-", "off", or a path',
 )
 WATCH = Key(
     "watch",

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.diff import differences
 from corsgate.config.keys import all_keys, field_of, key_of
 from corsgate.config.model.values import Cors, Limits, Upstream
+from corsgate.config.reference import reference
 from corsgate.config.schema import config_schema
 from corsgate.config.toml.keys import AnyKey, Keys
 from corsgate.errors import ConfigError
@@ -64,6 +65,27 @@ class KeysTests(SynchronousTestCase):
                 any(re.search(rf"(^|\.){name}\b", each) for each in found), (keys.heading, found)
             )
 
+    def test_ranges(self) -> None:
+        """The ends of a range are valid, and what is beyond them is a fault of the key."""
+        seen = 0
+        for table, keys in zip(reference(), all_keys(), strict=True):
+            for entry, key in zip(table.keys, keys.keys, strict=True):
+                ends = re.fullmatch(r"(\w+) to (\w+)", entry.range)
+                if ends is None:
+                    continue
+                seen += 1
+                old, _ = changed(keys, key)
+                low, high = (value_of(entry.type, text) for text in ends.groups())
+                for value in (low, high):
+                    read(with_key(old, keys.heading, key.name, value))
+                for value in (beyond(low, -1), beyond(high, 1)):
+                    if value is not None:
+                        new = with_key(old, keys.heading, key.name, value)
+                        with self.assertRaises(ConfigError, msg=f"{key.name} {value}") as caught:
+                            read(new)
+                        self.assertIn(key.name, str(caught.exception))
+        self.assertGreater(seen, 40)
+
     def test_every_key_makes_a_difference(self) -> None:
         """`corsgate diff` reports the change from the file without the key to its example."""
         for keys, key in pairs():
@@ -98,6 +120,27 @@ class KeysTests(SynchronousTestCase):
             assert key is not None
             self.assertEqual((key.name, field_of(key, model)), (name, field))
         self.assertIsNone(key_of(Upstream, "pool"))
+
+
+def value_of(kind: str, text: str) -> object:
+    """Return an end of a range as a value of a file."""
+    if kind in ("duration", "size"):
+        return text
+    return [int(text)] if kind.startswith("array") else int(text)
+
+
+def beyond(end: object, step: int) -> object:
+    """Return a value that is further than the end of a range; None if there is none."""
+    match end:
+        case int():
+            return end + step
+        case [int() as number]:
+            return [number + step]
+        case str():
+            unit = end.lstrip("0123456789")
+            further = int(end.removesuffix(unit)) + step
+            return f"{further}{unit}" if further >= 0 else None
+    raise AssertionError(end)
 
 
 def changed(keys: Keys, key: AnyKey) -> tuple[dict[str, object], dict[str, object]]:

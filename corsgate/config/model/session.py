@@ -21,6 +21,9 @@ _HEADER = re.compile(r"([^:]*): *(.*)")
 _PATH = re.compile(r"[^.\s]+(?:\.[^.\s]+)*")
 _MOST_LENGTH = 2048
 
+MIN_LIFETIME_S, MAX_LIFETIME_S = 1.0, 365 * DAY
+"""How long a session may be used."""
+
 
 @attrs.frozen(kw_only=True)
 class Call:
@@ -233,7 +236,7 @@ class SessionCredentials:
     csrf: Csrf | None = None
     expired: Expired = attrs.field(factory=Expired)
     lifetime_s: float | None = attrs.field(
-        default=None, validator=attrs.validators.optional(seconds(1.0, 365 * DAY))
+        default=None, validator=attrs.validators.optional(seconds(MIN_LIFETIME_S, MAX_LIFETIME_S))
     )
     logout_url: str = attrs.field(default="", repr=repr_of_url, validator=rule(check_call))
     shared: bool = False

@@ -144,6 +144,7 @@ PREFLIGHT_STATUS = Key(
     PREFLIGHT_STATUSES[0],
     "The status of the response to a preflight that passes. Some old clients need 200.",
     example="200",
+    range=" or ".join(map(str, sorted(PREFLIGHT_STATUSES))),
 )
 ENFORCE_ORIGIN = Key(
     "enforce_origin",

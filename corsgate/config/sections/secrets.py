@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from corsgate.config.model.command import DEFAULT_TIMEOUT_S, Command, printed_secret
+from corsgate.config.model import units
+from corsgate.config.model.command import DEFAULT_TIMEOUT_S, MAX_TIMEOUT_S, Command, printed_secret
 from corsgate.config.model.rules import show
 from corsgate.config.model.secret import Secret
 from corsgate.config.toml.keys import AnyKey, Key, Keys, by_hand
@@ -49,6 +50,7 @@ TIMEOUT = Key(
     DEFAULT_TIMEOUT_S,
     "How long the command may run.",
     example='"30s"',
+    range=f"more than 0s, up to {units.format_duration(MAX_TIMEOUT_S)}",
 )
 
 

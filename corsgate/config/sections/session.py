@@ -10,6 +10,8 @@ from corsgate.config.model import rules
 from corsgate.config.model.balancing import HealthCheck
 from corsgate.config.model.credentials import Credentials, parts_of
 from corsgate.config.model.session import (
+    MAX_LIFETIME_S,
+    MIN_LIFETIME_S,
     Csrf,
     Expired,
     FieldValue,
@@ -21,6 +23,7 @@ from corsgate.config.model.session import (
     check_token_path,
     session_faults,
 )
+from corsgate.config.model.units import format_duration
 from corsgate.config.model.values import Server
 from corsgate.config.sections.credential_keys import kind_keys
 from corsgate.config.sections.exposure import warn_of_exposed
@@ -28,7 +31,7 @@ from corsgate.config.sections.secrets import SECRET, Sources, secret_key
 from corsgate.config.toml.keys import AnyKey, Key, Keys, by_hand, list_of, table_key
 from corsgate.config.toml.reader import Item, Table
 from corsgate.config.toml.shape import shape
-from corsgate.config.toml.values import boolean, checked, duration, integer
+from corsgate.config.toml.values import DURATION, boolean, checked, duration, integer
 
 _LOOKS_SECRET = re.compile("pass|pwd|secret|token|key|pin|auth", re.IGNORECASE)
 
@@ -38,6 +41,13 @@ def _status(raw: object) -> int:
     status = integer(raw)
     rules.check_between(status, 400, 499)
     return status
+
+
+@shape(DURATION)
+def _lifetime(raw: object) -> float:
+    lifetime_s = duration(raw)
+    rules.check_seconds(lifetime_s, MIN_LIFETIME_S, MAX_LIFETIME_S)
+    return lifetime_s
 
 
 _FIELDS = by_hand(
@@ -201,11 +211,12 @@ EXPIRED = table_key(
 )
 LIFETIME = Key(
     "lifetime",
-    duration,
+    _lifetime,
     None,
     "How long a session is used before the gate logs in again. By default it is used as long as the"
     " server accepts it.",
     example='"12h"',
+    range=f"{format_duration(MIN_LIFETIME_S)} to {format_duration(MAX_LIFETIME_S)}",
     field="lifetime_s",
 )
 LOGOUT_URL = Key(

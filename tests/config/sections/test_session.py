@@ -90,6 +90,7 @@ class SessionTests(TableTestCase):
             f"{login}expired = {{ status = [200] }}": [
                 "c.toml:4: expired.status[0]: 200 is too small; write 400 or more"
             ],
+            f"{login}lifetime = '0s'": ["c.toml:4: lifetime: 0s is too small; write 1s or more"],
             f"{login}expired = {{ json_path = 'x' }}": [
                 "c.toml:4: expired.json_path: it needs json_values; add json_values"
             ],
