@@ -97,6 +97,7 @@ class Adoption:
             say=self._say,
         )
         look, client = looking.look()
+        self.url = look.url
         replies = list(look.all_replies)
         known = known_box(replies)
         login = login_of(look, known)
