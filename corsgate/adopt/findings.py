@@ -9,6 +9,7 @@ import attrs
 
 from corsgate.adopt.known import Known
 from corsgate.adopt.login import Login
+from corsgate.adopt.plan import other_name
 from corsgate.adopt.probes import REFUSALS, Look, Reply, alike, clip
 from corsgate.adopt.tls import TlsLook, tls_keys
 from corsgate.config.toml.writer import Toml
@@ -147,6 +148,12 @@ def _refusals(look: Look) -> Iterator[Finding]:
         words = f"the page's Origin makes no difference to a GET ({app.status}); changes (PUT,"
         words += " POST) were not tried"
         yield Finding(topic="Origin", words=words, mark=Mark.FINE)
+    other = replies.get("other-host", page)
+    if not alike(page, other) and 0 < other.status < 400:
+        words = (
+            f"refuses the name in the URL ({page.words}), but serves {other_name(look.url)}: use"
+        )
+        yield Finding(topic="Host", words=f"{words} a URL with that name", mark=Mark.HURDLE)
     host = replies.get("gate-host", page)
     if not alike(page, host):
         words = f"refuses the gate's Host ({host.words}); the gate sends the box's own"

@@ -28,6 +28,7 @@ from corsgate.explain.url import Url
 from corsgate.message.headers import Header
 
 MAX_HOPS = 5
+_REFUSES_HOST = frozenset((400, 403, 421))
 STRANGER = b"https://not-allowed.invalid"
 
 Plan: TypeAlias = Generator[Probe, Reply, Look]
@@ -70,6 +71,14 @@ def look_at(url: Url, app: str, gate: str) -> Plan:
         replies["browser"] = again
         if not again.failure and not alike(first, again):
             agent, first = BROWSER_AGENT, again
+    if first.status in _REFUSES_HOST:
+        name = other_name(url)
+        replies["other-host"] = yield Probe(
+            name="other-host",
+            words=f"the same with Host: {name}",
+            target=url.target,
+            headers=(*_agent(agent), (b"Host", name.encode("ascii"))),
+        )
     look = yield from _follow(Look(url=url, spot=url.target, replies=replies), first, agent)
     if look.use_https or look.page.failure:
         return look
@@ -88,6 +97,12 @@ def look_at(url: Url, app: str, gate: str) -> Plan:
     return attrs.evolve(
         look, replies=replies, shape=shape, shape_tries=tuple(tried), targets=targets
     )
+
+
+def other_name(url: Url) -> str:
+    """Return another Host value by which a box on this machine or elsewhere may know itself."""
+    port = "" if url.port is None else f":{url.port}"
+    return f"127.0.0.1{port}" if url.host == "localhost" else f"localhost{port}"
 
 
 def _follow(look: Look, reply: Reply, agent: bytes) -> Generator[Probe, Reply, Look]:

@@ -54,13 +54,12 @@ class LoginTrial:
         return reply
 
     def _send_digest(self, probe: Probe) -> Reply:
-        challenged = self._send(probe)
-        reply = challenged
-        for _ in range(2):
+        reply = self._send(probe)
+        for tried in range(2):
             if reply.status != 401:
                 return reply
             offer = strongest_challenge(list(reply.headers))
-            if offer is None or (reply is not challenged and not offer.stale):
+            if offer is None or (tried and not offer.stale):
                 return reply
             login = DigestLogin(
                 username=self._user.encode(), password=self._secret.encode(), rng=urandom

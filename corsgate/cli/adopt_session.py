@@ -97,6 +97,7 @@ class Adoption:
             say=self._say,
         )
         look, client = looking.look()
+        self.url = look.url
         replies = list(look.all_replies)
         known = known_box(replies)
         login = login_of(look, known)
@@ -152,6 +153,12 @@ class Adoption:
         kind = login.kinds[0]
         if not needs_secret(kind):
             return Account(kind=kind)
+        if kind in ("basic", "bearer") and not _is_private(self.url):
+            self._say.line("")
+            self._say.line(
+                f"{kind.capitalize()} sends the secret unencrypted to this http URL:"
+                " anyone on the network path can read it."
+            )
         is_asked, asked = sys.stdin.isatty(), monotonic()
         user = self.user or ""
         if needs_user(kind) and not user:

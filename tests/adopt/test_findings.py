@@ -36,6 +36,8 @@ class FindingTests(SynchronousTestCase):
         """A check of Host needs no key, since the gate sends the box's; one of Via does."""
         look, _ = play(BOX, lambda p: reply(421 if field(p, b"Host") else 200))
         self.assertIn("refuses the gate's Host (421)", found(look)["Host"].words)
+        look, _ = play(BOX, lambda p: reply(200 if field(p, b"Host") == b"localhost:8000" else 403))
+        self.assertIn("but serves localhost:8000", found(look)["Host"].words)
         look, _ = play(BOX, lambda p: reply(400 if field(p, b"Via") else 200))
         self.assertEqual(found(look)["gate"].keys, {"via": False})
 
