@@ -47,6 +47,7 @@ class Case:
         header: A header field that it lists.
         has_login: Whether the gate has credentials.
         is_proven: Whether the credentials were accepted without the gate already.
+        login_path: Where the login form is sent; a redirect there means that there is no login.
     """
 
     look: Look
@@ -57,6 +58,7 @@ class Case:
     header: str
     has_login: bool
     is_proven: bool
+    login_path: str = ""
 
     @property
     def target(self) -> str:
@@ -159,7 +161,7 @@ def verdict(case: Case, probe: Probe, reply: Reply) -> Check:
 
 def goes_on(check: Check, reply: Reply) -> bool:
     """Return whether further calls may reach the box: a rejected login must not be repeated."""
-    return check.is_fine or reply.status not in (0, 401, 403, 502)
+    return check.is_fine or not (reply.status in (0, 401, 403, 502) or reply.is_redirect)
 
 
 def _page(case: Case) -> tuple[Header, ...]:
@@ -204,19 +206,23 @@ def _get(case: Case, probe: Probe, reply: Reply) -> Check:
         fix = "add credentials to the upstream"
         if not case.has_login:
             fix += ", unless each user has an account: then the page sends Authorization itself"
+    elif case.login_path and case.login_path.encode() in reply.value(b"location"):
+        problem, fix = "the box leads back to its login", "check the user and the password"
+    elif reply.is_cut:
+        problem, fix = f"{reply.status}, but cut short", "the box ends it too early; see its log"
     elif not _is_expected(case, reply):
         problem, fix = _said(reply), _fix_of(case, reply)
     size = "" if reply.is_whole else ", as a stream"
-    words = problem or f"{reply.status}, readable{size}"
+    same = "; an error, which the box sends without the gate, too" if reply.status >= 400 else ""
+    words = problem or f"{reply.status}, readable{size}{same}"
     return Check(title=probe.words, is_fine=not problem, words=words, fix=fix)
 
 
 def _is_expected(case: Case, reply: Reply) -> bool:
-    if reply.status in (401, 403, 407, 409):
-        return False  # The box refuses, be it with or without the gate.
+    if reply.status in (401, 403, 407, 409) or reply.status >= 500:
+        return False  # It refuses or fails, be it with or without the gate.
     if case.has_login and not case.is_proven:
-        # What the box says to the right login is unknown.
-        return reply.status < 500
+        return True  # What the box says to the right login is unknown.
     return alike(case.expected, reply)
 
 
@@ -228,6 +234,8 @@ def _fix_of(case: Case, reply: Reply) -> str:
             return "the gate can't log in; its log says why"
         case 502 | 504:
             return "the gate can't use the box; its log says why"
+        case status if status >= 500 and alike(case.expected, reply):
+            return "the box fails without the gate, too: give a URL that works"
         case 403 | 409 if alike(case.expected, reply):
             return "the box says the same without the gate: give a URL that this user may read"
         case 403 | 400 | 421:
@@ -252,7 +260,7 @@ def _redirect(case: Case, probe: Probe, reply: Reply) -> Check:
     location = reply.value(b"location")
     away = other_origin(location, case.gate)
     is_fine = not away and _is_readable(case, reply)
-    fix = f"add {json.dumps(away)} to aliases of the upstream" if away else ""
+    fix = f"add {json.dumps(away)} to aliases of the upstream" if away else "check allow_origins"
     words = f"{reply.status} to {clip(location, 60)}"
     return Check(title=probe.words, is_fine=is_fine, words=words, fix=fix)
 

@@ -9,6 +9,7 @@ import attrs
 
 from corsgate.adopt.known import Known
 from corsgate.adopt.login import Login
+from corsgate.adopt.plan import other_name
 from corsgate.adopt.probes import REFUSALS, Look, Reply, alike, clip
 from corsgate.adopt.tls import TlsLook, tls_keys
 from corsgate.config.toml.writer import Toml
@@ -21,6 +22,7 @@ CORS = "cors"
 
 _NEVER_LISTED = frozenset((b"OPTIONS", b"TRACE", b"CONNECT", b"TRACK", b"*"))
 _MOST_METHODS = 24
+_OF_LOGINS = frozenset(("Authorization", "X-Vault-Token", "X-CSRFToken", "X-CSRF-Token"))
 
 
 class Mark(Enum):
@@ -70,7 +72,7 @@ def findings(
     found.append(Finding(topic="login", words=login.words, mark=mark))
     found += _own_cors(look)
     found += _refusals(look)
-    found += _methods(look, known)
+    found += _methods(look, known, login)
     found += _redirects(look)
     found += _cookies(look, login)
     found += _forms(look)
@@ -143,9 +145,15 @@ def _refusals(look: Look) -> Iterator[Finding]:
         words = f"refuses pages of other origins itself ({app.words})"
         yield Finding(topic="Origin", words=words, mark=Mark.HURDLE)
     elif not app.failure:
-        words = f"a GET with the page's Origin is treated like any other ({app.status}); whether"
-        words += " changes are can't be known"
+        words = f"the page's Origin makes no difference to a GET ({app.status}); changes (PUT,"
+        words += " POST) were not tried"
         yield Finding(topic="Origin", words=words, mark=Mark.FINE)
+    other = replies.get("other-host", page)
+    if not alike(page, other) and 0 < other.status < 400:
+        words = (
+            f"refuses the name in the URL ({page.words}), but serves {other_name(look.url)}: use"
+        )
+        yield Finding(topic="Host", words=f"{words} a URL with that name", mark=Mark.HURDLE)
     host = replies.get("gate-host", page)
     if not alike(page, host):
         words = f"refuses the gate's Host ({host.words}); the gate sends the box's own"
@@ -190,7 +198,7 @@ def shape_findings(
     yield Finding(topic="gate", words=words, mark=Mark.HURDLE, keys=dict(shape))
 
 
-def _methods(look: Look, known: Known | None) -> Iterator[Finding]:
+def _methods(look: Look, known: Known | None, login: Login) -> Iterator[Finding]:
     allowed: list[bytes] = []
     for reply in look.all_replies:
         for value in reply.values(b"allow"):
@@ -205,6 +213,9 @@ def _methods(look: Look, known: Known | None) -> Iterator[Finding]:
         if each not in SAFELISTED_METHODS and each not in _NEVER_LISTED
     ]
     headers = list(known.headers) if known else ["Content-Type"]
+    if login.kinds:
+        # The gate sends them, so pages can't.
+        headers = [each for each in headers if each not in _OF_LOGINS]
     if listed and (known is None or known.recipe not in ("webdav", "couchdb", "realtime")):
         words, methods = f"its Allow header lists {', '.join(listed)}", listed
     elif known is not None and known.methods:
@@ -275,7 +286,10 @@ def _forms(look: Look) -> Iterator[Finding]:
     if kept is not None and kept.closed:
         words = "closes kept connections on their second request, so a POST could fail"
         yield Finding(topic="keep-alive", words=words, keys={"keep_alive": False})
-    if not look.page.is_whole:
+    if look.page.is_cut:
+        words = "the connection ends before the body does, so browsers report an error"
+        yield Finding(topic="body", words=words, mark=Mark.HURDLE)
+    elif not look.page.is_whole:
         words = "the body has no end (a stream); pages read it as it comes"
         yield Finding(topic="body", words=words)
     if look.replies.get("websocket", Reply()).status == 101:

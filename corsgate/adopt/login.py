@@ -24,6 +24,8 @@ _STRONGEST_FIRST = ("digest", "basic", "ntlm", "bearer")
 _SCHEMES = {b"digest": "digest", b"basic": "basic", b"ntlm": "ntlm", b"negotiate": "ntlm",
             b"bearer": "bearer"}  # fmt: skip
 _LOGIN_PATH = re.compile(r"(^|/)(log-?in|sign-?in|auth|sso|session|account)s?([/?.]|$)", re.I)
+_PATH = re.compile(r"/[!-~]{0,500}")
+_ELSEWHERE = "http://no-post.invalid"
 _TOKENS = frozenset(("bearer", "vault", "influxdb2"))
 _WITHOUT_USER = frozenset(("bearer", "vault", "influxdb2", "syncthing-open", "transmission-open"))
 _WITHOUT_SECRET = frozenset(("syncthing-open", "transmission-open"))
@@ -274,10 +276,20 @@ class _Forms(HTMLParser):
         found = {name: value or "" for name, value in attributes}
         if tag == "form":
             is_post = found.get("method", "").lower() == "post"
-            self.forms.append((found.get("action", "") if is_post else "\0", []))
+            self.forms.append((found.get("action", "") if is_post else _ELSEWHERE, []))
         elif tag == "input" and self.forms and found.get("name"):
             kind = found.get("type", "text").lower()
             self.forms[-1][1].append((kind, found["name"], found.get("value", "")))
+
+
+def _path_in_box(target: str, action: str) -> str:
+    """Return the path that a form is sent to; empty if that is not in the box, or no path."""
+    try:
+        there = urlsplit(urljoin(f"http://box{target}", action))
+    except ValueError:
+        return ""
+    path = there.path or "/"
+    return path if there.netloc == "box" and _PATH.fullmatch(path) else ""
 
 
 def login_form(body: bytes, target: str) -> Form | None:
@@ -293,13 +305,18 @@ def login_form(body: bytes, target: str) -> Form | None:
     page.feed(body.decode("utf-8", "replace"))
     for action, inputs in page.forms:
         passwords = [name for kind, name, _ in inputs if kind == "password"]
-        there = urlsplit(urljoin(f"http://box{target}", action)) if action != "\0" else None
-        if not passwords or there is None or there.netloc != "box":
+        path = _path_in_box(target, action)
+        names = [name for _, name, _ in inputs]
+        if not passwords or not path or not all(name.isprintable() for name in names):
             continue
         users = [name for kind, name, _ in inputs if kind in ("text", "email")]
-        others = [(name, value) for kind, name, value in inputs if kind == "hidden"]
+        others = [
+            (name, value)
+            for kind, name, value in inputs
+            if kind == "hidden" and value.isprintable()
+        ]
         return Form(
-            action=there.path or "/",
+            action=path,
             user_field=users[0] if users else "",
             password_field=passwords[0],
             others=tuple(others[:8]),

@@ -15,6 +15,7 @@ from corsgate.adopt.known import more_targets
 from corsgate.adopt.probes import (
     AGENT,
     BROWSER_AGENT,
+    NO_TIME,
     REFUSALS,
     Look,
     Probe,
@@ -27,6 +28,7 @@ from corsgate.explain.url import Url
 from corsgate.message.headers import Header
 
 MAX_HOPS = 5
+_REFUSES_HOST = frozenset((400, 403, 421))
 STRANGER = b"https://not-allowed.invalid"
 
 Plan: TypeAlias = Generator[Probe, Reply, Look]
@@ -69,6 +71,14 @@ def look_at(url: Url, app: str, gate: str) -> Plan:
         replies["browser"] = again
         if not again.failure and not alike(first, again):
             agent, first = BROWSER_AGENT, again
+    if first.status in _REFUSES_HOST:
+        name = other_name(url)
+        replies["other-host"] = yield Probe(
+            name="other-host",
+            words=f"the same with Host: {name}",
+            target=url.target,
+            headers=(*_agent(agent), (b"Host", name.encode("ascii"))),
+        )
     look = yield from _follow(Look(url=url, spot=url.target, replies=replies), first, agent)
     if look.use_https or look.page.failure:
         return look
@@ -83,9 +93,16 @@ def look_at(url: Url, app: str, gate: str) -> Plan:
         name = f"known-{number}"
         targets[name] = target
         replies[name] = yield Probe(name=name, words=words, target=target, headers=_agent(agent))
+    replies = {name: reply for name, reply in replies.items() if reply.failure != NO_TIME}
     return attrs.evolve(
         look, replies=replies, shape=shape, shape_tries=tuple(tried), targets=targets
     )
+
+
+def other_name(url: Url) -> str:
+    """Return another Host value by which a box on this machine or elsewhere may know itself."""
+    port = "" if url.port is None else f":{url.port}"
+    return f"127.0.0.1{port}" if url.host == "localhost" else f"localhost{port}"
 
 
 def _follow(look: Look, reply: Reply, agent: bytes) -> Generator[Probe, Reply, Look]:
@@ -215,6 +232,8 @@ def find_shape(
             target=spot,
             headers=(*_agent(agent), *as_gate(url, gate, shape)),
         )
+        if reply.failure == NO_TIME:
+            return {}, tried  # Nothing speaks against the defaults.
         tried.append(name)
         if replies is not None:
             replies[name] = reply

@@ -20,6 +20,13 @@ MAX_SHOWN = 90
 AGENT = b"corsgate-adopt"
 BROWSER_AGENT = b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
+_SCHEMES = {"ntlm": "NTLM", "apikey": "ApiKey"}
+
+NO_TIME = "not tried: the time is over"
+"""The failure of a probe that was not sent; nothing follows from it."""
+
+NO_RESPONSE = "no response in time"
+
 REFUSALS = frozenset((400, 403, 405, 406, 409, 412, 421, 429, 451, 501, 503))
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 
@@ -56,6 +63,7 @@ class Reply:
         failure: Why there is no response; else empty.
         repairs: What breaks the rules of HTTP in it and can still be read.
         is_whole: Whether the body ended within the limits of size and time.
+        is_cut: Whether the connection ended before the body did.
         closed: Whether the connection was closed on the second request of `Probe.twice`.
     """
 
@@ -65,6 +73,7 @@ class Reply:
     failure: str = ""
     repairs: tuple[str, ...] = ()
     is_whole: bool = True
+    is_cut: bool = False
     closed: bool = False
 
     def values(self, name: bytes) -> list[bytes]:
@@ -89,11 +98,12 @@ class Reply:
         if self.is_redirect:
             more = f" to {clip(self.value(b'location'), 60)}"
         elif self.status == 401:
-            asked = ", ".join(
-                clip(each.scheme, 20).capitalize() for each in challenges_of(self.headers)[:4]
-            )
+            schemes = [clip(each.scheme, 20) for each in challenges_of(self.headers)[:4]]
+            asked = ", ".join(_SCHEMES.get(each, each.capitalize()) for each in schemes)
             more = f", asks for {asked}" if asked else ", without saying what it asks for"
-        if not self.is_whole:
+        if self.is_cut:
+            more += ", cut short"
+        elif not self.is_whole:
             more += ", a body without an end"
         return f"{self.status}{more}"
 

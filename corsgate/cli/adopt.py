@@ -10,7 +10,8 @@ from pathlib import Path
 
 from corsgate.cli import usage
 from corsgate.cli.adopt_client import why
-from corsgate.cli.adopt_session import Adoption, Stop
+from corsgate.cli.adopt_look import Stop
+from corsgate.cli.adopt_session import Adoption
 from corsgate.cli.load import StandIns
 from corsgate.config.parse import parse_with
 from corsgate.config.toml.writer import toml_value
@@ -96,13 +97,13 @@ def main(argv: Sequence[str]) -> int:
         auth_env=given.auth_env,
         port=given.port,
         starts=not given.no_start,
-        has_scheme="://" in given.url,
         today=date.today().isoformat(),
     )
     try:
         return adoption.run()
     except Stop as stop:
-        return usage.complain(str(stop)) if str(stop) else stop.status
+        usage.complain(str(stop))
+        return stop.status
     except OSError as error:
         return usage.complain(f"{given.url}: {why(error)}")
     except KeyboardInterrupt:

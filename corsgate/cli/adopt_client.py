@@ -6,10 +6,10 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from time import monotonic
 
-from corsgate.adopt.probes import MAX_BODY_BYTES, Probe, Reply
+from corsgate.adopt.probes import MAX_BODY_BYTES, NO_RESPONSE, NO_TIME, Probe, Reply
 from corsgate.errors import BadUpstreamResponse
 from corsgate.explain.url import Url
 from corsgate.message.head import RequestHead, ResponseHead
@@ -128,6 +128,9 @@ class BoxClient:
         """Send a probe and return the reply; it never raises for what a box does."""
         try:
             deadline = Deadline(self._deadline.left())
+        except TimeoutError:
+            return Reply(failure=NO_TIME)
+        try:
             with self._connection(deadline) as connection:
                 reply = self._exchange(connection, probe, deadline)
                 if probe.twice and reply.is_whole and _keeps(reply):
@@ -172,14 +175,18 @@ class BoxClient:
         connection.sendall(self._request(probe))
         while reader.head is None:
             _receive(connection, reader, deadline)
-        body, is_whole = reader.body, reader.complete or reader.switched
-        with suppress(OSError, BadUpstreamResponse):
+        body, is_open = reader.body, True
+        try:
             until = Deadline(deadline.left(BODY_TIMEOUT_S))
             while not (reader.complete or reader.switched) and len(body) < MAX_BODY_BYTES:
                 is_open = _receive(connection, reader, until)
                 body += reader.body
                 if not is_open:
                     break
+        except TimeoutError:
+            pass
+        except (OSError, BadUpstreamResponse):
+            is_open = False
         is_whole = reader.complete or reader.switched
         return Reply(
             status=reader.head.status,
@@ -187,6 +194,7 @@ class BoxClient:
             body=body[:MAX_BODY_BYTES],
             repairs=tuple(repairs),
             is_whole=is_whole,
+            is_cut=not is_open and not is_whole,
         )
 
     def _request(self, probe: Probe) -> bytes:
@@ -234,7 +242,7 @@ def why(error: Exception) -> str:
         case socket.gaierror():
             return "its name does not resolve"
         case TimeoutError():
-            return "no response in time"
+            return NO_RESPONSE
         case ConnectionRefusedError():
             return "nothing listens there"
         case BadUpstreamResponse():

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from getpass import getpass
 from importlib.util import find_spec
 from pathlib import Path
+from time import monotonic
 
 import attrs
 
@@ -25,38 +26,34 @@ from corsgate.adopt.login import (
     needs_user,
     variable_of,
 )
-from corsgate.adopt.plan import find_shape, look_at
+from corsgate.adopt.plan import find_shape
 from corsgate.adopt.probes import AGENT, BROWSER_AGENT, Look, Probe, Reply, clip
 from corsgate.adopt.tls import TlsLook
 from corsgate.cli import usage
-from corsgate.cli.adopt_client import BoxClient, Deadline, resolve
+from corsgate.cli.adopt_client import BoxClient, Deadline
 from corsgate.cli.adopt_console import Console
-from corsgate.cli.adopt_gate import GateFailed, command, free_port, gate_url, prove, running
+from corsgate.cli.adopt_gate import (
+    PROOF_S,
+    START_S,
+    GateFailed,
+    command,
+    free_port,
+    gate_url,
+    prove,
+    running,
+)
 from corsgate.cli.adopt_login import LoginTrial
-from corsgate.cli.adopt_tls import Spoken, look_at_tls
+from corsgate.cli.adopt_look import Looking, Stop
 from corsgate.cli.load import load
 from corsgate.config.warning_lines import warning_lines
 from corsgate.errors import ConfigError
 from corsgate.explain.url import Url
 
-LOOK_S = 24.0
-"""How long all probes of a box may take."""
+ALL_S = 58.0
+"""How long everything may take, except what people type."""
 
 LOGIN_S = 8.0
 """How long the logins may take."""
-
-
-class Stop(Exception):
-    """The command can't go on; the message says why, if it was not printed yet.
-
-    Args:
-        words: Why.
-        status: The exit status.
-    """
-
-    def __init__(self, words: str = "", status: int = usage.TROUBLE) -> None:
-        super().__init__(words)
-        self.status = status
 
 
 @attrs.define(kw_only=True)
@@ -71,7 +68,6 @@ class Adoption:
         auth_env: The variable with the password or token, or None.
         port: The gate's port, or None.
         starts: Whether to start the gate.
-        has_scheme: Whether the URL was given with its scheme.
         today: The date.
     """
 
@@ -82,12 +78,11 @@ class Adoption:
     auth_env: str | None
     port: int | None
     starts: bool
-    has_scheme: bool
     today: str
     _say: Console = attrs.field(factory=Console, init=False)
-    _spoken: Spoken | None = attrs.field(default=None, init=False)
     _secret: str | None = attrs.field(default=None, init=False, repr=False)
     _was_typed: bool = attrs.field(default=False, init=False)
+    _begun: float = attrs.field(factory=monotonic, init=False)
 
     def run(self) -> int:
         """Look, ask, write, start and prove; return the exit status."""
@@ -95,11 +90,17 @@ class Adoption:
         gate = gate_url(port)
         if self.auth_env and not os.environ.get(self.auth_env) and self.starts:
             raise Stop(f"environment variable {self.auth_env} is not set")
-        look, client = self._look(gate)
+        looking = Looking(
+            url=self.url,
+            app=self.origins[0],
+            gate=gate.origin.decode("ascii"),
+            say=self._say,
+        )
+        look, client = looking.look()
         replies = list(look.all_replies)
         known = known_box(replies)
         login = login_of(look, known)
-        tls = self._spoken.look if self._spoken else None
+        tls = looking.spoken.look if looking.spoken else None
         ca_file = f"{Path(self.output).with_suffix('')}-ca.pem"
         found = findings(look, login, known, tls, ca_file)
         self._say.title("Found")
@@ -142,67 +143,6 @@ class Adoption:
         case = _case(look, expected, plan, gate, is_proven=is_proven)
         return self._prove(case, plan)
 
-    def _look(self, gate: Url) -> tuple[Look, BoxClient]:
-        """Send the probes; follow the box to https once if it sends everybody there."""
-        self._say.line(f"Looking at {self.url} with GET, HEAD and OPTIONS only")
-        deadline = Deadline(LOOK_S)
-        for is_last in (False, True):
-            client = self._client(deadline)
-            look = self._walk(client, gate)
-            first = look.replies["first"]
-            is_http = self.url.scheme == "http" and not is_last
-            if first.failure and is_http and self._try_tls(deadline):
-                continue
-            if first.failure:
-                raise Stop(f"{self.url}: {clip(first.failure, 200)}")
-            if look.use_https is None or is_last:
-                return look, client
-            self._say.line(f"It sends everybody to https: looking at {look.use_https}")
-            self.url = attrs.evolve(
-                self.url, scheme="https", host=look.use_https.host, port=look.use_https.port
-            )
-        raise AssertionError("the second round returns")
-
-    def _walk(self, client: BoxClient, gate: Url) -> Look:
-        plan = look_at(self.url, self.origins[0], gate.origin.decode("ascii"))
-        try:
-            probe = next(plan)
-            while True:
-                reply = client.send(probe)
-                self._say.probe(probe, reply)
-                probe = plan.send(reply)
-        except StopIteration as done:
-            look: Look = done.value
-            return look
-
-    def _client(self, deadline: Deadline) -> BoxClient:
-        """Return a client of the box, which speaks TLS as the box does."""
-        addresses = resolve(self.url, deadline)
-        if self.url.scheme == "http":
-            return BoxClient(self.url, addresses, deadline)
-        self._spoken = spoken = look_at_tls(self.url, addresses, deadline)
-        shown = f"TLS {spoken.look.version}, {spoken.look.problem or 'verified'}"
-        self._say.step("TLS handshake", clip(shown))
-        return BoxClient(
-            self.url,
-            addresses,
-            deadline,
-            context=spoken.context,
-            server_name=spoken.server_name,
-            certificate=spoken.certificate,
-        )
-
-    def _try_tls(self, deadline: Deadline) -> bool:
-        """Return whether the box speaks TLS on the port of an http URL; switch to it then."""
-        secure = attrs.evolve(self.url, scheme="https", port=self.url.effective_port)
-        try:
-            look_at_tls(secure, resolve(secure, deadline), deadline)
-        except OSError:
-            return False
-        self._say.line("It speaks TLS on this port: looking at it with https")
-        self.url = secure
-        return True
-
     def _account(self, login: Login) -> Account | None:
         """Return who the gate logs in as, asking for what was not given."""
         if not login.kinds:
@@ -212,7 +152,13 @@ class Adoption:
         kind = login.kinds[0]
         if not needs_secret(kind):
             return Account(kind=kind)
-        is_asked = sys.stdin.isatty()
+        if kind in ("basic", "bearer") and not _is_private(self.url):
+            self._say.line("")
+            self._say.line(
+                f"{kind.capitalize()} sends the secret unencrypted to this http URL:"
+                " anyone on the network path can read it."
+            )
+        is_asked, asked = sys.stdin.isatty(), monotonic()
         user = self.user or ""
         if needs_user(kind) and not user:
             if not is_asked:
@@ -231,6 +177,7 @@ class Adoption:
             what = "Password" if needs_user(kind) else "Token"
             self._secret = getpass(f"{what} (not written to the file): ") or None
             self._was_typed = True
+        self._begun += monotonic() - asked
         return Account(kind=kind, user=user, variable=variable)
 
     def _log_in(
@@ -255,8 +202,8 @@ class Adoption:
             if (kind == "bearer") is needs_user(account.kind):
                 continue
             reply = trial.send(kind, probe)
-            who = clip(account.user, 30) if account.user else "the token"
-            self._say.step(f"{kind.capitalize()} as {who}", reply.words)
+            who = f"as {clip(account.user, 30)}" if account.user else "with the token"
+            self._say.step(f"{kind.capitalize()} {who}", reply.words)
             if reply.failure or reply.status == 401:
                 continue
             chosen = attrs.evolve(account, kind=kind)
@@ -346,7 +293,8 @@ class Adoption:
         self._say.title(f"Proof, through the gate at {case.gate.scheme}://{case.gate.authority}")
         crosses = 0
         try:
-            with running(self.output, plan.port, environ):
+            left_s = ALL_S - PROOF_S - (monotonic() - self._begun)
+            with running(self.output, plan.port, environ, max(START_S, left_s)):
                 for check in prove(case):
                     self._say.check(check)
                     crosses += not check.is_fine
@@ -393,8 +341,13 @@ def _case(look: Look, expected: Reply, plan: Plan, gate: Url, *, is_proven: bool
             methods += list(each.keys.get("allow_methods", ()))  # type: ignore[arg-type]
             headers += list(each.keys.get("allow_headers", ()))  # type: ignore[arg-type]
     listed = [name for name in headers if name != "*"]
+    if is_proven:
+        look = attrs.evolve(look, spot=look.login_target)
+    elif plan.account is not None and look.visited:
+        # Its redirects, such as to a login page, are not for those who have logged in.
+        look = attrs.evolve(look, spot=look.url.target, visited=())
     return Case(
-        look=look if not is_proven else attrs.evolve(look, spot=look.login_target),
+        look=look,
         expected=expected,
         app=plan.origins[0],
         gate=gate,
@@ -402,6 +355,7 @@ def _case(look: Look, expected: Reply, plan: Plan, gate: Url, *, is_proven: bool
         header=listed[0] if listed else "",
         has_login=plan.account is not None,
         is_proven=is_proven,
+        login_path=plan.login.form.action if plan.login.form else "",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -31,11 +31,9 @@ from tests.boxes import (
     webdav,
 )
 from tests.boxes.box import Box, free_port
-from tests.boxes.installed import SERVERS, python
-from tests.boxes.stand_in import Replying, StandIn
+from tests.boxes.stand_in import Asked, Reply, Replying, StandIn
 from tests.cli.commands import CommandTestCase, Done, corsgate
 from tests.programs import require
-from tests.tree import run
 
 APP = "http://localhost:4200"
 PASSWORD = "password-of-the-session"
@@ -101,6 +99,14 @@ class OpenSyncthing(Syncthing):
     """Syncthing without a password."""
 
     gui = ()
+
+
+class OpenMoto(against_s3.Moto):
+    """moto's server as it is by default."""
+
+    def environ(self, port: int) -> Mapping[str, str]:
+        """Have it check no signatures."""
+        return {}
 
 
 class AdoptTestCase(CommandTestCase):
@@ -215,13 +221,13 @@ class Passwords(AdoptTestCase):
     def test_motion(self) -> None:
         """Motion, with digest."""
         port = self.start(against_cameras.Motion)
-        secret = against_cameras.PASSWORD
+        secret = camera.PASSWORD
         self.check(port, "/current", "cameras", "viewer", secret, has=['type = "digest"'])
 
     def test_motion_stream(self) -> None:
         """Motion's video, which has no end."""
         port = self.start(against_cameras.Motion)
-        self.check(port, "/stream", "cameras", "viewer", against_cameras.PASSWORD)
+        self.check(port, "/stream", "cameras", "viewer", camera.PASSWORD)
 
     def test_old_camera(self) -> None:
         """The stand-in for an old camera."""
@@ -293,7 +299,10 @@ class Open(AdoptTestCase):
 
     def test_lighttpd(self) -> None:
         """lighttpd's WebDAV."""
-        self.check(self.start(webdav.Lighttpd), "/sub/", "webdav")
+        box = webdav.Lighttpd()
+        self.addCleanup(box.stop)
+        (box.files / "a.txt").write_text("from lighttpd", "utf-8")
+        self.check(box.port, "/a.txt", "webdav")
 
     def test_nginx(self) -> None:
         """nginx."""
@@ -355,9 +364,15 @@ class Open(AdoptTestCase):
         self.check(self.start(against_realtime.Tus), "/files", "realtime")
 
     def test_moto(self) -> None:
-        """moto, with S3's API, for which the gate signs."""
-        port = self.start(against_s3.Moto)
-        environ = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
-        command = [python(), str(SERVERS / "s3.py"), "user", f"http://127.0.0.1:{port}"]
-        key, secret = run(command, Path.cwd(), environ).stdout.split()
-        self.check(port, "/", "s3", key, secret, has=['type = "aws_sigv4"'])
+        """moto, with S3's API, which checks no signatures here: else it fails without one."""
+        self.check(self.start(OpenMoto), "/", "s3")
+
+    def test_s3(self) -> None:
+        """A stand-in for S3 that wants signatures."""
+
+        def s3(asked: Asked) -> Reply:
+            if asked.headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 Credential=K"):
+                return Reply(pieces=(b"<ListAllMyBucketsResult/>",))
+            return Reply(status=403, pieces=(b"<Error><Code>AccessDenied</Code></Error>",))
+
+        self.check(self.stand_in(s3), "/", "s3", "KEY", "s" * 40, has=['type = "aws_sigv4"'])

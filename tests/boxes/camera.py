@@ -86,4 +86,4 @@ class Camera:
                     lines.read(1)
                 self.left.set()
             else:
-                client.sendall(RESPONSES[path])
+                client.sendall(RESPONSES.get(path, RESPONSES["/missing"]))

@@ -136,3 +136,35 @@ class Adopt(AdoptTestCase):
         done = self.adopt(f"http://127.0.0.1:{box.port}/")
         self.assertEqual(done.status, 2)
         self.assertIn("give --user NAME and --auth-env VARIABLE", done.err)
+
+    def form_box(self, asked: Asked) -> Reply:
+        """Respond as a box whose session begins with a form."""
+        if asked.target == "/login" and asked.method == "POST":
+            if f"pass={PASSWORD}" not in asked.body.decode():
+                return Reply(status=302, headers={"Location": "/login"})
+            return Reply(status=302, headers={"Location": "/", "Set-Cookie": "sid=1; Path=/"})
+        if asked.target == "/login":
+            page = b'<form method="post"><input name="who"><input type=password name="pass"></form>'
+            return Reply(headers={"Content-Type": "text/html"}, pieces=(page,))
+        if "sid=1" not in asked.headers.get("cookie", ""):
+            return Reply(status=302, headers={"Location": "/login"})
+        return Reply(pieces=(b"inside",))
+
+    def test_form(self) -> None:
+        """A login form becomes a session, which the gate opens."""
+        box = self.box(self.form_box)
+        url = f"http://127.0.0.1:{box.port}/api"
+        done = self.adopt(url, "--user", "me", environ={"BOX_PASSWORD": PASSWORD})
+        self.assertEqual((done.status, done.err), (0, ""), done.out)
+        self.assertIn('login_url = "/login"', self.written())
+        self.assertIn('form = { who = "me", pass = { env = "BOX_PASSWORD" } }', self.written())
+        self.assertNotIn(PASSWORD, done.out)
+
+    def test_wrong_password_in_form(self) -> None:
+        """The gate's first call shows a wrong password; there is one login and no more."""
+        box = self.box(self.form_box)
+        url = f"http://127.0.0.1:{box.port}/api"
+        done = self.adopt(url, "--user", "me", environ={"BOX_PASSWORD": "wrong"})
+        self.assertEqual(done.status, 1, done.out)
+        self.assertIn("NO GET from", done.out)
+        self.assertEqual(len([each for each in box.asked if each.method == "POST"]), 1)
