@@ -1,4 +1,4 @@
-"""Every command in ``docs/adopt.md`` is run."""
+"""Every command in ``docs/howto/adopt.md`` is run."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.cli.commands import corsgate
 from tests.cli.test_adopt import PASSWORD, AdoptTestCase
 from tests.prose import Prose
 
-ADOPT = Prose.read("docs/adopt.md")
+ADOPT = Prose.read("docs/howto/adopt.md")
 
 
 class DocsAdoptTests(AdoptTestCase):
-    """``docs/adopt.md``."""
+    """``docs/howto/adopt.md``."""
 
     def test_commands(self) -> None:
         """Each is run against a box, and its configuration is proven."""
@@ -56,4 +56,4 @@ class DocsAdoptTests(AdoptTestCase):
 
     def test_is_pointed_to(self) -> None:
         """The README leads to it."""
-        self.assertIn("](docs/adopt.md)", Prose.read("README.md").text)
+        self.assertIn("](docs/howto/adopt.md)", Prose.read("README.md").text)

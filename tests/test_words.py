@@ -48,7 +48,12 @@ UNREAD: Final = frozenset(
 LONG: Final = frozenset(
     (
         *("docs/explanation/architecture.md", "docs/explanation/performance.md"),
-        *("docs/explanation/security.md", "docs/howto/cors.md", "docs/howto/draining.md"),
+        *(
+            "docs/explanation/security.md",
+            "docs/howto/adopt.md",
+            "docs/howto/cors.md",
+            "docs/howto/draining.md",
+        ),
         *("docs/howto/metrics.md", "docs/howto/status-page.md", "docs/recipes/local-models.md"),
         *("docs/reference/addresses.md", "docs/reference/credentials.md"),
         *("docs/reference/logging.md", "docs/reference/resilience.md"),

@@ -55,8 +55,7 @@ def quick_config(
         upstream: The server's URL.
         allow_origins: At least one origin.
         auth: The credentials, such as ``digest:USER:PASSWORD``, or None.
-        listen: A port, an address and a port, or an endpoint string; the default is port 5555 on
-            loopback.
+        listen: A port, an address and a port, or an endpoint string; default: 5555 on loopback.
         allow_credentials: Whether the browser may send its own credentials, such as cookies.
         cors_rules: Check the policy, as for `parse_config`.
         has_spnego: Whether the library for NTLM is installed.

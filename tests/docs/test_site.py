@@ -110,7 +110,11 @@ class ManTests(SynchronousTestCase):
         """man shows them without a complaint."""
         man = require("man", "man-db")
         for name in MAN:
-            done = run([man, "--warnings", "-l", ROOT / name], ROOT, {"MANWIDTH": "80"})
+            done = run(
+                [man, "--warnings", "-l", ROOT / name],
+                ROOT,
+                {"MANWIDTH": "80", "LC_ALL": "C.UTF-8"},
+            )
             self.assertEqual((done.returncode, done.stderr), (0, ""), name)
             for word in ("NAME", "DESCRIPTION", "SEE ALSO"):
                 self.assertIn(f"{word}\n", done.stdout)
