@@ -156,12 +156,8 @@ def _change_array(array: Array, old: list[object], new: Sequence[object]) -> Non
 
 
 def _item(value: Toml) -> Item:
-    if not isinstance(value, Mapping):
-        return tomlkit.item(list(value) if isinstance(value, tuple) else value)
-    table = tomlkit.inline_table()
-    for key, each in value.items():
-        table[key] = _item(each)
-    return table
+    # In the layout that is shown, with spaces inside of braces.
+    return tomlkit.value(toml_value(value))
 
 
 def _add(table: MutableMapping[str, Any], key: str, item: Item) -> None:

@@ -164,14 +164,15 @@ WORDS: Mapping[Cause, Words] = MappingProxyType(
         ),
         Cause.MIXED_CONTENT: Words(
             what="A page served over https may not call http, except on loopback.",
-            fix="Serve the API over https: give the gate's listener certificates.",
+            fix="Serve the API over https: give the gate's listener certificates. Safari blocks"
+            " http on loopback too.",
         ),
         Cause.LOCAL_NETWORK: Words(
             what="A public page called this machine or its network, which needs the permission of"
             " the browser's user.",
-            fix='Serve the page over https, allow "local network access" when the browser asks, or'
-            " serve page and API from the same network. No header grants it any more. Once denied,"
-            " it is allowed again in the site's settings, left of the address.",
+            fix='Allow "local network access" when the browser asks, or in its site settings.'
+            " The page must be served over https; a frame also needs the permission in its allow"
+            " attribute. Pages from the same network need none, and no header grants it any more.",
         ),
         Cause.LOCAL_NETWORK_INSECURE: Words(
             what="A public page served over http called this machine or its network, which"

@@ -12,6 +12,7 @@ from corsgate.explain.block_causes import WORDS, Cause
 from corsgate.explain.console import Message
 from corsgate.explain.status_words import status_words
 
+_OF_ORIGIN = (Cause.MISSING_ORIGIN, Cause.OTHER_ORIGIN, Cause.ORIGIN_NOT_ALLOWED)
 _NAMED = ("url", "redirected", "origin", "method", "header", "status")
 
 
@@ -70,9 +71,7 @@ def in_toml(message: Message) -> str:
     origin = message.origin if message.origin != "null" else None
     keys: list[tuple[Path, str, Toml]] = []
     match message.cause:
-        case Cause.MISSING_ORIGIN | Cause.OTHER_ORIGIN | Cause.ORIGIN_NOT_ALLOWED if (
-            origin and not message.redirected
-        ):
+        case cause if cause in _OF_ORIGIN and origin and not message.redirected:
             keys = [((), "allow_origins", [origin])]
         case Cause.WILDCARD_ORIGIN if origin:
             keys = [((), "allow_origins", [origin]), ((), "allow_credentials", True)]
@@ -96,9 +95,10 @@ def _fix(message: Message, cause: Cause) -> str:
         return f'Write "{_miscased(message)}" in the script: methods are case-sensitive.'
     if message.redirected is not None and cause is Cause.MISSING_ORIGIN:
         return f"Find out why {message.url} redirects, often to a login. {WORDS[cause].fix}"
-    if message.origin == "null" and cause is Cause.ORIGIN_NOT_ALLOWED:
+    if message.origin == "null" and cause in _OF_ORIGIN:
         return (
-            "Find out why the origin is null: a redirect to another origin makes it so, and so do"
-            " local files and sandboxed frames. Call the URL that the redirect leads to."
+            "Find out why the origin is null: local files and sandboxed frames send it, and so do"
+            " calls that a redirect has led to another origin. Serve the page over http, or call"
+            " the URL that the redirect leads to."
         )
     return WORDS[cause].fix
