@@ -160,7 +160,8 @@ def _by_message(call: Call | None, message: Message) -> dict[str, Any]:
     if message.preflight and is_simple:
         notes.append(_NEEDS_METHOD)
     if call is None:
-        notes.append(_NEEDS_ORIGIN)
+        if is_fixed_by_headers(message.cause):
+            notes.append(_NEEDS_ORIGIN)
     elif (value := allowed_origin(message)) is not None:
         near = origin_misses(call, value)
     if message.redirected is not None:
@@ -177,15 +178,15 @@ def _by_message(call: Call | None, message: Message) -> dict[str, Any]:
         "exchanges": [],
         "near_misses": _masked(near),
         "notes": _masked(notes),
-        "asks": call is None or _NEEDS_METHOD in notes,
+        "asks": _NEEDS_ORIGIN in notes or _NEEDS_METHOD in notes,
     }
 
 
 def _verdict_of(cause: Cause | None) -> str:
     """Return the verdict on a call that a console message is about."""
-    if cause is not None and cause.value == "status":
-        return ALLOWED
-    return BLOCKED if cause is None or is_block(cause) else FAILED
+    if cause is None or is_block(cause):
+        return BLOCKED
+    return {"status": ALLOWED, "unspecific": UNKNOWN}.get(cause.value, FAILED)
 
 
 def _unknown(

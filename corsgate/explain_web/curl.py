@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from corsgate.errors import BadValue
 from corsgate.explain.trace import tokens, values
 from corsgate.explain.url import Url
-from corsgate.explain_web.pasted import Details, Pasted, of_script
+from corsgate.explain_web.pasted import MAX_FIELDS, Details, Pasted, of_script
 from corsgate.message.headers import Header
 
 MAX_CURL_LENGTH = 256 * 1024
@@ -153,6 +153,10 @@ class _Reader:
         field = name.encode("utf-8", "replace"), value.encode("utf-8", "replace")
         if not (default and values(self._fields, field[0].lower())):
             self._fields.append(field)
+        if len(self._fields) > MAX_FIELDS:
+            raise BadValue(
+                f"the curl command has more than {MAX_FIELDS} headers", "remove some of them"
+            )
 
     def _pasted(self, said: str) -> Pasted:
         if "://" not in said and not said.startswith("/"):

@@ -14,8 +14,19 @@ from corsgate.errors import BadValue
 from corsgate.explain.trace import Answer, Request, tokens, values
 from corsgate.explain.url import Url
 from corsgate.explain_web.curl import origin_of
-from corsgate.explain_web.pasted import Details, Lookup, Pasted, is_preflight, of_script
+from corsgate.explain_web.pasted import (
+    MAX_FIELDS,
+    MAX_VALUE_LENGTH,
+    Details,
+    Lookup,
+    Pasted,
+    is_preflight,
+    of_script,
+)
 from corsgate.message.headers import Header
+
+MAX_ENTRIES = 10_000
+"""How many requests of any kind a file may have."""
 
 MAX_CALLS = 200
 """How many cross-origin calls of a file are read."""
@@ -72,6 +83,11 @@ def read_har(text: str) -> list[Pasted]:
             pass
         case _:
             raise BadValue("this JSON is not a HAR file: it has no log.entries", _HOW)
+    if len(entries) > MAX_ENTRIES:
+        raise BadValue(
+            f"the HAR file has more than {MAX_ENTRIES:,} requests",
+            "filter the network panel to the blocked call, then save again",
+        )
     found = [entry for raw in entries if (entry := _entry(raw)) is not None]
     calls = list(islice(_calls(found), MAX_CALLS))
     if not calls:
@@ -86,7 +102,7 @@ def _entry(raw: object) -> _Entry | None:
     """Return an entry, or None if it is no cross-origin call that a page's script makes."""
     request, response = _table(raw, "request"), _table(raw, "response")
     try:
-        url = Url.parse(str(request.get("url", "")))
+        url = Url.parse(_text(request, "url"))
     except BadValue:
         return None
     fields = tuple(_fields(request))
@@ -98,10 +114,10 @@ def _entry(raw: object) -> _Entry | None:
     answer = None
     if isinstance(status, int) and 100 <= status <= 999:
         answer = Answer(status=status, headers=tuple(_fields(response)))
-    error = str(response.get("_error") or "")
+    error = _text(response, "_error")
     return _Entry(
         url=url,
-        method=str(request.get("method", "GET")),
+        method=_text(request, "method") or "GET",
         fields=fields,
         origin=origin,
         has_cookies=bool(request.get("cookies") or values(fields, b"cookie")),
@@ -220,12 +236,17 @@ def _table(raw: object, key: str) -> Mapping[str, Any]:
 
 def _fields(message: Mapping[str, Any]) -> Iterator[Header]:
     fields = message.get("headers")
-    for field in fields if isinstance(fields, list) else ():
+    for field in fields[:MAX_FIELDS] if isinstance(fields, list) else ():
         if isinstance(field, dict):
             # For HTTP/2, browsers also record the pseudo-header fields.
-            name = str(field.get("name", "")).lstrip(":")
-            yield _bytes(name), _bytes(field.get("value", ""))
+            yield _bytes(_text(field, "name").lstrip(":")), _bytes(_text(field, "value"))
 
 
-def _bytes(value: object) -> bytes:
-    return str(value).encode("utf-8", "replace")
+def _text(table: Mapping[str, Any], key: str) -> str:
+    """Return the text of a member, cut at `MAX_VALUE_LENGTH`; empty if it is no text."""
+    found = table.get(key)
+    return found[:MAX_VALUE_LENGTH] if isinstance(found, str) else ""
+
+
+def _bytes(value: str) -> bytes:
+    return value.encode("utf-8", "replace")

@@ -23,7 +23,7 @@ _URLS = frozenset((b"location", b"referer"))
 _SECRET = re.compile(r"auth|code|jwt|key|pass|pwd|secret|session|sid|sig|state|ticket|token", re.I)
 _USER_INFO = re.compile(r"(?<=://)[^/\s@'\"]*@")
 _QUERY = re.compile(r"(?<=\?)[^\s'\"<>]+")
-_PARAMETER = re.compile(r"([^&;=]*)=([^&;]*)")
+_PARAMETER = re.compile(r"[^&;]+")
 
 
 def masked_fields(fields: Iterable[Header]) -> list[list[str]]:
@@ -44,8 +44,8 @@ def masked_text(said: str) -> str:
 
 
 def _parameter(found: re.Match[str]) -> str:
-    name, value = found[1], found[2]
-    return f"{name}={HIDDEN if value and _SECRET.search(name) else value}"
+    name, equals, value = found[0].partition("=")
+    return f"{name}={HIDDEN}" if equals and value and _SECRET.search(name) else found[0]
 
 
 def _value(name: bytes, value: bytes) -> str:

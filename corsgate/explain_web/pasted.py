@@ -19,6 +19,12 @@ _BROWSERS_OWN = frozenset(
 )
 """Request headers that browsers and their devtools add, besides those that scripts can't set."""
 
+MAX_FIELDS = 200
+"""Fields of one message that are read. Servers and browsers accept fewer."""
+
+MAX_VALUE_LENGTH = 8 * 1024
+"""Characters of a field's value or a URL that are read."""
+
 Lookup: TypeAlias = Callable[[Request], Answer | None]
 """Returns the recorded response to a request, or None if there is none."""
 

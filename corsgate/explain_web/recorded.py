@@ -22,6 +22,9 @@ from corsgate.explain_web.kinds import is_of_response
 from corsgate.explain_web.pasted import Lookup, is_preflight
 
 _REQUEST = "#http-network-or-cache-fetch"
+_MAX_COMPARED = 50
+"""How many header names are compared with each other."""
+
 _VALUE = re.compile(
     r"Access-Control-Allow-Origin['\u2018\u2019]? (?:header )?(?:has a value|contains the invalid"
     r" value|contains multiple values|does not match) ['\u2018](.*?)['\u2019]"
@@ -69,12 +72,12 @@ def by_message(call: Call | None, message: Message) -> tuple[Step, ...]:
     """
     steps: list[Step] = []
     of_response = message.cause is not None and is_of_response(message.cause)
-    if call is not None and message.redirected is None:
+    if call is not None and message.redirected is None and of_response:
         trace = fetch(call, granting)
         asks = bool(trace.exchanges) and is_preflight(trace.exchanges[0][0])
         if asks or not message.preflight:
             steps += _before(trace.steps, 1)
-        if asks and not message.preflight and of_response:
+        if asks and not message.preflight:
             why = "It passed: the message is about the response to the request itself."
             steps.append(_step("#cors-preflight-fetch", "preflight", "", Outcome.PASS, why))
     if message.cause is None:
@@ -105,15 +108,15 @@ def misses(call: Call, answer: Answer) -> Iterator[str]:
     if len(origins) == 1:
         yield from origin_misses(call, text(origins[0]))
     methods = tokens(values(answer.headers, b"access-control-allow-methods")) or ()
-    for method in methods:
+    for method in methods[:_MAX_COMPARED]:
         if method != call.sent_method and method.upper() == call.sent_method.upper():
             yield (
                 f"case: the response lists {text(method)}, but methods are case-sensitive, and the"
                 f" script sends {text(call.sent_method)}"
             )
     names = tokens(values(answer.headers, b"access-control-allow-headers")) or ()
-    listed = [text(name).lower() for name in names]
-    for name in map(text, unsafe_names(call.sent_headers)):
+    listed = [text(name).lower() for name in names[:_MAX_COMPARED]]
+    for name in map(text, unsafe_names(call.sent_headers)[:_MAX_COMPARED]):
         near = difflib.get_close_matches(name, listed, n=1)
         if name not in listed and near and "*" not in listed:
             yield f"header {name} is not listed; {near[0]} is"

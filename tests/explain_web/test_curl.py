@@ -95,6 +95,7 @@ class CurlTests(SynchronousTestCase):
             ("curl -H 'Authorization: hunter2", "ends within quotes"),
             ("curl -H 'X: hunter2'", "no URL"),
             ("curl 'ftp://h/x' -u u:hunter2", "not an http or https URL"),
+            (f"curl http://h {'-H a:hunter2 ' * 201}", "more than 200 headers"),
             (f"curl -d {'h' * MAX_CURL_LENGTH} http://h", "longer than"),
         ):
             error = self.assertRaises(BadValue, read_curl, text)

@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.errors import BadValue
 from corsgate.explain.trace import Request
 from corsgate.explain.url import Url
-from corsgate.explain_web.har import MAX_CALLS, granting, read_har
+from corsgate.explain_web.har import MAX_CALLS, MAX_ENTRIES, granting, read_har
+from corsgate.explain_web.pasted import MAX_FIELDS
 from tests.explain_web.hars import BOX, PAGE, entry, har, preflight
 
 
@@ -87,8 +88,17 @@ class HarTests(SynchronousTestCase):
 
     def test_many(self) -> None:
         """At most `MAX_CALLS` are read, of any number."""
-        found = read_har(har(*(entry(url=f"{BOX}/{number}") for number in range(MAX_CALLS * 20))))
-        self.assertEqual(len(found), MAX_CALLS)
+        many = [entry(url=f"{BOX}/{number}") for number in range(MAX_CALLS + 1)]
+        self.assertEqual(len(read_har(har(*many))), MAX_CALLS)
+        error = self.assertRaises(BadValue, read_har, har(*[None] * (MAX_ENTRIES + 1)))
+        self.assertIn("more than 10,000 requests", str(error))
+
+    def test_long_messages(self) -> None:
+        """Of a message, only so many fields and characters are read as a browser may send."""
+        sent = {f"X-{number}": "1" for number in range(MAX_FIELDS * 2)}
+        (found,) = read_har(har(entry(url=f"{BOX}?{'a' * 100_000}", sent=sent)))
+        self.assertLess(len(found.details.headers), MAX_FIELDS)
+        self.assertLess(len(str(found.details.url)), 10_000)
 
     def test_rubbish(self) -> None:
         """What is no HAR file is named, and nothing of it is shown."""

@@ -40,3 +40,4 @@ class MaskTests(SynchronousTestCase):
             masked_text("see 'http://u:pw@h/x?token=abc' and ?token, http://h/?a=b"),
             "see 'http://...@h/x?token=...' and ?token, http://h/?a=b",
         )
+        self.assertEqual(masked_text("http://h/" + "?" * 60_000)[-1], "?")

@@ -2,7 +2,7 @@
 
 const MAX_HAR_LENGTH = 10_000_000; // MAX_HAR_LENGTH of form.py
 const FIELDS = ["paste", "origin", "method", "url", "headers", "response", "toml"];
-const VERDICTS = { blocked: "Blocked", allowed: "Allowed", unknown: "It depends on the response", failed: "Failed, but not because of CORS" };
+const VERDICTS = { blocked: "Blocked", allowed: "Allowed", unknown: "Not known yet", failed: "Failed, but not because of CORS" };
 const MARKS = { pass: "passes", fail: "fails", note: "step" };
 const FETCH = "https://fetch.spec.whatwg.org/";
 
