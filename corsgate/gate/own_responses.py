@@ -10,7 +10,14 @@ from twisted.python.failure import Failure
 
 from corsgate.cors.debug import may_know
 from corsgate.cors.decide import Decision
-from corsgate.errors import ConnectFailed, CorsgateError, NoServer, RedirectLoop, UpstreamError
+from corsgate.errors import (
+    ConnectFailed,
+    ConnectionReset,
+    CorsgateError,
+    NoServer,
+    RedirectLoop,
+    UpstreamError,
+)
 from corsgate.gate.compiled_route import CompiledRoute
 from corsgate.gate.counters import CUT
 from corsgate.gate.error_page import Problem, problem_of, render, render_fallback
@@ -95,7 +102,11 @@ def _explained(request: GateRequest, route: CompiledRoute, error: BaseException 
         return problem
     if not may_know(policy, request.index, loopback=is_loopback_address(request.log.client)):
         return problem
-    return attrs.evolve(problem, detail=f"{problem.detail} The reason: {error}")
+    hint, server = "", request.log.server or ""
+    if isinstance(error, ConnectionReset) and server.startswith("http://"):
+        # Many servers that speak TLS close a connection in plain HTTP without a word.
+        hint = f" ({server}); if it speaks TLS on this port, write https:// in servers"
+    return attrs.evolve(problem, detail=f"{problem.detail} The reason: {error}{hint}")
 
 
 def _count_own(request: GateRequest, status: int) -> None:

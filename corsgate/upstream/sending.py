@@ -155,20 +155,9 @@ class CarriedHead(Headers):
                 self.connection = None
                 self.connect(self.pool.replace(lost, self.limits, self.holder))
                 return
-        self.result.errback(self._explained(failure))
+        self.result.errback(failure)
 
     # The parts.
-
-    def _explained(self, failure: Failure) -> Failure:
-        """Return a failure, with a hint if a server that speaks TLS fails in this way.
-
-        Many servers close a connection whose first bytes are not TLS without sending an alert.
-        """
-        origin, is_new = self.pool.origin, not self.resends
-        if failure.type is not ConnectionReset or not is_new or not origin.startswith("http://"):
-            return failure
-        hint = "if it speaks TLS on this port, write https:// in servers"
-        return Failure(ConnectionReset(f"{origin}: {failure.getErrorMessage()}; {hint}"))
 
     def _connected(self, taken: Taken) -> None:
         self._connecting = None

@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.cors.decision import Decision, Verdict
-from corsgate.errors import ConnectFailed, UpstreamTimedOut
+from corsgate.errors import ConnectFailed, ConnectionReset, UpstreamTimedOut
 from corsgate.gate.error_page import Problem
 from corsgate.gate.own_responses import respond, respond_to_failure
 from corsgate.message.head import ResponseHead
@@ -66,7 +66,13 @@ class OwnResponseTests(SynchronousTestCase):
             self.fail(ConnectFailed(f"https://box:1: {words.decode()}"))
             self.assertEqual(self.request.status, 502)
             self.assertEqual(words in self.request.sent, told, (cors, client))
-        self.route = compiled(self.clock, cors=debug)
+        for server, hinted in (("http://box:1", True), ("https://box:1", False)):
+            self.request = FakeRequest(self.clock)
+            self.request.log.client, self.request.log.server = "127.0.0.1", server
+            self.route = compiled(self.clock, cors=debug)
+            self.fail(ConnectionReset("the server closed the connection"))
+            self.assertEqual(b"if it speaks TLS on this port" in self.request.sent, hinted)
+        self.request = FakeRequest(self.clock)
         self.request.log.client = "127.0.0.1"
         self.fail(ValueError("a fault of the gate"))
         self.flushLoggedErrors(ValueError)

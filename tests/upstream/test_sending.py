@@ -10,12 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
 
 from corsgate.config.model.values import Limits
-from corsgate.errors import (
-    BadUpstreamResponse,
-    ConnectFailed,
-    ConnectionReset,
-    PinnedConnectionLost,
-)
+from corsgate.errors import BadUpstreamResponse, ConnectFailed, ConnectionReset
 from corsgate.message.head import RequestHead
 from corsgate.upstream.body import KeptBody
 from corsgate.upstream.pool import ServerPool
@@ -63,7 +58,6 @@ class FakePool:
         self.lost: list[object] = []
         self.doubts = False
         self.keep_alive = self
-        self.origin = "https://box:8000"
 
     def may_use(self, connection: object, sending: CarriedHead) -> bool:
         """Return whether a kept connection may carry a request."""
@@ -126,25 +120,6 @@ class SendingTests(SynchronousTestCase):
         self.sending.failed(RESET)
         self.failureResultOf(result, ConnectionReset)
         self.assertEqual(len(self.pool.replacing), 1)
-
-    def test_perhaps_tls(self) -> None:
-        """A server that closes a new plain connection without a byte may speak TLS."""
-        hint = "if it speaks TLS on this port, write https:// in servers"
-        for origin, fresh, failure, hinted in (
-            ("http://box:8000", True, RESET, True),
-            ("http://box:8000", False, RESET, False),
-            ("https://box:8000", True, RESET, False),
-            ("unix:/run/box", True, RESET, False),
-            ("http://box:8000", True, Failure(PinnedConnectionLost("gone")), False),
-            ("http://box:8000", True, Failure(BadUpstreamResponse("cut short")), False),
-        ):
-            result = self.begin(b"POST")
-            self.pool.origin = origin
-            self.connecting.callback(taken(self.connection, fresh=fresh))
-            self.sending.failed(failure)
-            said = self.failureResultOf(result)
-            self.assertIs(said.type, failure.type)
-            self.assertEqual(hint in said.getErrorMessage(), hinted, (origin, fresh))
 
     def test_not_resent(self) -> None:
         """Not where the server may have acted, or the body is gone, or it said something."""
