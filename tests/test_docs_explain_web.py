@@ -1,4 +1,4 @@
-"""``docs/explain-web.md``: its command serves the page, and what it promises is there."""
+"""``docs/howto/explain-web.md``: its command serves the page, and what it promises is there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.cli.test_explain_web import WebServer
 from tests.prose import Prose
 from tests.tree import ROOT
 
-PAGE = Prose.read("docs/explain-web.md")
+PAGE = Prose.read("docs/howto/explain-web.md")
 
 
 class ExplainWebTests(SynchronousTestCase):
@@ -36,6 +36,6 @@ class ExplainWebTests(SynchronousTestCase):
             self.assertIn(fix.name, text)
 
     def test_is_pointed_to(self) -> None:
-        """docs/cors.md leads to it, and its picture is there."""
-        self.assertIn("](explain-web.md)", Prose.read("docs/cors.md").text)
+        """docs/howto/cors.md leads to it, and its picture is there."""
+        self.assertIn("](explain-web.md)", Prose.read("docs/howto/cors.md").text)
         self.assertGreater((ROOT / "docs" / "explain.png").stat().st_size, 10_000)

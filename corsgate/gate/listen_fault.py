@@ -104,7 +104,7 @@ def _privileged(text: str) -> str:
         higher += ', such as "tcp:8080:interface=127.0.0.1"'
     return (
         f"ports below {_PRIVILEGED} need a privilege: {higher}; or let systemd open the port"
-        ' (docs/systemd.md, listen = ["systemd:name=corsgate"]); or run'
+        ' (docs/howto/systemd.md, listen = ["systemd:name=corsgate"]); or run'
         f" sudo setcap cap_net_bind_service=+ep {python}, which gives it to every program that"
         " this Python runs"
     )
