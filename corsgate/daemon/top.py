@@ -105,4 +105,6 @@ def report(error: ConfigError, notifier: Notifier) -> None:
     others = f" (and {more} more fault{'' if more == 1 else 's'})" if more else ""
     number = getattr(error, "errno", None)
     reason = {} if number is None else {"ERRNO": number}
-    notifier.send(STATUS=f"did not start: {error.faults[0]}{others}", **reason)
+    # A status is one line.
+    first = attrs.evolve(error.faults[0], excerpt="")
+    notifier.send(STATUS=f"did not start: {first}{others}", **reason)
