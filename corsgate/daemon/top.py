@@ -6,6 +6,7 @@ import os
 import sys
 from typing import Any
 
+import attrs
 from twisted.application.service import MultiService
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
@@ -80,7 +81,14 @@ def exit_for(error: ConfigError, notifier: Notifier) -> SystemExit:
         in use, so that systemd does.
     """
     # A newline in a name would begin a record of its own in the journal.
-    lines = "\n".join([printable(str(fault)) for fault in error.faults])
+    lines = "\n".join(
+        [
+            printable(line)
+            for fault in error.faults
+            # An excerpt has lines of its own; a file's name must not have any.
+            for line in (str(attrs.evolve(fault, excerpt="")), *fault.excerpt.splitlines())
+        ]
+    )
     print(marked(lines, 2, os.environ), file=sys.__stderr__)
     report(error, notifier)
     return SystemExit(1 if isinstance(error, ListenError) else os.EX_CONFIG)
@@ -97,4 +105,6 @@ def report(error: ConfigError, notifier: Notifier) -> None:
     others = f" (and {more} more fault{'' if more == 1 else 's'})" if more else ""
     number = getattr(error, "errno", None)
     reason = {} if number is None else {"ERRNO": number}
-    notifier.send(STATUS=f"did not start: {error.faults[0]}{others}", **reason)
+    # A status is one line.
+    first = attrs.evolve(error.faults[0], excerpt="")
+    notifier.send(STATUS=f"did not start: {first}{others}", **reason)

@@ -77,7 +77,10 @@ class Starting(ProcessTestCase):
         self.assertNotIn("listens", daemon.said)
 
     async def test_faults(self) -> None:
-        """A file's faults are on standard error, one a line, and nothing else is."""
+        """A file's faults are on standard error, one a line, and nothing else is.
+
+        A fault of syntax also has its line, with a caret below it.
+        """
         directory = Path(self.mktemp()).absolute()
         await self.assert_faults(
             self.configured(
@@ -87,5 +90,7 @@ class Starting(ProcessTestCase):
             ":4: upstreams.a.odd",
             ':6: routes."/".upstream',
         )
-        await self.assert_faults(self.configured("listen = [\n"), ":1: Invalid value")
+        await self.assert_faults(
+            self.configured("listen = [\n"), ":1: the array listen", "1 | listen = [", "^"
+        )
         await self.assert_faults(self.daemon("--config", str(directory)), str(directory))
