@@ -12,7 +12,11 @@ from corsgate.explain.block_causes import WORDS, Cause
 from corsgate.explain.call import Call
 from corsgate.explain.console import Message
 from corsgate.explain.explanation import explain
+from corsgate.explain.gate_policy import gate_policy, reason_of
+from corsgate.explain.message_report import message_dict
+from corsgate.explain.refused_by import GATE, refused_by
 from corsgate.explain.servers import all_fixes, needs_preflight
+from corsgate.explain.status_words import status_words
 from corsgate.explain.trace import Answer, Request, Step, Trace, text
 from corsgate.explain.wanted import wanted
 from corsgate.explain_web.form import (
@@ -70,6 +74,7 @@ def _explained(form: Form) -> dict[str, Any]:
     return {
         "ok": True,
         "kind": pasted.kind,
+        "gate_toml": "",
         **found,
         "call": None if call is None else _shown_call(call),
         "calls": labels if len(calls) > 1 else [],
@@ -138,13 +143,17 @@ def _verdict(call: Call | None, pasted: Pasted, *, has_response: bool) -> dict[s
     last = trace.exchanges[-1][1] if trace.exchanges else None
     if trace.allowed and pasted.failure:
         return _failed(call, trace, pasted.failure, notes)
-    if trace.allowed and last is not None and last.status >= 400:
-        notes.append(
-            f"CORS is not the problem: the page may read the response. The server responded with"
-            f" {last.status}."
-        )
+    refusal = refused_by(trace, lambda _request: None)
+    notes += refusal.words
+    if trace.allowed and last is not None and last.status >= 400 and refusal.who != GATE:
+        notes.append("CORS is not the problem: the page may read the response.")
+        notes.append(f"Status {status_words(last.status)}")
+    found = _blocked_or_allowed(call, cause, () if last is None else last.headers)
+    if refusal.who == GATE and (not trace.allowed or (last is not None and last.status >= 400)):
+        found = _of_gate(found, call, trace, refusal.page)
+        notes += gate_policy(trace, call, refusal.page).words
     return {
-        **_blocked_or_allowed(call, cause, () if last is None else last.headers),
+        **found,
         "steps": _steps(trace.steps),
         "exchanges": _exchanges(trace),
         "near_misses": [] if last is None or cause is None else _masked(misses(call, last)),
@@ -169,10 +178,16 @@ def _by_message(call: Call | None, message: Message) -> dict[str, Any]:
             f"{message.url} redirects to {message.redirected}. If that is a login, the server did"
             " not accept the page's credentials."
         )
+    said = message_dict(message)
     if message.cause is None:
         notes.append(f"The reason in this message is not known: {message.why}")
+    elif not message.is_about_cors:
+        notes.append("This is not a CORS problem, so no CORS header helps.")
+    if said["status_means"] is not None:
+        notes.append(f"Status {said['status_means']}")
     return {
         **_blocked_or_allowed(call, message.cause, (), preflight=message.preflight),
+        "fix": masked_text(str(said["fix"] or "")),
         "verdict": _verdict_of(message.cause),
         "steps": _steps(by_message(call, message)),
         "exchanges": [],
@@ -187,6 +202,29 @@ def _verdict_of(cause: Cause | None) -> str:
     if cause is None or is_block(cause):
         return BLOCKED
     return {"status": ALLOWED, "unspecific": UNKNOWN}.get(cause.value, FAILED)
+
+
+def _of_gate(found: dict[str, Any], call: Call, trace: Trace, page: str) -> dict[str, Any]:
+    """Return the verdict for a call that a corsgate refused: its policy decides, no other server.
+
+    Args:
+        found: The verdict by the response alone.
+        call: The call.
+        trace: Its recorded requests and responses.
+        page: The sentence of the gate's error page; empty without one.
+    """
+    policy = gate_policy(trace, call, page)
+    reason = reason_of([each for _, each in trace.exchanges]) or page.rstrip(".")
+    by_policy = "Add to the policy of the route, in the gate's configuration:"
+    return {
+        **found,
+        "verdict": BLOCKED,
+        "reason": masked_text(f"The gate refuses this call{reason and f': {reason}'}."),
+        "fix": by_policy if policy.toml else "Paste the gate's configuration into the form.",
+        "gate_toml": policy.toml,
+        "enough": [],
+        "fixes": [],
+    }
 
 
 def _unknown(

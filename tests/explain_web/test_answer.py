@@ -89,7 +89,36 @@ class AnswerTests(SynchronousTestCase):
         self.assertEqual((found["verdict"], found["fixes"]), ("allowed", []))
         found = self.explained(paste=curl, response=f"{good}\nHTTP/1.1 401\n{good[13:]}")
         self.assertEqual(found["verdict"], "allowed")
-        self.assertIn("responded with 401", found["notes"][0])
+        self.assertIn("CORS is not the problem", found["notes"][0])
+        self.assertIn("Status 401: the server wants a login", found["notes"][1])
+
+    def test_refused_by_a_gate(self) -> None:
+        """A refusal of a corsgate is explained by its policy, and no second gate is proposed."""
+        curl = f"curl -H 'Origin: {PAGE}' {BOX}"
+        head = (
+            "HTTP/1.1 403 Forbidden\nContent-Type: application/problem+json\n"
+            "Cache-Control: no-store\nX-Content-Type-Options: nosniff\n"
+        )
+        reason = f"origin '{PAGE}' is not allowed"
+        found = self.explained(paste=curl, response=f"{head}Corsgate-Reason: {reason}")
+        self.assertEqual((found["verdict"], found["fixes"]), ("blocked", []))
+        self.assertEqual(found["reason"], f"The gate refuses this call: {reason}.")
+        self.assertEqual(found["gate_toml"], f'allow_origins = ["{PAGE}"]')
+        readable = f"{head}Access-Control-Allow-Origin: {PAGE}\n"
+        found = self.explained(paste=curl, response=readable)
+        self.assertEqual((found["verdict"], found["gate_toml"]), ("blocked", ""))
+        self.assertIn("Paste the gate's configuration", found["fix"])
+        found = self.explained(paste=curl, response=readable.replace("nosniff", "sniff"))
+        self.assertEqual(found["verdict"], "allowed", "another server's 403")
+
+    def test_other_problem(self) -> None:
+        """A message that is not about CORS says so, and one about a status explains it."""
+        said = "Failed to load resource: the server responded with a status of 404 (Not Found)"
+        found = self.explained(paste=said, origin=PAGE, url=BOX)
+        self.assertIn("Status 404: there is nothing at this path", " ".join(found["notes"]))
+        found = self.explained(paste=f"GET {BOX} net::ERR_CONNECTION_REFUSED", origin=PAGE)
+        self.assertIn("not a CORS problem", " ".join(found["notes"]))
+        self.assertEqual(found["fixes"], [])
 
     def test_har(self) -> None:
         """Each call of a file can be chosen."""

@@ -148,6 +148,7 @@ function show(found) {
     verdictPanel(found),
     ...found.notes.map((text) => el("p", { class: "note" }, foreign(text))),
     found.fix ? el("p", {}, foreign(found.fix)) : null,
+    found.gate_toml ? block(found.gate_toml, "the keys for the policy") : null,
     ...nearMisses(found.near_misses),
     ...(found.enough.length ? section("What would be enough", el("p", { class: "muted" }, "The response to the preflight, if there is one, and to the call itself must have:"), block(headersText(found.enough), "the headers")) : []),
     ...(found.gate ? gatePart(found.gate) : []),
