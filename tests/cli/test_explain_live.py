@@ -56,7 +56,7 @@ class Live(CommandTestCase):
         self.assertEqual([seen[0] for seen in server.seen], ["OPTIONS"])
         self.assertIn("FAIL #cors-check", done.out)
         self.assertIn(f'add_header Access-Control-Allow-Origin "{ORIGIN}" always;', done.out)
-        self.assertIn(f"--upstream {server.url}", done.out)
+        self.assertIn(f"corsgate run {server.url} --allow http:", done.out)
         found = corsgate("explain", "--live", "--json", "--origin", ORIGIN, server.url).json
         self.assertEqual([each["title"] for each in found["servers"]][1], "nginx")
 
