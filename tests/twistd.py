@@ -130,6 +130,9 @@ class Daemon(ProcessProtocol, Watched):
 class DaemonTestCase(GateTestCase):
     """A test case whose daemons end with it."""
 
+    # On a busy machine, each of several processes takes seconds to start.
+    timeout = 120
+
     def daemon(
         self, *arguments: str, prepare: str = "", sockets: Sequence[tuple[str, socket]] = ()
     ) -> Daemon:

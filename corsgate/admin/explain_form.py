@@ -9,18 +9,18 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
 from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
 from corsgate.admin.resource import JSON, AdminResource, fail, respond
 from corsgate.admin.turns import Turns
 from corsgate.admin.view import View
 from corsgate.config.model.values import Config
-from corsgate.errors import BadValue, BodyTooLarge
+from corsgate.errors import BadValue
 from corsgate.explain.explanation import explain
 from corsgate.explain.given_call import given_call
 from corsgate.explain.report import as_dict, as_text, verdict
 from corsgate.gate.refusal_fix import option_for
 from corsgate.server.request import GateRequest
+from corsgate.server.whole_body import WholeBody
 
 MAX_BODY_BYTES = 16 * 1024
 MAX_TEXT_LENGTH = 8 * 1024
@@ -145,7 +145,13 @@ class Explain(AdminResource):
             self._respond(request, lambda: _parsed(b""))
             return
         body.limit = MAX_BODY_BYTES
-        body.start(_Whole(request, lambda data: self._respond(request, lambda: _parsed(data))))
+        too_large = {"error": f"the body is longer than {MAX_BODY_BYTES} bytes"}
+        body.start(
+            WholeBody(
+                lambda data: self._respond(request, lambda: _parsed(data)),
+                lambda: _respond(request, 413, too_large),
+            )
+        )
 
     def _respond(self, request: GateRequest, question: Callable[[], object]) -> None:
         working = Deferred.fromCoroutine(self._turns.take(lambda: self._answer(question)))
@@ -160,34 +166,6 @@ class Explain(AdminResource):
             return 200, explained(self._view.gate.config, self._view.file, question())
         except BadValue as error:
             return 400, {"error": str(error)}
-
-
-class _Whole:
-    """Collects a short body.
-
-    Args:
-        request: The request.
-        done: Called with the whole body.
-    """
-
-    def __init__(self, request: GateRequest, done: Callable[[bytes], None]) -> None:
-        self._request = request
-        self._done = done
-        self._pieces: list[bytes] = []
-
-    def body_data(self, data: bytes) -> None:
-        """Keep a piece; `RequestBody.limit` bounds all of them together."""
-        self._pieces.append(data)
-
-    def body_ended(self) -> None:
-        """Hand on the body."""
-        self._done(b"".join(self._pieces))
-
-    def body_failed(self, reason: Failure) -> None:
-        """Respond if the body was too large; otherwise the client has left."""
-        if reason.check(BodyTooLarge):
-            error = f"the body is longer than {MAX_BODY_BYTES} bytes"
-            _respond(self._request, 413, {"error": error})
 
 
 def _parsed(data: bytes) -> object:

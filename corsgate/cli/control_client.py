@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -36,6 +36,13 @@ class Refused(Exception):
 
 class NoDaemon(Exception):
     """It is not clear which daemon to ask; the text says why, and what to do."""
+
+
+def add_daemon_options(options: ArgumentParser) -> None:
+    """Add the options that choose the daemon to ask: ``--pid`` and ``--pidfile``."""
+    which = options.add_mutually_exclusive_group()
+    which.add_argument("--pid", type=pid_of, metavar="N", help="the daemon's process id")
+    which.add_argument("--pidfile", metavar="FILE", help="the file with the daemon's process id")
 
 
 def pid_of(text: str) -> int:

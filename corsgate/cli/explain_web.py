@@ -7,7 +7,6 @@ import os
 import sys
 import webbrowser
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
 from importlib.resources import files
 from threading import Thread
 from typing import Any, ClassVar, cast
@@ -18,7 +17,6 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import react
 from twisted.internet.threads import deferToThreadPool
-from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from corsgate.admin.page import PAGE_POLICY
@@ -26,12 +24,12 @@ from corsgate.admin.resource import JSON, AdminResource, AdminRoot, fail, respon
 from corsgate.cli.usage import FINE, complain
 from corsgate.config.model.limits import Limits
 from corsgate.daemon.signals import exit_cleanly_on_signals
-from corsgate.errors import BodyTooLarge
 from corsgate.explain_web.answer import answer
 from corsgate.explain_web.form import MAX_HAR_LENGTH
 from corsgate.message.host import HostRules
 from corsgate.server.request import GateRequest
 from corsgate.server.site import GateSite
+from corsgate.server.whole_body import WholeBody
 from corsgate.transport.deadlines import Deadlines
 
 DEFAULT_PORT = 5599
@@ -190,7 +188,12 @@ class _Explain(AdminResource):
             _respond(request, 413, _error(_TOO_MUCH))
             return
         request.body.limit = MAX_BODY_BYTES
-        request.body.start(_Whole(request, lambda data: self._explain(request, data)))
+        request.body.start(
+            WholeBody(
+                lambda data: self._explain(request, data),
+                lambda: _respond(request, 413, _error(_TOO_MUCH)),
+            )
+        )
 
     def _explain(self, request: GateRequest, data: bytes) -> None:
         pool: ThreadPool = self._reactor.getThreadPool()
@@ -212,28 +215,6 @@ def explained(data: bytes) -> tuple[int, dict[str, Any]]:
         return 400, _error("This is not JSON.")
     found = answer(form)
     return (200 if found["ok"] else 422), found
-
-
-class _Whole:
-    """Collects a body, which `RequestBody.limit` bounds."""
-
-    def __init__(self, request: GateRequest, done: Callable[[bytes], None]) -> None:
-        self._request = request
-        self._done = done
-        self._pieces: list[bytes] = []
-
-    def body_data(self, data: bytes) -> None:
-        """Keep a piece."""
-        self._pieces.append(data)
-
-    def body_ended(self) -> None:
-        """Hand on the body."""
-        self._done(b"".join(self._pieces))
-
-    def body_failed(self, reason: Failure) -> None:
-        """Respond if the body was too large; otherwise the browser has left."""
-        if reason.check(BodyTooLarge):
-            _respond(self._request, 413, _error(_TOO_MUCH))
 
 
 def _error(text: str) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from corsgate.cli.control_client import (
     NoDaemon,
     Refused,
     Unreachable,
+    add_daemon_options,
     ask,
     chosen,
-    pid_of,
 )
 from corsgate.cli.usage import FINE, complain
 from corsgate.daemon.control import REFUSALS
@@ -42,9 +42,7 @@ exit status: 0 the refusals were printed, or there are none
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command's arguments."""
     options = usage.parser("refusals", _DESCRIPTION, "corsgate refusals --json")
-    which = options.add_mutually_exclusive_group()
-    which.add_argument("--pid", type=pid_of, metavar="N", help="the daemon's process id")
-    which.add_argument("--pidfile", metavar="FILE", help="the file with the daemon's process id")
+    add_daemon_options(options)
     options.add_argument("--json", action="store_true", help="print JSON, for programs")
     return options
 

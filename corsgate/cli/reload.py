@@ -16,9 +16,9 @@ from corsgate.cli.control_client import (
     NoDaemon,
     Refused,
     Unreachable,
+    add_daemon_options,
     ask,
     chosen,
-    pid_of,
     process_status,
 )
 from corsgate.cli.usage import FINE, FOUND, complain
@@ -38,9 +38,7 @@ exit status: 0 the new configuration is in force; its changes are printed
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     options = usage.parser("reload", _DESCRIPTION, "corsgate reload --pidfile /run/corsgate.pid")
-    which = options.add_mutually_exclusive_group()
-    which.add_argument("--pid", type=pid_of, metavar="N", help="the daemon's process id")
-    which.add_argument("--pidfile", metavar="FILE", help="the file with the daemon's process id")
+    add_daemon_options(options)
     return options
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from corsgate.config.model import units
 from corsgate.config.model.rules import check_choice, show
 from corsgate.config.toml.shape import Schema, shape
+from corsgate.config.toml.variables import refuse_variable
 from corsgate.errors import BadValue
 
 DURATION: Schema = {"type": "string", "pattern": f"^{units.DURATION}$"}
@@ -57,6 +58,7 @@ def _shown(raw: object) -> str:
 def text(raw: object) -> str:
     """Return a value that must be a string."""
     if isinstance(raw, str):
+        refuse_variable(raw)
         return raw
     raise BadValue(_shown(raw), "write text in quotes")
 
