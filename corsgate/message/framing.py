@@ -180,7 +180,7 @@ def response_length(index: HeaderIndex, status: int, method: bytes) -> int:
     if codings_stated is not None:
         codings = short_list(codings_stated)
         if codings is None or [coding.lower() for coding in codings] != [b"chunked"]:
-            raise BadUpstreamResponse("its transfer coding is not chunked alone")
+            raise BadUpstreamResponse("its transfer coding is not just chunked")
         return CHUNKED
     lengths = index.get(b"content-length")
     if lengths is None:

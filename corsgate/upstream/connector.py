@@ -78,7 +78,7 @@ class Connector:
             endpoint = TLSClientEndpoint(self._tls, endpoint, self._reactor)
 
         def connect() -> Deferred[Any]:
-            # Check first: a name lookup that lacks a descriptor would fail without this error.
+            # Check first, because the error of a name lookup that lacks a descriptor doesn't tell.
             return endpoint.connect(factory) if has_descriptor() else fail(no_descriptor())
 
         connecting = connect()

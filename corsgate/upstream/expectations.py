@@ -14,7 +14,7 @@ FRESH_S: Final = 5.0
 """How long after a challenge the server will probably not send another one, in seconds."""
 
 IGNORED_S: Final = 3600.0
-"""How long a server that ignored Expect isn't asked again, in seconds. It may just have been slow."""
+"""How long a server that ignored Expect is not asked again, in seconds, as it may just be slow."""
 
 MAX_SERVERS: Final = 1000
 """The number of servers that are remembered; discovery may keep adding new ones."""
