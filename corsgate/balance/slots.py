@@ -158,7 +158,7 @@ class Slots(Generic[C, W]):
             connection: The new connection.
             client: The client it was made for, as for `ask`.
         """
-        assert self._connecting, "somebody was told to connect"
+        assert self._connecting, "a connection is being made"
         self._connecting -= 1
         self._used[connection] = client
 
@@ -171,7 +171,7 @@ class Slots(Generic[C, W]):
         Returns:
             The waiter that may connect instead, or None.
         """
-        assert self._connecting, "somebody was told to connect"
+        assert self._connecting, "a connection is being made"
         self._connecting -= 1
         self._release(client)
         return self._freed()
