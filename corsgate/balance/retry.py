@@ -171,8 +171,8 @@ class Retries:
         """Return how long to wait after `ask` has returned.
 
         Each wait is random, within a range that doubles each time, so that requests that failed
-        together don't return together. A request that has waited for the budget is sent at once,
-        since it must not hold a part of the budget while it is idle.
+        together don't return together. A request that has waited for the budget is sent at once:
+        it must not hold a part of the budget while it is idle.
 
         Args:
             may: The result of `ask`.

@@ -347,7 +347,7 @@ class Slots(Generic[C, W]):
         self._release(client)
         return self._freed()
 
-    # Helpers.
+    # Internals.
 
     def _hold(self, client: str | None) -> None:
         if client is not None:

@@ -128,7 +128,7 @@ class HeldBody:
         if self.is_released:
             self._body.stopProducing()
 
-    # Helpers.
+    # Internals.
 
     def _wait(self, *, may_be_late: bool) -> None:
         due_s = self._clock.seconds() + WAIT_S

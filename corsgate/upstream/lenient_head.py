@@ -118,7 +118,7 @@ def read_head(raw: bytes) -> LenientHead:
     """
     repairs: Counter[Repair] = Counter()
     text = raw.replace(b"\r\n", b"\n")
-    # A recipient may treat a bare CR as a space or as a line end, and a NUL as the end of the head
+    # A recipient may treat a bare CR as a space or as a line end, or a NUL as the end of the head
     # (RFC 9110 5.5, RFC 9112 2.2).
     if b"\r" in text or b"\0" in text:
         raise BadUpstreamResponse("its head has a bare CR or a NUL")

@@ -64,8 +64,8 @@ class Pins:
 class OwnPin(Pins):
     """One upstream connection that belongs to the gate's credentials until it closes.
 
-    An attempt to send a request holds it from its first message to the head of the last response,
-    so that no other request can come between the steps of a handshake.
+    An attempt to send a request holds it from its first message to the head of the last response.
+    So no other request can come between the steps of a handshake.
 
     Args:
         returned: Called when the connection is idle and no attempt holds it.

@@ -157,7 +157,7 @@ class CarriedHead(Headers):
                 return
         self.result.errback(failure)
 
-    # Helpers.
+    # Internals.
 
     def _connected(self, taken: Taken) -> None:
         self._connecting = None

@@ -115,7 +115,7 @@ class Upload:
     def stopProducing(self) -> None:
         """Do nothing, since the connection gets `connectionLost`."""
 
-    # Helpers.
+    # Internals.
 
     def _end(self) -> None:
         self._active = False
