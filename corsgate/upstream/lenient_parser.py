@@ -145,7 +145,7 @@ class LenientParser(ResponseParser):
     def _check_status_line(self, status: int, version: str, reason: bytes) -> None:
         """Reject a status line that can't be passed on, or that must be rewritten first."""
         if self._kept is None and reason.startswith((b" ", b"\t")):
-            raise BadUpstreamResponse("its status line has superfluous blanks")
+            raise BadUpstreamResponse("its status line has superfluous whitespace")
         check_response(status, version, reason, 599 if self._kept is None else _MAX_STATUS)
 
     # Bodies.
