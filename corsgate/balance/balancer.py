@@ -1,4 +1,4 @@
-"""The servers of an upstream as a pool: who may get a request now, and who gets it."""
+"""The servers of an upstream as a pool: which may get a request now, and which one gets it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _NEVER = float("inf")
 
 @attrs.define(eq=False)
 class Load:
-    """How many requests an upstream has, whichever configuration they began under.
+    """The number of an upstream's requests, including those begun before a reload.
 
     Attributes:
-        running: The number of requests under way, including those between two attempts.
+        running: The number of running requests, including those between two attempts.
         budget: Limits how many of them may be repetitions.
     """
 
@@ -32,29 +32,29 @@ class Load:
 
 
 class Balancer:
-    """Shares requests out among servers, and leaves out those that are down or ejected.
+    """Distributes requests among servers, except those that are down or ejected.
 
-    Whatever happens, in whatever order:
+    Any sequence of calls keeps these invariants:
 
-    - a server that its probes call down gets nothing;
-    - at most half of the servers are ejected, and never the last that could serve;
-    - a backup gets something only where no other server can.
+    - A server that is down according to its probes gets nothing.
+    - At most half of the servers are ejected, and never the last one that could serve.
+    - A backup gets requests only if no other server can get them.
 
-    Who may get a request is worked out when it changes, not for each request.
+    The set of usable servers is computed when it may have changed, not for each request.
 
     Args:
         servers: The servers.
-        rules: How to share out, and when to eject.
-        chance: Answers numbers from 0 up to 1, all as likely.
+        rules: The balancing strategy, and when to eject servers.
+        chance: Returns uniform random numbers in [0, 1).
         now: The time in seconds.
-        tell: Called with words when a server is down or left out.
-        tell_better: Called with words when a server is on trial, is up or serves again; None for
-            `tell`.
-        load: The requests that are counted already; None for none.
+        tell: Called with a message when a server goes down or is ejected.
+        tell_better: Called with a message when a server is on trial, is up or serves again. None
+            for `tell`.
+        load: A count of requests to continue; None to start at 0.
 
     Attributes:
-        states: What is known of each server, by its origin.
-        load: How many requests are under way.
+        states: The state of each server, by its origin.
+        load: The number of running requests.
     """
 
     def __init__(
@@ -74,9 +74,9 @@ class Balancer:
         self._tell = tell
         self._tell_better = tell_better or tell
         self._ready: Sequence[ServerState] = ()
-        # Those that may serve where every one of the others was tried.
+        # The servers to use if all of the above were tried.
         self._spare: Sequence[ServerState] = ()
-        # When the above are to be worked out anew.
+        # When to compute the above again.
         self._stale_s = -_NEVER
         self._count_until_s = now + INTERVAL_S
         # The balancer that shares the states of this one's servers since a reload.
@@ -85,16 +85,16 @@ class Balancer:
 
     @property
     def running(self) -> int:
-        """The number of requests under way."""
+        """The number of running requests."""
         return self.load.running
 
     @property
     def budget(self) -> RetryBudget:
-        """Limits how many of these may be repetitions."""
+        """Limits how many running requests may be repetitions."""
         return self.load.budget
 
     def update(self, servers: Sequence[Server], now: float) -> None:
-        """Have other servers from now on; what is known of those that stay, stays."""
+        """Replace the servers; those that stay keep their states."""
         before = self.states
         states: dict[str, ServerState] = {}
         for server in servers:
@@ -110,13 +110,13 @@ class Balancer:
         self._changed()
 
     def inherit(self, before: Balancer, servers: Sequence[Server], now: float) -> None:
-        """Take over what is known of the servers from the balancer before a reload.
+        """Take over the states of the servers from the balancer before a reload.
 
-        That one goes on serving the requests that it has, which end on its own servers.
+        The old balancer continues to serve its requests, which end on its own servers.
 
         Args:
-            before: The balancer of the same upstream in the configuration before.
-            servers: The servers from now on.
+            before: The balancer of the same upstream in the old configuration.
+            servers: The new servers.
             now: The time in seconds.
         """
         known = {server.origin: server for server in servers}
@@ -125,21 +125,25 @@ class Balancer:
             if origin in known:
                 moved = not _same_place(state.server, known[origin])
                 kept[origin] = state.of_moved(known[origin]) if moved else state
-        # Servers that are new to an upstream start slowly, also where none of the old ones is left.
+        # `update` lets new servers start slowly only if there were others before. So keep the old
+        # states even if none of their servers is left.
         self.states = kept or before.states
         before._heir = self
         self.update(servers, now)
         for state in self.states.values():
             if self._rules.health is None:
-                # Nobody would ever find out that it is up again.
+                # Without probes, a server that is down would stay down forever.
                 state.health = Health()
             if not self._rules.eject.failures:
                 state.circuit.readmit()
 
-    # What each request asks.
+    # Called for each request.
 
     def enter(self) -> bool:
-        """Take a request on; return whether there may be one more. If so, `leave` follows."""
+        """Count a request, and return True; return False if there are too many already.
+
+        After True, the caller must call `leave` when the request ends.
+        """
         most = self._rules.max_requests
         load = self.load
         if most is not None and load.running >= most:
@@ -148,7 +152,7 @@ class Balancer:
         return True
 
     def leave(self) -> None:
-        """Record that a request has ended, whatever servers it was sent to."""
+        """Record that a request that `enter` counted has ended."""
         self.load.running -= 1
 
     def pick(
@@ -159,17 +163,17 @@ class Balancer:
         prefer: str | None = None,
         tried: Collection[ServerState] = (),
     ) -> ServerState | None:
-        """Return the server that a request goes to.
+        """Return the server for a request.
 
         Args:
             now: The time in seconds.
-            key: What belongs together, where requests are shared out by that.
+            key: The request's key, for strategies that hash; equal keys get the same server.
             prefer: The origin of the server that the client sticks to, even while it drains.
-            tried: Servers that had the request before.
+            tried: Servers that got the request before.
 
         Returns:
-            Its state; `begin` is the caller's to call. None where there is no server that may
-            get it.
+            The server's state, with which the caller must call `begin`. None if no server may get
+            the request.
         """
         if now >= self._stale_s:
             self._refresh(now)
@@ -185,13 +189,13 @@ class Balancer:
         return ready[0] if ready else None
 
     def has_another(self, now: float, tried: Collection[ServerState]) -> bool:
-        """Return whether `pick` would find a server that isn't one of these."""
+        """Return whether `pick` would find a server that is not in `tried`."""
         if now >= self._stale_s:
             self._refresh(now)
         return bool(_without(self._ready, tried) or _without(self._spare, tried))
 
     def begin(self, state: ServerState) -> int:
-        """Record that a server gets a request; return the term that it begins in."""
+        """Record the start of a request to a server; return the current term."""
         state.running += 1
         state.recent += 1
         if state.circuit.state is CircuitState.HALF_OPEN:
@@ -199,13 +203,13 @@ class Balancer:
         return state.term
 
     def responded(self, state: ServerState, term: int, now: float) -> None:
-        """Record that the head of a good response has come, which ends a trial.
+        """Record that the head of a good response has arrived, which ends a trial.
 
-        Its body may be an endless one; whether it ends well is for `ended` to say.
+        A trial can't wait for the body, which may be endless. `ended` records how the body ends.
 
         Args:
-            state: What `begin` was called with.
-            term: What it answered.
+            state: The server's state.
+            term: The result of `begin`.
             now: The time in seconds.
         """
         if state.circuit.state is not CircuitState.HALF_OPEN or term != state.term:
@@ -218,14 +222,14 @@ class Balancer:
     def ended(self, state: ServerState, term: int, served: bool | None, now: float) -> None:
         """Record that the request has ended.
 
-        One that began before the server was left out counts no more: neither does a tunnel that
-        is open for days keep it from its trial, nor does its end decide that.
+        A request that began before the server's last ejection is ignored. Otherwise a tunnel that
+        is open for days could prevent the server's trial, or its end could decide the trial.
 
         Args:
-            state: What `begin` was called with.
-            term: What it answered.
-            served: Whether the server did what it should; None where it ended for other
-                reasons, such as a client that left.
+            state: The server's state.
+            term: The result of `begin`.
+            served: Whether the server did its part; None if the request ended for another reason,
+                such as a client that left.
             now: The time in seconds.
         """
         state.running -= 1
@@ -249,13 +253,13 @@ class Balancer:
             self._eject(state, now, "its requests fail")
 
     def probed(self, state: ServerState, passed: bool, now: float, reason: str = "") -> None:
-        """Take in a probe's result.
+        """Record a probe's result.
 
         Args:
-            state: Whose.
-            passed: Whether the server is well.
+            state: The server's state.
+            passed: Whether the probe found the server healthy.
             now: The time in seconds.
-            reason: What is wrong with it, in words.
+            reason: Why the probe failed, as text for the log.
         """
         check = self._rules.health
         assert check is not None, "there are no probes without a health check"
@@ -269,16 +273,16 @@ class Balancer:
         tell = self._tell_better if passed else self._tell
         tell(f"{state.server.origin} is {state.health.standing.value}{why}")
 
-    # What changes the pool.
+    # Changes of the pool.
 
     def _changed(self) -> None:
-        """Work out anew who may get a request, here and where the states are shared."""
+        """Compute the usable servers again before the next request, also in the heir."""
         self._stale_s = -_NEVER
         if self._heir is not None:
             self._heir._changed()
 
     def _refresh(self, now: float) -> None:
-        """Work out who may get a request, and until when that holds."""
+        """Compute which servers may get requests, and until when that is valid."""
         self._stale_s = _NEVER
         if len(self.states) >= MIN_SERVERS:
             if now >= self._count_until_s:
@@ -295,7 +299,8 @@ class Balancer:
         self._ready = primaries or backups
         self._spare = backups if primaries else ()
         if self._heir is not None:
-            # That one learns more of the servers than this one, which has few requests left.
+            # The heir changes the shared states without notifying this one. So compute anew for
+            # each request; there are few left.
             self._stale_s = -_NEVER
 
     def _pool(self) -> list[ServerState]:
@@ -326,7 +331,7 @@ class Balancer:
             state.ended = state.failed = 0
 
     def _eject(self, state: ServerState, now: float, reason: str) -> None:
-        """Leave a server out, if the others can do without it."""
+        """Eject a server, unless too few would be left."""
         pool = self._pool()
         others = [each for each in pool if each is not state]
         out = sum(each.circuit.state is not CircuitState.CLOSED for each in others)
@@ -344,14 +349,14 @@ class Balancer:
 
 
 def _same_place(one: Server, other: Server) -> bool:
-    """Return whether two servers differ in no more than how much they are to get."""
+    """Return whether two servers are equal except for weight, backup and drain."""
     return attrs.evolve(one, weight=1, backup=False, drain=False) == attrs.evolve(
         other, weight=1, backup=False, drain=False
     )
 
 
 def _usable(state: ServerState) -> bool:
-    """Return whether a server may get a request now; one on trial has one at a time."""
+    """Return whether a server may get a request now; a server on trial gets one at a time."""
     if state.health.standing is Standing.DOWN:
         return False
     use = state.circuit.state
@@ -359,14 +364,17 @@ def _usable(state: ServerState) -> bool:
 
 
 def _readmit(states: Sequence[ServerState]) -> None:
-    """Use those that are ejected all the same, where there is no other server."""
+    """Use ejected servers again, because there are no others."""
     for state in states:
         if state.health.standing is not Standing.DOWN:
             state.circuit.readmit()
 
 
 def _readmit_excess(pool: Sequence[ServerState]) -> None:
-    """Use those that were to come back first, where a pool that shrank has too many ejected."""
+    """Use some ejected servers again after the pool has shrunk, so that at most half are ejected.
+
+    Those whose ejection ends first come back.
+    """
     out = [state for state in pool if state.circuit.state is not CircuitState.CLOSED]
     out.sort(key=lambda state: state.circuit.until_s)
     for state in out[: max(len(out) - len(pool) // 2, 0)]:

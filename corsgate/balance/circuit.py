@@ -1,7 +1,7 @@
-"""Whether a server is left out for a while, by how the requests sent to it end.
+"""Eject a server for a while if the requests sent to it fail.
 
-Three states, as of a circuit breaker: in use; ejected until a time; on trial after that, with
-one request at a time, of which the first to end decides.
+There are three states, as in a circuit breaker: in use, ejected until a certain time, and then on
+trial. A server on trial gets one request at a time, and the first one to end decides.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from enum import Enum
 
 MAX_EJECTION_S = 300.0
-"""A server is ejected for this at most, however often it was before."""
+"""The longest time for which a server is ejected."""
 
 
 class CircuitState(Enum):
-    """What a server's requests say of it."""
+    """The state of a server, as its requests have shown it."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -21,15 +21,15 @@ class CircuitState(Enum):
 
 
 class Circuit:
-    """How the requests sent to one server ended, as far as it still counts.
+    """The circuit breaker of one server.
 
     Args:
         now: The time in seconds.
 
     Attributes:
         state: The state.
-        until_s: When an ejection ends; of a server that is in use, when the last one did.
-        failures: How many requests in a row failed.
+        until_s: When the ejection ends; for a server in use, when its last ejection ended.
+        failures: The number of requests in a row that failed.
     """
 
     __slots__ = ("_count", "failures", "state", "until_s")
@@ -38,7 +38,7 @@ class Circuit:
         self.state = CircuitState.CLOSED
         self.until_s = now
         self.failures = 0
-        # How often it was ejected lately.
+        # The number of recent ejections.
         self._count = 0
 
     def succeeded(self) -> bool:
@@ -53,10 +53,10 @@ class Circuit:
         """Record that a request failed.
 
         Args:
-            most: So many failures in a row are too many; 0 for no bound.
+            most: The number of failures in a row that eject a server; 0 for no limit.
 
         Returns:
-            Whether the server is to be ejected, if others can do without it.
+            Whether the server should be ejected, if enough others are left.
         """
         self.failures += 1
         if self.state is CircuitState.HALF_OPEN:
@@ -64,14 +64,14 @@ class Circuit:
         return self.state is CircuitState.CLOSED and 0 < most <= self.failures
 
     def eject(self, now: float, time_s: float) -> None:
-        """Leave the server out, for longer the more often that happens.
+        """Eject the server, for longer each time.
 
-        Each time counts for as long as `time_s` after the server came back: one that is well
-        for long starts anew.
+        For every `time_s` that a server is in use, one earlier ejection is forgotten. So a server
+        that has been well for long starts from the beginning.
 
         Args:
             now: The time in seconds.
-            time_s: How long for the first time.
+            time_s: The duration of the first ejection in seconds.
         """
         if self._count:
             well_s = max(now - self.until_s, 0.0)
@@ -82,11 +82,11 @@ class Circuit:
         self.until_s = now + min(time_s * self._count, MAX_EJECTION_S)
 
     def look(self, now: float) -> None:
-        """Begin the trial of a server whose ejection is over."""
+        """Start the trial of a server whose ejection is over."""
         if self.state is CircuitState.OPEN and now >= self.until_s:
             self.state = CircuitState.HALF_OPEN
 
     def readmit(self) -> None:
-        """Use the server at once, since there is no other."""
+        """Use the server again without a trial."""
         self.state = CircuitState.CLOSED
         self.failures = 0

@@ -1,4 +1,4 @@
-"""Make servers of DNS records."""
+"""Create servers from DNS records."""
 
 from __future__ import annotations
 

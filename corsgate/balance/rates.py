@@ -1,4 +1,4 @@
-"""How fast a client sends or takes a body, and how long the gate has waited for it."""
+"""How fast a client sends or reads a body, and how long the gate has waited for it."""
 
 from __future__ import annotations
 

@@ -72,13 +72,13 @@ class RetryBudget:
         self.running = 0
 
     def take(self, requests: int) -> bool:
-        """Begin a repetition, if the budget allows one more.
+        """Start a repetition, if the budget allows one more.
 
         Args:
             requests: The number of running requests, including repetitions.
 
         Returns:
-            Whether it was begun; if so, the caller must call `give_back` when it has ended.
+            Whether it may start. If so, the caller must call `give_back` when it has ended.
         """
         if self.running >= max(self.FLOOR, requests * self.SHARE):
             return False
@@ -87,7 +87,7 @@ class RetryBudget:
 
     def give_back(self) -> None:
         """End a repetition."""
-        assert self.running, "only what was taken is given back"
+        assert self.running, "a repetition is running"
         self.running -= 1
 
 
@@ -171,7 +171,7 @@ class Retries:
         """Return how long to wait after `ask` has returned.
 
         Each wait is random, within a range that doubles each time, so that requests that failed
-        together don't return together. A request that has waited for the budget goes on at once:
+        together don't return together. A request that has waited for the budget is sent at once:
         it must not hold a part of the budget while it is idle.
 
         Args:

@@ -23,12 +23,12 @@ class Reuse(Generic[C]):
     just as a request is on its way (RFC 9112 9.3.1), one close proves nothing:
 
     - After one close, only requests that can be repeated get a kept connection, for `CAREFUL_S`.
-    - After a close on a connection that was handed out since then, no connection is used again for
-      `FIRST_REST_S`, and for twice as long each time, up to `MOST_REST_S`. In between, only
+    - After a close on a connection that was reused since then, no connection is used again for
+      `FIRST_REST_S`. This time doubles with each such close, up to `MOST_REST_S`. In between, only
       requests that can be repeated try.
-    - A response on a kept connection ends that.
+    - A response on a kept connection ends all this.
 
-    It holds connections without looking into them.
+    Connections are only used as keys here.
 
     Args:
         most: How many requests a connection may carry, at least 1; None for no limit.
@@ -51,7 +51,7 @@ class Reuse(Generic[C]):
     def __init__(self, most: int | None = None) -> None:
         self.active = most is not None
         self._most = most
-        # How many requests each connection has carried, where that is limited.
+        # How many requests each connection has carried, if that is limited.
         self._served: dict[C, int] = {}
         # How often the server has closed a connection on reuse, until one has worked again.
         self._closes = 0
@@ -71,7 +71,7 @@ class Reuse(Generic[C]):
             return True
         if now < self._rest_until_s:
             return False
-        # What has closed twice must not cost another request that can't be sent again.
+        # A server that has closed twice must not cost another request that can't be sent again.
         if not repeatable and (self._closes > 1 or now < self._careful_until_s):
             return False
         self._tried.add(connection)
@@ -97,7 +97,7 @@ class Reuse(Generic[C]):
             now: The time in seconds.
 
         Returns:
-            For how long no connection is used again, if it begins now and did not begin before;
+            For how many seconds no connection is used again, if this is the first such time;
             None otherwise.
         """
         if not self._closes:

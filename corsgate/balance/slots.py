@@ -1,4 +1,4 @@
-"""Who may connect to a server, who waits for a connection to it, and who goes first."""
+"""The connections to a server: who may make one, who waits for one, and who is next."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ W = TypeVar("W", bound=Hashable)
 
 
 class Turn(Enum):
-    """What somebody may do who found no idle connection."""
+    """What to do if there is no idle connection."""
 
     CONNECT = auto()
     WAIT = auto()
@@ -20,30 +20,29 @@ class Turn(Enum):
 
 
 class Slots(Generic[C, W]):
-    """The connections to one server, counted, and the waiters for them, in order.
+    """Counts the connections to one server, and queues the waiters for them.
 
-    It holds connections and waiters without looking into them, and makes no connection itself:
-    its owner reports what has happened, and does what it returns. Whatever the order of
-    events:
+    Connections and waiters are only used as keys here, and no connection is made here. The owner
+    reports all events, and acts on the results. Any sequence of events keeps these invariants:
 
-    - connections being made, in use, closing and idle are never more than `most` together;
-    - nobody waits while one is idle or another could be made;
-    - what comes free goes to the client that holds the fewest connections; equals take turns;
-      a client's own waiters go in the order they came, and each once;
-    - a client's waiters never keep one of a client with fewer out of the queue;
-    - one client has at most half of the tunnels, however many there are.
+    - At most `most` connections are being made, in use, closing or idle.
+    - Nobody waits while a connection is idle or another one could be made.
+    - A free connection goes to the client that holds the fewest; clients that hold the same number
+      take turns. A client's own waiters are served once each, first in, first out.
+    - A client with many waiters never keeps a client with fewer out of the queue.
+    - One client has at most half of `most_tunnels`.
 
-    A client is what shares are counted by, such as an address. None stands for all who can't be
-    told from each other: they go in the order they came, count as if they held nothing, and
-    never have to give anything up.
+    A client is the key that shares are counted by, such as an address. None is for all clients that
+    can't be distinguished: they are served in order of arrival, count as if they held nothing, and
+    never have to give up a connection.
 
     Args:
-        most: How many connections there may be, at least 1.
-        most_waiting: How many may wait, at least 0.
-        most_tunnels: How many tunnels there may be beside the connections, at least 0.
+        most: The maximum number of connections, at least 1.
+        most_waiting: The maximum number of waiters, at least 0.
+        most_tunnels: The maximum number of tunnels, which don't count as connections; at least 0.
 
     Attributes:
-        waiting: How many wait; for reading only.
+        waiting: The number of waiters; for reading only.
     """
 
     def __init__(self, *, most: int, most_waiting: int, most_tunnels: int = 0) -> None:
@@ -52,53 +51,53 @@ class Slots(Generic[C, W]):
         self._most_tunnels = most_tunnels
         self.waiting = 0
         self._connecting = 0
-        # In use, each with its client, or closing, with None: a connection counts until its
-        # socket is gone.
+        # The connections in use, each with its client, and closing ones, with None. A connection
+        # counts until its socket is closed.
         self._used: dict[C, str | None] = {}
-        # How many each client uses or is having made.
+        # The number of connections of each client, in use or being made.
         self._held: dict[str, int] = {}
-        # The newest last.
+        # Idle connections, the newest last.
         self._idle: dict[C, None] = {}
-        # Each with its client and its deadline, the longest waiting first.
+        # The waiters, the longest waiting first, each with its client and its deadline.
         self._waiting: OrderedDict[W, tuple[str | None, float]] = OrderedDict()
-        # The same by client; these take turns in this order.
+        # The waiters of each client, in the order in which clients take turns.
         self._queues: dict[str | None, OrderedDict[W, None]] = {}
-        # Connections that are being cut, each with the client for whose waiter.
+        # Connections being cut, each with the client whose waiter needs the room.
         self._claims: dict[C, str | None] = {}
         self._tunnels: dict[C, str | None] = {}
         self._tunnels_of: dict[str, int] = {}
 
     @property
     def connections(self) -> int:
-        """How many connections there are, those being made included."""
+        """The number of connections, including those being made."""
         return self._connecting + len(self._used) + len(self._idle)
 
     @property
     def idle(self) -> int:
-        """How many connections are idle."""
+        """The number of idle connections."""
         return len(self._idle)
 
     @property
     def tunnels(self) -> int:
-        """How many tunnels there are, which are no connections any more."""
+        """The number of tunnels, which don't count as connections."""
         return len(self._tunnels)
 
     @property
     def next_deadline_s(self) -> float | None:
-        """The deadline of whoever waits longest, or None."""
+        """The deadline of the longest waiting waiter; None if nobody waits."""
         return next(iter(self._waiting.values()))[1] if self._waiting else None
 
     @property
     def holdings(self) -> Mapping[str, int]:
-        """How many connections each client uses or is having made, for those who have some."""
+        """The number of connections of each client that has any, in use or being made."""
         return self._held
 
     def held(self, client: str | None) -> int:
-        """Return how many connections a client uses or is having made."""
+        """Return the number of connections of a client, in use or being made."""
         return 0 if client is None else self._held.get(client, 0)
 
     def take_idle(self, client: str | None = None) -> C | None:
-        """Return the newest idle connection, which `client` uses from now on; None if none is."""
+        """Return the newest idle connection, now in use by `client`; None if there is none."""
         if not self._idle:
             return None
         connection, _ = self._idle.popitem()
@@ -108,19 +107,19 @@ class Slots(Generic[C, W]):
         return connection
 
     def ask(self, waiter: W, deadline_s: float, client: str | None = None) -> Turn:
-        """Ask for a connection where none is idle.
+        """Ask for a connection when none is idle.
 
         Args:
-            waiter: Who asks; no other is equal to it.
-            deadline_s: Until when it would wait; never before that of an earlier waiter.
-            client: Whose it is.
+            waiter: The waiter; no two are equal.
+            deadline_s: When it stops waiting, in seconds; never before an earlier waiter's.
+            client: The waiter's client.
 
         Returns:
-            ``CONNECT``: it may make a connection, and `connected` or `not_connected` follows.
-            ``WAIT``: it is answered by a later event, `expired` and `make_room` among them.
-            ``REFUSED``: the queue is full, and it isn't in it.
+            ``CONNECT``: make a connection, and report it by `connected` or `not_connected`.
+            ``WAIT``: a later call returns the waiter, possibly `expired` or `make_room`.
+            ``REFUSED``: the queue is full, and the waiter is not in it.
         """
-        assert not self._idle, "an idle connection is to be taken first"
+        assert not self._idle, "an idle connection must be taken first"
         if self.connections < self._most:
             self._connecting += 1
             self._hold(client)
@@ -133,13 +132,13 @@ class Slots(Generic[C, W]):
         return Turn.WAIT
 
     def make_room(self, client: str | None = None) -> W | None:
-        """Have one of another client's waiters leave a full queue, so that `client` can `ask`.
+        """Remove a waiter of another client from a full queue, so that `client` can `ask`.
 
-        It is the newest one of the client with the most, if that has more waiters than `client`
+        The client with the most waiters loses its newest one, if it has more of them than `client`
         would then have.
 
         Returns:
-            The waiter that has left; None where nobody has to.
+            The removed waiter; None if none was removed.
         """
         queues = {each: queue for each, queue in self._queues.items() if each is not None}
         if len(self._waiting) < self._most_waiting or not queues:
@@ -153,26 +152,26 @@ class Slots(Generic[C, W]):
         return waiter
 
     def connected(self, connection: C, client: str | None = None) -> None:
-        """Record that a connection was made; it is in use from now on.
+        """Record that a connection was made and is in use.
 
         Args:
-            connection: It.
-            client: Whoever was told to connect, as for `ask`.
+            connection: The new connection.
+            client: The client it was made for, as for `ask`.
         """
-        assert self._connecting, "somebody was told to connect"
+        assert self._connecting, "a connection is being made"
         self._connecting -= 1
         self._used[connection] = client
 
     def not_connected(self, client: str | None = None) -> W | None:
-        """Record that a connection could not be made, or was not wanted any more.
+        """Record that a connection could not be made, or is not needed any more.
 
         Args:
-            client: Whoever was told to connect, as for `ask`.
+            client: The client it was to be made for, as for `ask`.
 
         Returns:
-            The waiter that may connect in its place, or None.
+            The waiter that may connect instead, or None.
         """
-        assert self._connecting, "somebody was told to connect"
+        assert self._connecting, "a connection is being made"
         self._connecting -= 1
         self._release(client)
         return self._freed()
@@ -181,9 +180,9 @@ class Slots(Generic[C, W]):
         """Record that a connection can serve another request.
 
         Returns:
-            The waiter whose connection it is from now on; None where it has become idle.
+            The waiter that uses it next; None if it is now idle.
         """
-        assert connection in self._used, "only what was taken comes back"
+        assert connection in self._used, "only a connection in use can become idle"
         client = self._used.pop(connection)
         if client is not None:
             held = self._held[client] - 1
@@ -202,16 +201,16 @@ class Slots(Generic[C, W]):
         return waiter
 
     def closing(self, connection: C) -> None:
-        """Record that a connection is of no more use to its client; it counts until it is gone."""
+        """Record that a connection is closing; it counts for no client, but until it is `gone`."""
         if connection in self._used:
             self._release(self._used[connection])
             self._used[connection] = None
 
     def gone(self, connection: C) -> W | None:
-        """Record that a connection's socket is gone, whatever it was used for.
+        """Record that the socket of a connection, in use or idle, or of a tunnel is closed.
 
         Returns:
-            The waiter that may connect in its place, or None.
+            The waiter that may connect instead, or None.
         """
         if connection in self._used:
             self._release(self._used.pop(connection))
@@ -221,34 +220,34 @@ class Slots(Generic[C, W]):
         else:
             if connection in self._tunnels:
                 self._end_tunnel(self._tunnels.pop(connection))
-            return None  # It never was `connected`, or it was `replaced`, or `switched`.
+            return None  # It was a tunnel, or `replaced`, or never `connected`.
         return self._freed()
 
     def replaced(self, connection: C, client: str | None = None) -> None:
-        """Let whoever used a connection that failed make another in its place, at once.
+        """Record that the user of a failed connection makes another one instead, at once.
 
         Args:
-            connection: The one that failed.
-            client: Whose it was.
+            connection: The failed one.
+            client: The client that the new one is made for.
         """
-        assert connection in self._used, "only what is in use is replaced"
+        assert connection in self._used, "only a connection in use can be replaced"
         self._release(self._used.pop(connection))
         self._claims.pop(connection, None)
         self._connecting += 1
         self._hold(client)
 
     def give_up(self, waiter: W) -> bool:
-        """Forget a waiter; return whether it waited."""
+        """Remove a waiter from the queue; return whether it was there."""
         if waiter not in self._waiting:
             return False
         self._leave(waiter)
         return True
 
     def expired(self, now: float) -> list[W]:
-        """Return the waiters whose deadline has come, who wait no longer.
+        """Remove the waiters whose deadlines have passed, and return them.
 
         Args:
-            now: The time in seconds that deadlines are compared with.
+            now: The time in seconds, on the clock of the deadlines.
         """
         late: list[W] = []
         while self._waiting:
@@ -260,17 +259,17 @@ class Slots(Generic[C, W]):
         return late
 
     def rebound(self, *, most: int, most_waiting: int, most_tunnels: int) -> list[W]:
-        """Use other bounds from now on.
+        """Replace the bounds.
 
         Args:
-            most: As above, but no lower than it was.
+            most: As above, but not lower than before.
             most_waiting: As above.
             most_tunnels: As above.
 
         Returns:
             The waiters that may connect now.
         """
-        assert most >= self._most, "connections that there are can't be taken back here"
+        assert most >= self._most, "existing connections can't be closed here"
         self._most, self._most_waiting, self._most_tunnels = most, most_waiting, most_tunnels
         free: list[W] = []
         while self.connections < most and (waiter := self._freed()) is not None:
@@ -278,25 +277,25 @@ class Slots(Generic[C, W]):
         return free
 
     def drop_idle(self) -> list[C]:
-        """Return all idle connections, to be closed; they count until they are `gone`."""
+        """Return all idle connections for closing; they count until they are `gone`."""
         dropped = list(self._idle)
         self._used.update(dict.fromkeys(dropped))
         self._idle.clear()
         return dropped
 
-    # Connections that are taken back.
+    # Connections that are cut because other clients wait.
 
     def in_use(self) -> Iterable[tuple[C, str]]:
-        """Return the connections in use, each with the client that it counts for."""
+        """Return the connections in use that count for a client, each with the client."""
         return [(each, client) for each, client in self._used.items() if client is not None]
 
     def claimants(self) -> list[str | None]:
-        """Return the clients with a waiter for whom nothing is being cut yet."""
+        """Return the clients that have more waiters than connections being cut for them."""
         claimed = Counter(self._claims.values())
         return [each for each, queue in self._queues.items() if len(queue) > claimed[each]]
 
     def share(self) -> float:
-        """Return an equal share of the connections, for each client that has or wants one."""
+        """Return an equal share of `most` for each client that holds or waits for a connection."""
         return self._most / max(len(self._held.keys() | self._queues.keys()), 1)
 
     def over(self, share: float) -> list[str]:
@@ -305,15 +304,15 @@ class Slots(Generic[C, W]):
         return sorted(over, key=self._held.__getitem__, reverse=True)
 
     def owes(self, debtor: str, client: str | None, share: float) -> bool:
-        """Return whether one client holds more than `share`, and than another with one more."""
+        """Return whether `debtor` holds more than `share`, and more than `client` with one more."""
         claimed = sum(each == client for each in self._claims.values())
         return self.held(debtor) > max(share, self.held(client) + claimed + 1)
 
     def claim(self, connection: C, client: str | None) -> None:
-        """Record that a connection is being cut for the sake of one of a client's waiters.
+        """Record that a connection is being cut for one of a client's waiters.
 
         Args:
-            connection: It; `gone` follows.
+            connection: The connection, for which the owner will report `gone`.
             client: One of the `claimants`.
         """
         self.closing(connection)
@@ -322,14 +321,14 @@ class Slots(Generic[C, W]):
     # Tunnels.
 
     def user(self, connection: C) -> str | None:
-        """Return the client that a connection in use counts for."""
+        """Return the client for which a connection in use counts."""
         return self._used.get(connection)
 
     def may_tunnel(self, client: str | None) -> bool:
         """Return whether one of a client's connections may become a tunnel.
 
-        A client may have as many as are still free with them: half of all if it is the only one,
-        so that there is always room for another client.
+        A client may have one if it has fewer tunnels than are free. So a client on its own gets at
+        most half of them, and there is always room for another client.
         """
         free = self._most_tunnels - len(self._tunnels)
         return (0 if client is None else self._tunnels_of.get(client, 0)) < free
@@ -338,7 +337,7 @@ class Slots(Generic[C, W]):
         """Record that a connection in use has become a tunnel, until it is `gone`.
 
         Returns:
-            The waiter that may connect in its place, or None.
+            The waiter that may connect instead, or None.
         """
         client = self._used.pop(connection)
         self._claims.pop(connection, None)
@@ -348,7 +347,7 @@ class Slots(Generic[C, W]):
         self._release(client)
         return self._freed()
 
-    # The parts.
+    # Internals.
 
     def _hold(self, client: str | None) -> None:
         if client is not None:
@@ -369,7 +368,7 @@ class Slots(Generic[C, W]):
                 del self._tunnels_of[client]
 
     def _leave(self, waiter: W) -> str | None:
-        """Take a waiter out of the queue; return its client."""
+        """Remove a waiter from the queue; return its client."""
         client, _ = self._waiting.pop(waiter)
         self.waiting -= 1
         queue = self._queues[client]
@@ -379,9 +378,10 @@ class Slots(Generic[C, W]):
         return client
 
     def _next(self) -> tuple[W, str | None]:
-        """Return who goes next, and whose it is; it waits no longer."""
+        """Remove the next waiter from the queue; return it and its client."""
         held, queues = self._held, self._queues
-        # Among equals the first one, and behind its turn a client is the last.
+        # Of several clients with the fewest, `min` returns the first. After its turn, a client
+        # moves to the end.
         client = min(queues, key=lambda each: 0 if each is None else held.get(each, 0))
         queue = queues[client]
         waiter = next(iter(queue))

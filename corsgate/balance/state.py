@@ -1,4 +1,4 @@
-"""All that is known of one server from one request to the next."""
+"""The state of one server that is kept between requests."""
 
 from __future__ import annotations
 
@@ -13,32 +13,33 @@ from corsgate.balance.health import Health
 from corsgate.config.model.values import Server
 
 LEAST_SHARE = 0.1
-"""The part of its weight with which a server starts slowly."""
+"""The part of its weight that a server has at the beginning of a slow start."""
 
 STEPS = 20
-"""In how many steps a slow start goes up."""
+"""The number of steps in which a slow start raises the share."""
 
 
 @attrs.define(eq=False)
 class ServerState:
-    """One server, and what is known of it; it has one owner, and is kept by the server's origin.
+    """The state of one server; a balancer has one for each origin.
 
     Attributes:
-        server: How it is configured.
-        record: How its requests ended.
-        health: What its probes say.
-        running: How many requests it has now.
-        term: How often it was left out; what began in an earlier term says nothing of this one.
-        recent: How many of those that run began in this term.
-        share: Its weight, as far as it has started.
-        credit: For taking turns: how much it is owed.
-        digest: Stands for its origin where keys are hashed.
-        came_s: Since when it is starting slowly, or None.
-        ended: How many requests ended since outliers were last looked for.
+        server: The server's configuration.
+        circuit: Its circuit breaker.
+        health: The result of its probes.
+        running: The number of its running requests.
+        term: The number of ejections so far. Requests that began in an earlier term are not
+            counted in this one.
+        recent: How many of the running requests began in this term.
+        share: Its weight, reduced during a slow start.
+        credit: Its credit in smooth round robin (see `RoundRobin`).
+        digest: The hash of its origin, for rendezvous hashing.
+        came_s: When its slow start began; None if there is none.
+        ended: How many requests have ended since the last search for outliers.
         failed: How many of them failed.
         ejections: How often it was ejected.
-        reason: Why it was ejected last, or what its last failed probe found.
-        counters: Count what it is sent; None where nothing does.
+        reason: The reason for its last ejection or failed probe.
+        counters: Counts its requests; None if nothing does.
     """
 
     server: Server
@@ -55,19 +56,19 @@ class ServerState:
     failed: int = 0
     ejections: int = 0
     reason: str = ""
-    # A ServerCounters of the gate's, which imports this package.
+    # A ServerCounters, which can't be imported here: gate/ imports this package.
     counters: Any = None
 
     @classmethod
     def of(cls, server: Server, now: float) -> ServerState:
-        """Return the state of a server of which nothing is known yet."""
+        """Return the initial state of a server."""
         origin = server.origin.encode("utf-8")
         return cls(server, Circuit(now), share=server.weight, digest=digest(origin))
 
     def of_moved(self, server: Server) -> ServerState:
-        """Return the state of what has the same address, but another path or name.
+        """Return the state for a server with the same address but another path or name.
 
-        Whether it is up is still known. What runs and ends on the other one no longer counts.
+        It copies the health and the circuit, but none of the counts of requests.
         """
         return attrs.evolve(
             self,
@@ -81,14 +82,14 @@ class ServerState:
         )
 
     def start(self, now: float, slow_start_s: float) -> float | None:
-        """Set the server's share by how long ago it came back.
+        """Set the server's share according to the time since it came back.
 
         Args:
             now: The time in seconds.
-            slow_start_s: How long it takes to have its whole weight.
+            slow_start_s: The seconds until it has its whole weight.
 
         Returns:
-            When the share changes next, or None.
+            When the share changes next; None if it has its whole weight.
         """
         weight = self.server.weight
         if self.came_s is None or now >= self.came_s + slow_start_s:

@@ -35,7 +35,7 @@ class StickyCookies:
         self._origins = {token: origin for origin, token in self._tokens.items()}
 
     def origin(self, cookies: Sequence[bytes]) -> str | None:
-        """Return the origin of the server that a client's cookie names, or None.
+        """Return the origin of the server in a client's cookie; None if there is none.
 
         Args:
             cookies: The values of the request's Cookie fields.

@@ -1,4 +1,4 @@
-"""What is known of a request's client, and the origin that its browser has for the gate."""
+"""A request's client, and the gate's origin as the client's browser sees it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from corsgate.message.headers import Header
 
 @attrs.frozen(kw_only=True)
 class Client:
-    """What is known of a request's client.
+    """A request's client, as its connection and trusted proxies describe it.
 
     Attributes:
         peer: The address at the other end of the connection; ``unknown`` for a Unix socket.
         trusted: Whether the peer is a proxy whose Forwarded is trusted.
         scheme: ``http`` or ``https``, as used by the peer.
         authority: The effective Host value, possibly empty.
-        hosts_checked: Whether the listener serves only configured hosts, or loopback names. Without
-            that, a page whose name was pointed at the gate (DNS rebinding) passes for its own.
-        request_id: The id that a trusted proxy has given the request; empty if none has.
+        hosts_checked: Whether the listener serves only configured hosts or loopback names. If not,
+            a page whose host name resolves to the gate (DNS rebinding) looks like the gate's own.
+        request_id: The request's id from a trusted proxy; empty if there is none.
         address: The address behind trusted proxies, as the log shows it.
-        key: The key that identifies the client where clients share a resource, as
-            `corsgate.server.admission.client_key` returns it: the address behind trusted proxies.
+        key: The key by which the client's share of a resource is counted, as returned by
+            `corsgate.server.admission.client_key`: the address behind trusted proxies.
             None for a client on a Unix socket, and for one whose address no proxy reports.
     """
 

@@ -81,7 +81,7 @@ def forwarded(
         trusted: Whether the peer is a trusted proxy.
         passed: Lower-cased names that pass from any sender, and so are not returned.
         prefix: The path that is stripped from the target, percent-encoded; empty for none. It is
-            put behind that of a trusted proxy, so that the result is what the client used.
+            appended to that of a trusted proxy, so that the result is the path the client used.
 
     Returns:
         Fields to add after all fields about the client are dropped (RFC 7239 4 and 7.4).
@@ -114,7 +114,7 @@ def forwarded(
 
 
 def only_listed(fields: Iterable[Header], listed: frozenset[bytes]) -> HeaderList:
-    """Return fields about the client without those that an upstream is not to see.
+    """Return fields about the client without those that an upstream must not see.
 
     Args:
         fields: The result of `forwarded`.
@@ -226,10 +226,10 @@ def _own_fields(node: str, scheme: bytes, host: bytes) -> tuple[Header, ...]:
 
 
 def _prefix_field(outer: bytes, prefix: bytes) -> HeaderList:
-    """Return X-Forwarded-Prefix for a stripped prefix behind those that proxies have stripped.
+    """Return X-Forwarded-Prefix for a stripped prefix, after those that proxies have stripped.
 
-    The values are joined to one path, which every reader understands: some read only the first
-    member of a list, others only the last.
+    The values are joined to one path, because some servers read only the first member of a list,
+    and others only the last.
     """
     if not prefix:
         return []
@@ -258,7 +258,7 @@ def _told(index: HeaderIndex) -> tuple[_Story, bool]:
     )
 
 
-# Each request needs the result some three times in a row.
+# Each request needs the result about three times in a row.
 @lru_cache(maxsize=64)
 def _read(chain: bytes, forwarded: bytes | None) -> tuple[_Story, bool]:
     nodes = [each.decode("latin-1") for each in list_members([chain])][-_MOST_NODES:]

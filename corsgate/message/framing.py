@@ -44,7 +44,7 @@ def request_length(index: HeaderIndex, version: str) -> int | None:
     Raises:
         TargetError: A length or transfer coding that another server may interpret differently,
             which allows request smuggling (RFC 9112 6.1, 11.2).
-        UnknownCoding: A transfer coding besides chunked.
+        UnknownCoding: A transfer coding in addition to chunked.
     """
     if b"transfer-encoding" in index:
         codings = short_list(index[b"transfer-encoding"])
@@ -88,7 +88,7 @@ def content_length(values: Sequence[bytes]) -> int | None:
 
     Returns:
         The length in bytes; None for several values, or one that is not a number or is too long.
-        It may have any number of leading zeros, also more than int() accepts.
+        It may have any number of leading zeros, even more than int() accepts.
     """
     digits = values[0].lstrip(b"0")
     if len(values) > 1 or not values[0].isdigit() or len(digits) > _MOST_DIGITS:
@@ -138,7 +138,7 @@ def announced_length(index: HeaderIndex, status: int, method: bytes) -> int:
     """Return the length to announce to the client, which may differ from that of the sent body.
 
     For HEAD and 304, Content-Length describes a body that is not sent. If it is missing, none may
-    be announced: a 0 would count as the length of the resource (RFC 9110 8.6).
+    be announced: a 0 would state the length of the resource (RFC 9110 8.6).
 
     Args:
         index: The response's fields.
@@ -180,7 +180,7 @@ def response_length(index: HeaderIndex, status: int, method: bytes) -> int:
     if codings_stated is not None:
         codings = short_list(codings_stated)
         if codings is None or [coding.lower() for coding in codings] != [b"chunked"]:
-            raise BadUpstreamResponse("its transfer coding is not chunked alone")
+            raise BadUpstreamResponse("its transfer coding is not just chunked")
         return CHUNKED
     lengths = index.get(b"content-length")
     if lengths is None:

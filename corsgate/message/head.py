@@ -29,8 +29,8 @@ class RequestHead:
             derived from this one with other fields must leave it out.
         names: What the names of the fields imply, if known.
         wire: The head of a request without a body as sent, except for its end: the fields that are
-            different for each request, and the empty line. It has neither Upgrade nor Expect: which
-            responses are possible depends on those. None if it wasn't made.
+            different for each request, and the empty line. It has neither Upgrade nor Expect, which
+            would allow other responses. None if it was not composed.
     """
 
     method: bytes
@@ -81,5 +81,5 @@ class ResponseHead:
 
 
 def field_lines(headers: Iterable[Header]) -> bytes:
-    """Return fields as they stand on the wire, each line with its end (RFC 9112 5)."""
+    """Return fields in wire format, each line with its line end (RFC 9112 5)."""
     return b"\r\n".join([*map(b": ".join, headers), b""])

@@ -84,7 +84,7 @@ MAX_LIST_BYTES = 2048
 """The longest list that is split, counting all its fields."""
 
 MAX_LIST_MEMBERS = 64
-"""The most members that it may have, including empty ones."""
+"""The maximum number of its members, including empty ones."""
 
 
 def short_list(
@@ -104,7 +104,7 @@ def short_list(
 
     Returns:
         The members; None beyond one of the bounds. If security depends on the list, the message
-        must then be rejected: a part of a list does not replace the list.
+        must then be rejected, since a part of the list is not enough.
     """
     return list_members(values) if is_short(values, most_bytes, most) else None
 
@@ -130,13 +130,13 @@ _MOST_REMEMBERED = 40
 _LONGEST_REMEMBERED = 1024
 _MOST_MASKS = 16
 
-# The options of Connection that are not the names of fields that anything but a proxy has.
+# Common options of Connection. No fields have these names, except for some proxies' own.
 _USUAL_OPTIONS = frozenset((b"keep-alive", b"Keep-Alive", b"close", b"Close"))
 
 RESOURCE_FIELDS = frozenset((b"destination", b"if"))
 """Lower-cased names of the fields in which a WebDAV request names resources (RFC 4918 10)."""
 
-# What has to be looked at closely in a request. Of Connection and Content-Length the value decides.
+# Fields that need a closer check in a request. Connection and Content-Length depend on the value.
 _NOT_SIMPLE = frozenset((b"expect", b"transfer-encoding", b"upgrade"))
 
 
@@ -146,18 +146,18 @@ class HeadNames:
     Attributes:
         lowered: The names in lower case, in order.
         names: The same as a set.
-        distinct: Whether no name is there twice.
-        host_at: Where the one Host is; -1 where there is none, or more than one.
-        length_at: Where the one Content-Length is; -1 where there is none, or more than one.
-        connection_at: Where the one Connection is; -1 where there is none, or more than one.
+        distinct: Whether no name occurs twice.
+        host_at: The index of the only Host field; -1 if there is none, or more than one.
+        length_at: The index of the only Content-Length; -1 if there is none, or more than one.
+        connection_at: The index of the only Connection; -1 if there is none, or more than one.
         harmless: Values of Connection that name none of the fields.
-        remembered: Whether the next head with the same names has this very object.
+        remembered: Whether the next head with the same names gets this same object.
         simple_request: Whether a request with these names has one Host, no name twice, and a length
-            if it has a body: then the values of Host, Content-Length and Connection decide alone.
-        plain_response: Whether the length of a response with these names, if it has a body, is
-            what the one Content-Length says: there is neither Transfer-Encoding nor Upgrade.
-        resources: Whether a request with these names may name a resource besides its target, as
-            WebDAV's do in Destination and If (RFC 4918 10).
+            if it has a body. Then only the values of Host, Content-Length and Connection matter.
+        plain_response: Whether the only Content-Length defines the length of a response with these
+            names, if it has a body. There is neither Transfer-Encoding nor Upgrade.
+        resources: Whether a request with these names may name a resource besides its target, as in
+            WebDAV's Destination and If (RFC 4918 10).
     """
 
     __slots__ = (
@@ -213,17 +213,17 @@ _name = itemgetter(0)
 
 
 def head_names(headers: Iterable[Header]) -> HeadNames:
-    """Return what the names of a head's fields imply; remembered where they are few and short."""
+    """Return the `HeadNames` of a head's fields, from a cache if they are few and short."""
     return names_of(tuple(map(_name, headers)))
 
 
 def forget_names(headers: Iterable[Header]) -> HeadNames:
-    """Return what `head_names` does, and remember nothing."""
+    """Return the `HeadNames` of a head's fields, without the cache."""
     return HeadNames([name for name, _ in headers])
 
 
 def names_of(spelled: tuple[bytes, ...]) -> HeadNames:
-    """Return what `head_names` does.
+    """Return the `HeadNames` of fields, as `head_names` does.
 
     Args:
         spelled: The names of the fields in order.
@@ -258,12 +258,12 @@ def sift(headers: Sequence[Header], gone: NameSet) -> tuple[HeaderList, frozense
 
 
 def passing(headers: Sequence[Header], names: HeadNames, gone: NameSet) -> HeaderList:
-    """Return what `end_to_end` does.
+    """Return the result of `end_to_end`.
 
     Args:
         headers: The fields in order.
-        names: What their names imply.
-        gone: The lower-cased names to leave out; hashable, and remembered for a while.
+        names: The `HeadNames` of these fields.
+        gone: The lower-cased names to leave out; hashable, and cached for a while.
     """
     kept = list(compress(headers, names.mask(gone)))
     return without_named(kept, headers, names) if b"connection" in names.names else kept
@@ -275,7 +275,7 @@ def without_named(kept: HeaderList, headers: Sequence[Header], names: HeadNames)
     Args:
         kept: The fields that may pass otherwise.
         headers: All fields of the head.
-        names: What their names imply; Connection is among them.
+        names: The `HeadNames` of all fields, which include Connection.
     """
     at = names.connection_at
     if at >= 0 and headers[at][1] in names.harmless:

@@ -43,8 +43,8 @@ def parse_host(value: bytes) -> HostValue | None:
     """Parse a Host value, or a URL's authority.
 
     It is stricter than ``reg-name``. Percent escapes and sub-delims, such as the comma, are
-    rejected: no name that resolves has them, and a comma could make two values of one. User info,
-    white space, empty labels, zones and the empty value are rejected too.
+    rejected: no name that resolves has them, and a comma could turn one value into two. User info,
+    white space, empty labels, zones and the empty value are also rejected.
 
     Args:
         value: The field's value as received.
@@ -74,7 +74,7 @@ def _parse_host(value: bytes) -> HostValue | None:
 
 
 def read_host(value: bytes) -> HostValue | None:
-    """Parse like `parse_host` a value that comes from a client, and may have 32 KiB.
+    """Parse a value from a client, which may have 32 KiB, like `parse_host`.
 
     A cache keeps the arguments of up to a thousand calls, so long values must not reach it.
     """
@@ -83,7 +83,7 @@ def read_host(value: bytes) -> HostValue | None:
 
 @lru_cache(maxsize=_REMEMBERED)
 def is_localhost(name: bytes) -> bool:
-    """Return whether a name is ``localhost`` or below it: loopback for everybody (RFC 6761 6.3).
+    """Return whether a name is ``localhost`` or below it, and so always loopback (RFC 6761 6.3).
 
     Args:
         name: A host name in lower case.
@@ -92,13 +92,13 @@ def is_localhost(name: bytes) -> bool:
 
 
 def is_loopback_name(name: bytes) -> bool:
-    """Return whether a host is this machine, without asking a name server.
+    """Return whether a host is this machine, without a DNS lookup.
 
     Args:
         name: A `HostValue.name`.
 
     Returns:
-        True for names that `is_localhost` knows, 127.0.0.0/8 and ``::1``.
+        True for ``localhost`` and names below it, 127.0.0.0/8 and ``::1``.
     """
     if name == b"::1" or is_localhost(name):
         return True
@@ -116,7 +116,7 @@ def is_loopback_address(text: str) -> bool:
     """Return whether a peer is on this machine.
 
     Args:
-        text: Its address; any other text counts as elsewhere.
+        text: Its address; the result is False for any other text.
     """
     try:
         address = ip_address(text)

@@ -78,7 +78,7 @@ FORWARDED_FIELDS = (
     "x-forwarded-host",
     "x-forwarded-prefix",
 )
-"""Lower-cased names of the fields that tell an upstream who asks, and by which URL."""
+"""Lower-cased names of the fields that describe the client and its URL to an upstream."""
 
 # No proxy sets these to describe its client: they change the behaviour of a program, or use the
 # rights of the gate's own credentials.
@@ -111,8 +111,8 @@ def is_proxys_word(name: bytes) -> bool:
     """Return whether a field from a trusted proxy passes unchanged.
 
     Args:
-        name: The field's name in lower case. With ``_`` for ``-`` it comes from a client, which
-            tries to get it past a proxy that removes the usual spelling.
+        name: The field's name in lower case. A name with ``_`` instead of ``-`` comes from a client
+            that tries to get it past a proxy which removes the usual spelling.
     """
     if name in WRITTEN_FIELDS or name in _NO_PROXYS or name.startswith(b"impersonate-"):
         return False

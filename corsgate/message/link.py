@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 
 MAX_LINKS = 256
-"""How many references and quoted strings of one Link are looked at; no real one has as many."""
+"""How many references and quoted strings of one Link are processed; no real one has that many."""
 
-# What is quoted may contain "<". Each alternative also takes what is never closed, so that no byte
-# is looked at twice, however many brackets and quotes a server sends.
+# A quoted string may contain "<". Each alternative also matches an unclosed string or bracket. So
+# no byte is scanned twice, even if a server sends many brackets and quotes.
 _LINK = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|<([^<>]*+)(>?)', re.DOTALL)
 _REFRESH = re.compile(
     rb"([ \t]*+[0-9.]*+[ \t]*+(?:[;,][ \t]*+|(?<=[ \t]))(?:url[ \t]*+=[ \t]*+)?)(.*)",

@@ -68,13 +68,13 @@ def check_redirect(
 ) -> None:
     """Reject a redirect that would lead the client to the same URL again and again.
 
-    It is usually one from http to https: the server wants https, but `servers` says http. A
-    redirect of a server to the very URL that it was asked for, as after setting a cookie, passes.
+    It is usually one from http to https: the server expects https, but `servers` has http. A
+    server's redirect to the same URL that was requested passes, as after setting a cookie.
 
     Args:
         status: The response's status.
-        method: The client's.
-        target: The client's.
+        method: The client's method.
+        target: The client's target.
         came: The upstream's fields.
         addresses: Maps its addresses.
 

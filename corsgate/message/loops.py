@@ -1,4 +1,4 @@
-"""The field that marks a request as this process's, so that one that comes back is recognized."""
+"""The field that marks a request as this process's, to recognize one that comes back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from corsgate.message.headers import Header
 
 MAX_HOPS = 16
-"""The most proxies that may have forwarded a request.
+"""The maximum number of proxies that may have forwarded a request.
 
 It ends a loop in which the gate's own pseudonym is lost, as when several processes share a port.
 Real chains of proxies are much shorter."""
@@ -23,7 +23,7 @@ def via(version: bytes = b"1.1", pseudonym: bytes = b"corsgate") -> Header:
 
     Returns:
         A separate field, which recipients join to those before it (RFC 9110 7.6.3). The pseudonym
-        takes the place of the host, so that the gate's address is not revealed.
+        is used instead of the host, so that the gate's address is not revealed.
     """
     return b"Via", version + b" " + pseudonym
 
@@ -34,7 +34,7 @@ def loop_mark(pseudonym: bytes) -> Header:
     Args:
         pseudonym: This process's name.
 
-    Source: RFC 8586 2. Unlike Via, the field changes nothing but what proxies do.
+    Source: RFC 8586 2. Unlike Via, the field affects only proxies.
     """
     return b"CDN-Loop", pseudonym
 

@@ -1,4 +1,4 @@
-"""The URL that a client gives to a route with ``by_url``: find, parse and look it up."""
+"""The URL in a request to a route with ``by_url``: find it, parse it, and look it up."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ T = TypeVar("T")
 _SCHEME = rb"(?:https?|wss?)"
 _IS_URL = re.compile(_SCHEME + rb"://", re.IGNORECASE)
 _IS_ENCODED = re.compile(_SCHEME + rb"%3a", re.IGNORECASE)
-# Terria puts how long to cache the response in front of the URL, such as "_1d/".
+# Terria prepends how long to cache the response to the URL, such as "_1d/".
 _CACHE_TIME = re.compile(rb"_[0-9]{1,9}[a-z]{1,2}/")
-# Some servers in front merge slashes, so in a path one is as good as two.
+# Some servers in front merge slashes, so in a path one slash is accepted for two.
 _IN_PATH = re.compile(rb"(" + _SCHEME + rb"):/{1,2}(?!/)(.+)", re.IGNORECASE)
 _NAME = b"url="
 
@@ -31,7 +31,7 @@ _AUTHORITY = re.compile(
     re.IGNORECASE,
 )
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-# What a target can't have; and what it can, but the URL standard encodes.
+# Bytes that a target can't have; and bytes that it can have, but that the URL standard encodes.
 _TO_ENCODE = re.compile(rb"[\x80-\xff ]")
 _BETTER_ENCODED = re.compile(rb'["<>`]')
 _LONGEST_HOST = 253
@@ -39,7 +39,7 @@ _SCHEMES = {b"http": b"http", b"https": b"https", b"ws": b"http", b"wss": b"http
 
 
 class ProxiedUrl(NamedTuple):
-    """A parsed URL of one reading.
+    """A parsed URL that has only one reading.
 
     Attributes:
         scheme: ``http`` or ``https``; also for ``ws`` and ``wss``.
@@ -91,17 +91,17 @@ def url_in(target: bytes, depth: int) -> bytes:
 
     The target has one of these forms; anything else is rejected::
 
-        /proxy?https://box/path?x=y            everything behind the first "?" is the URL
+        /proxy?https://box/path?x=y            everything after the first "?" is the URL
         /proxy?https%3A%2F%2Fbox%2Fpath        the same, percent-encoded once
         /proxy?url=https%3A%2F%2Fbox%2Fpath    the same with a name; also not encoded
-        /proxy/https://box/path?x=y            also encoded, with merged slashes, behind "_1d/"
+        /proxy/https://box/path?x=y            also encoded, with merged slashes, after "_1d/"
 
-    Map libraries append parameters to the URL of a layer. So what follows an encoded or a named
-    URL, behind a ``&`` or as the query of a path, is appended to the URL's own query.
+    Map libraries append parameters to the URL of a layer. So parameters that follow an encoded or a
+    named URL are appended to the URL's own query. They follow a ``&``, or are the query of a path.
 
     Args:
         target: A target in origin-form, of visible ASCII.
-        depth: How many segments the route's prefix has.
+        depth: The number of segments in the route's prefix.
 
     Returns:
         The URL, not parsed yet. It may contain any byte.
@@ -138,7 +138,7 @@ def _decoded(value: bytes) -> bytes:
 
 
 def _with_query(url: bytes, more: bytes) -> bytes:
-    """Return a URL with more parameters in its query."""
+    """Return a URL with further parameters in its query."""
     if not more:
         return url
     return url + (b"" if url.endswith((b"?", b"&")) else b"&" if b"?" in url else b"?") + more
@@ -147,11 +147,11 @@ def _with_query(url: bytes, more: bytes) -> bytes:
 def read_url(url: bytes) -> ProxiedUrl:
     r"""Parse a URL, unless two parsers could read it differently.
 
-    The URL standard repairs what others reject or keep: backslashes, tabs and line ends, blanks at
-    the ends, user names, percent-encoded and non-ASCII hosts, odd IPv4 numbers, empty ports, a
-    missing slash. Such a URL is rejected, and so are dot segments, which a server could resolve
-    after the gate has compared the path. Odd IPv4 forms need no rule: they equal no configured
-    host.
+    The URL standard repairs some things that other parsers reject or keep. These are backslashes,
+    tabs and line ends, blanks at the ends, user names, percent-encoded and non-ASCII hosts, odd
+    IPv4 numbers, empty ports, and a missing slash. Such a URL is rejected. Dot segments are also
+    rejected, since a server could resolve them after the gate has compared the path. Odd IPv4 forms
+    need no rule, because they equal no configured host.
 
     Args:
         url: Any bytes.
@@ -212,12 +212,12 @@ def _encoded(found: re.Match[bytes]) -> bytes:
 
 @attrs.frozen(kw_only=True)
 class Reached(Generic[T]):
-    """What a URL leads to.
+    """The result of looking up a URL.
 
     Attributes:
-        value: What the URL's server belongs to.
-        rest: The URL's path behind the server's own path, and its query. Empty, or a query alone,
-            where the URL's path is the server's own.
+        value: The value of the URL's server in the table.
+        rest: The URL's path after the server's base path, with its query. Empty, or only a query,
+            if the URL's path is the base path.
     """
 
     value: T
@@ -225,10 +225,10 @@ class Reached(Generic[T]):
 
 
 class UrlTable(Generic[T]):
-    """Finds what a URL's server belongs to, by exact comparison.
+    """Finds the value for a URL's server, by exact comparison.
 
     Args:
-        entries: Each value, and its servers. Where two have the same scheme, host and port, the
+        entries: Each value, and its servers. If two have the same scheme, host and port, the
             longest base path wins.
     """
 
@@ -244,11 +244,11 @@ class UrlTable(Generic[T]):
             self._found[key] = dict(sorted(bases.items(), key=lambda item: -len(item[0])))
 
     def find(self, url: ProxiedUrl) -> Reached[T] | None:
-        """Return what a URL leads to; None if it is within none of the servers.
+        """Return the value for a URL, and the rest of the URL; None if no server matches.
 
         Args:
-            url: A URL of one reading. Its path is within a base path if it equals it, or continues
-                with whole segments.
+            url: The URL. Its path matches a base path if it is equal, or continues with whole
+                segments.
         """
         for base, value in self._found.get(url[:3], {}).items():
             if url.path == base or url.path.startswith(base + b"/"):
@@ -262,10 +262,10 @@ def proxied_location(
     """Return the Location that leads a client to a redirect's target through the same route.
 
     Args:
-        location: The value that the server sent: a reference to the URL that was asked for.
-        asked: The URL that was asked for.
+        location: The value that the server sent, a reference relative to the requested URL.
+        asked: The requested URL.
         reaches: Returns whether the server may lead the client to a URL through the route.
-        prefix: The route's prefix as it stands in a target; empty for ``/``.
+        prefix: The route's prefix as in a target; empty for ``/``.
 
     Returns:
         A path with the target's URL as its query. A target that is not reached becomes an absolute

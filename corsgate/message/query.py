@@ -11,7 +11,7 @@ _ENDS_NAME = re.compile(rb"[\x00\[]")
 
 
 def parameter(name: str, value: str) -> bytes:
-    """Return a parameter as it stands in a query.
+    """Return a parameter in the form that a query has.
 
     Everything but unreserved characters is percent-encoded in UTF-8 (RFC 3986 2.3). Bytes of an
     environment variable that are not UTF-8 are kept.
@@ -31,7 +31,7 @@ def add_parameter(target: bytes, added: bytes) -> bytes:
     """Return a target with a parameter at the end of its query.
 
     Args:
-        target: A target in origin-form, or ``*``, which has no query and stays as it is.
+        target: A target in origin-form, or ``*``, which has no query and stays unchanged.
         added: What `parameter` returned.
     """
     if not target.startswith(b"/"):
@@ -43,7 +43,7 @@ def add_parameter(target: bytes, added: bytes) -> bytes:
 def drop_parameters(target: bytes, is_dropped: Callable[[bytes], bool]) -> bytes:
     """Return a target without some parameters.
 
-    What remains is kept byte for byte. Pieces end at ``&``, and at ``;``, which some servers read
+    The rest is kept byte for byte. Parameters end at ``&``, and at ``;``, which some servers treat
     in the same way.
 
     Args:
@@ -74,7 +74,7 @@ def normal_name(name: bytes) -> bytes:
     and spaces as ``_``, and ends it at ``[`` or NUL.
 
     Args:
-        name: The name as it stands in a query.
+        name: The name as written in a query.
     """
     plain = unquote_to_bytes(name.replace(b"+", b" ")).lstrip(b" \t\r\n\v\f").lower()
     plain = _ENDS_NAME.split(plain, maxsplit=1)[0] or plain

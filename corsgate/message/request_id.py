@@ -1,4 +1,4 @@
-"""X-Request-Id, by which a request is found in the logs of all servers that it passes."""
+"""X-Request-Id, which identifies a request in the logs of all servers that it passes."""
 
 from __future__ import annotations
 
@@ -45,12 +45,11 @@ def given_id(values: Sequence[bytes]) -> str:
 def made_ids(rng: Callable[[int], bytes]) -> Iterator[str]:
     """Return an endless iterator of new ids: 128 random bits in hexadecimal digits.
 
-    They are random rather than counted: an id goes to the client, which could otherwise see how
-    many requests others make.
+    They are random rather than counted, because an id is sent to the client, which could otherwise
+    see how many requests others make.
 
     Args:
-        rng: Returns the requested number of unpredictable bytes. It is asked for many ids at once,
-            so that the usual id costs no call.
+        rng: Returns the requested number of unpredictable bytes. One call serves many ids.
     """
 
     def some() -> list[str]:

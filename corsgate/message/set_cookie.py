@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import attrs
 
 MAX_ATTRIBUTES = 32
-"""How many attributes of a cookie are kept; no real cookie has as many."""
+"""How many attributes of a cookie are kept; no real cookie has that many."""
 
 
 @attrs.frozen(kw_only=True)
@@ -17,7 +17,7 @@ class CookieRules:
     Attributes:
         plain_http: Whether the client uses plain http, where browsers reject Secure cookies.
         cross_site: Whether pages of other sites may use the cookie. It must be false over plain
-            http, and where other pages than the policy's could use it as well.
+            http, and if pages that the policy doesn't allow could also use it.
     """
 
     plain_http: bool
@@ -27,15 +27,15 @@ class CookieRules:
 def adapt_cookie(value: bytes, rules: CookieRules, to_path: Callable[[bytes], bytes]) -> bytes:
     """Return the value of a Set-Cookie for the gate; kept attributes stay unchanged.
 
-    Domain is always removed, so that the cookie works at the gate and goes nowhere else. Over
-    plain http, attributes that browsers accept only on https are removed: Secure, SameSite=None
-    and Partitioned. ``__Secure-`` cookies keep them, and ``__Host-`` cookies keep their Path as
-    well, because browsers would reject them otherwise. Where pages of other sites may use the
-    cookie, it gets ``SameSite=None; Secure``.
+    Domain is always removed, so that the cookie works at the gate and is sent to no other host.
+    Over plain http, attributes that browsers accept only on https are removed: Secure,
+    SameSite=None and Partitioned. ``__Secure-`` cookies keep them, and ``__Host-`` cookies also
+    keep their Path, because browsers would reject them otherwise. If pages of other sites may use
+    the cookie, it gets ``SameSite=None; Secure``.
 
     Args:
         value: The field's value.
-        rules: How it is adapted.
+        rules: How to adapt it.
         to_path: Maps a Path, which begins with ``/``.
 
     Source: RFC 6265 4.1.2 and 5.2, RFC 6265bis 4.1.2.7 and 4.1.3.
@@ -73,7 +73,7 @@ def _adapted(
 
 
 def _for_other_sites(attributes: Sequence[bytes]) -> Iterator[bytes]:
-    """Return attributes with SameSite=None and Secure, which stay where they are if they are."""
+    """Return attributes with SameSite=None and Secure, which are appended if they are missing."""
     missing = {b"samesite": b" SameSite=None", b"secure": b" Secure"}
     for attribute in attributes:
         name, _, value = attribute.partition(b"=")

@@ -1,4 +1,4 @@
-"""A request that is signed, and how it has to be sent."""
+"""A signed request, and how it must be sent."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ class Signed:
         head: Its head.
         has_credentials: Whether the head has the credentials. A request that only fetches a
             challenge doesn't.
-        sends_secret: Whether the secret goes to the server, which may reject it. False for a
-            session, whose login had it.
+        sends_secret: Whether the secret is sent to the server, which may reject it. False for a
+            session, since the secret was sent with its login.
         is_fresh: Whether a 401 means that the credentials are wrong: a new nonce, token or
             session was used, or a password. Otherwise they may have expired.
         awaits_continue: Whether the server will probably challenge the request, so that a body
-            that can be sent only once waits for 100 Continue. Where a server's last challenge is
-            some seconds old, the body of a first attempt waits anyway.
-        sends_body: Whether the body goes with it; False for a step of a handshake.
-        pins: The upstream connection that the request must go over; None for any. Such a
-            connection is used for these credentials only.
-        interim_head: Removes what belongs to the gate from an interim response (103) and from
-            trailers, as from the final head: `IAttempt.client_head`. An attempt leaves it out;
+            that can be sent only once waits for 100 Continue. If a server's last challenge is some
+            seconds old, the body of a first attempt waits anyway.
+        sends_body: Whether the body is sent with it; False for a step of a handshake.
+        pins: The upstream connection on which the request must be sent; None for any. Such a
+            connection is used only for these credentials.
+        interim_head: Removes the fields meant for the gate from an interim response (103) and from
+            trailers, like `IAttempt.client_head` from the final head. An attempt leaves it out;
             `send_signed` adds it.
         look: Gets the body of a short JSON response, and returns whether signing the request
-            again may help. None where bodies don't matter.
+            again may help. None if bodies don't matter.
     """
 
     head: RequestHead = attrs.field(repr=False)

@@ -26,7 +26,7 @@ _ESCAPE = re.compile(rb"%(?=[0-9A-Fa-f]{2})")
 _ENCODED_PERCENT = re.compile(rb"%(?:25)+")
 # Some servers decode a path twice. No real path needs more rounds than this, and each costs a pass.
 _MOST_DECODED = 4
-# No prefix of a route has as many, and each is decoded by itself.
+# No prefix of a route has that many segments, and each is decoded separately.
 _MOST_SOUND = 32
 
 
@@ -103,7 +103,7 @@ def segments(target: bytes) -> list[bytes]:
 def sound_segments(target: bytes) -> list[bytes]:
     """Return the segments that precede the first bad one of a path that `segments` rejects.
 
-    They lead to the route whose CORS headers let a page read the error. It says nothing but that
+    They lead to the route whose CORS headers let a page read the error. The error only states that
     the path is bad, so it does not matter which route another reading of the path would lead to.
 
     Args:

@@ -20,7 +20,7 @@ def trace_id(values: Sequence[bytes]) -> str:
     Returns:
         32 hexadecimal digits; empty if there is no valid traceparent, or several.
 
-    Source: W3C Trace Context 3.2.2, and 4.3 for versions to come.
+    Source: W3C Trace Context 3.2.2, and 4.3 for future versions.
     """
     if len(values) != 1:
         return ""

@@ -24,7 +24,7 @@ def switchable(values: Sequence[bytes]) -> tuple[bytes, ...]:
     Returns:
         The well-formed ones that are not another form of HTTP, in their order and spelling.
     """
-    # A server may decline all offers, so a list beyond the bound counts as empty.
+    # A server may decline all offers, so a list beyond the bound is treated as empty.
     return tuple(offer for offer in short_list(values) or () if _may_switch(offer))
 
 

@@ -15,7 +15,7 @@ Endpoint: TypeAlias = tuple[bytes, bytes, int]
 """Scheme, lower-cased host and port: an origin (RFC 6454 4)."""
 
 MAX_REFERENCE_BYTES = 16 * 1024
-"""The longest reference that is mapped; no real one is as long."""
+"""The longest reference that is mapped; no real one is that long."""
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 ABSOLUTE = re.compile(rb"(?:(https?):)?//([^/\\?#]*)(.*)", re.IGNORECASE | re.DOTALL)
@@ -35,7 +35,7 @@ class UpstreamServer(Protocol):
 
     @property
     def host(self) -> str:
-        """The host that is connected to, an IPv6 address without brackets."""
+        """The host to connect to; an IPv6 address has no brackets."""
 
     @property
     def port(self) -> int:
@@ -51,7 +51,7 @@ class UpstreamServer(Protocol):
 
 
 def endpoint(scheme: bytes, authority: bytes) -> Endpoint | None:
-    """Return the endpoint that a scheme and an authority name; None if the authority is invalid.
+    """Return the endpoint for a scheme and an authority; None if the authority is invalid.
 
     Args:
         scheme: ``http`` or ``https``, in lower case.
@@ -62,7 +62,7 @@ def endpoint(scheme: bytes, authority: bytes) -> Endpoint | None:
 
 
 def parse_origin(origin: bytes) -> Endpoint | None:
-    """Return the endpoint of ``scheme://authority``; None for another text."""
+    """Return the endpoint of ``scheme://authority``; None for any other text."""
     scheme, _, authority = origin.partition(b"://")
     return endpoint(scheme, authority) if scheme in DEFAULT_PORTS else None
 
@@ -85,10 +85,10 @@ def server_endpoints(server: UpstreamServer) -> Iterator[Endpoint]:
 
 
 def related_endpoints(server: UpstreamServer) -> Iterator[Endpoint]:
-    """Return the endpoints that most likely are the same server: the other scheme, no port.
+    """Return the endpoints that are most likely the same server: with the other scheme or no port.
 
-    Many servers build URLs from their host name alone, or name https because a proxy of their own
-    used to be in front.
+    Many servers build URLs only from their host name. Others use https because they had their own
+    proxy in front.
     """
     for _, host, port in server_endpoints(server):
         for scheme, default in DEFAULT_PORTS.items():
@@ -102,7 +102,7 @@ class Mount:
 
     Attributes:
         prefix: The part of a target that is stripped; empty if nothing is.
-        aliases: What else the upstream's servers call themselves.
+        aliases: Other endpoints that the upstream's servers use in their URLs.
         is_foreign: Returns whether an endpoint is a server of another upstream, or serves pages
             that use the route; it is never assumed to be a server of this upstream.
         servers: Returns all servers of the upstream.
@@ -125,7 +125,7 @@ class AddressMap:
         server: The server.
         sent_host: The Host that was sent to it.
         gate_origin: Scheme and authority that the client used for the gate; empty without a host.
-        authority: The Host value by which the gate finds routes.
+        authority: The Host value with which the gate finds routes.
     """
 
     __slots__ = ("_authority", "_bases", "_mount", "_sent_host", "_server", "gate_origin")
@@ -153,18 +153,20 @@ class AddressMap:
 
     @property
     def asks_over_http(self) -> bool:
-        """Whether the server is asked over plain http."""
+        """Whether the gate uses plain http to the server."""
         return self._server.scheme == "http"
 
     def to_gate(self, value: bytes) -> bytes:
         r"""Return the gate's reference for a server's (RFC 3986 4.1).
 
         A URL that names the server becomes the corresponding URL of the gate. A path is mapped
-        and stays a path, unless it would then begin with ``//`` and name another host. Unchanged
-        are: other hosts, paths outside the server's base path, relative references, which a
-        browser resolves against the gate's URL, values with control characters, and those longer
-        than `MAX_REFERENCE_BYTES`. So is what begins with the stripped prefix: the server built it
-        from X-Forwarded-Prefix.
+        and stays a path, unless it would then begin with ``//`` and name another host. These are
+        unchanged:
+
+        - URLs of other hosts, and paths outside the server's base path;
+        - relative references, which a browser resolves against the gate's URL;
+        - values with control characters, and those longer than `MAX_REFERENCE_BYTES`;
+        - paths that begin with the stripped prefix, which the server built from X-Forwarded-Prefix.
 
         Args:
             value: The reference. The time is linear in its length.
@@ -202,22 +204,22 @@ class AddressMap:
         base = self._server.base_path.encode() if base is None else base
         prefix = self._mount.prefix
         below_base = _is_below(path, base)
-        # Where both fit, the longer one is the better guess.
+        # If both match, the longer one is the better guess.
         if prefix and _is_below(path, prefix) and (not below_base or len(prefix) > len(base)):
-            # Some put X-Forwarded-Prefix before their base path, others in its place.
+            # Some servers prepend X-Forwarded-Prefix to their base path, others replace it.
             rest = path[len(prefix) :]
             return prefix + rest[len(base) :] if _is_below(rest, base) else path
         return prefix + path[len(base) :] if below_base else None
 
     def moved_to(self, value: bytes) -> Endpoint | None:
-        """Return the endpoint of the server that a URL names instead of the one that was asked.
+        """Return the server's endpoint in a URL if it differs from the requested one.
 
         Args:
             value: A Location.
 
         Returns:
-            None for paths, for other hosts, for the gate, for the endpoint that was asked, and for
-            another server of the upstream, which may get the next request.
+            None for a path, another host, the gate, and the endpoint that got the request. Also
+            None for another server of the upstream, which may get the next request.
         """
         absolute = ABSOLUTE.fullmatch(value)
         if absolute is None:
@@ -244,17 +246,17 @@ class AddressMap:
             base = self._named().get(found)
             mapped = None if base is None else self._reference(rest, base)
             return None if mapped is None else self.at_gate(mapped)
-        # The server built it from X-Forwarded-Host, or a page told it where to return to.
+        # The server built it from X-Forwarded-Host, or a page sent the URL to return to.
         if self._mount.is_elsewhere(self._authority, _AFTER_PATH.split(rest, maxsplit=1)[0]):
             return None
         mapped = self._reference(rest, self._server.base_path.encode())
         return None if mapped is None else origin + mapped
 
     def _gate_origins(self) -> dict[Endpoint | None, bytes]:
-        """Return by each endpoint that names the gate which origin the client gets.
+        """Return the origin to send to the client for each endpoint that names the gate.
 
-        A server may know the host, but not that the client uses https. A server that sends a
-        client from http to https must not lead it back to http.
+        A server may know the host, but not that the client uses https. If a server redirects a
+        client from http to https, the result must not lead back to http.
         """
         authority = self.gate_origin.partition(b"://")[2]
         if not authority:
@@ -265,13 +267,13 @@ class AddressMap:
         }
 
     def _named(self) -> dict[Endpoint, bytes]:
-        """Return the base path by each endpoint that may name a server of the upstream."""
+        """Return the base path for each endpoint that may name a server of the upstream."""
         if self._bases is None:
             self._bases = dict(self._find_names())
         return self._bases
 
     def _find_names(self) -> Iterator[tuple[Endpoint, bytes]]:
-        """Return endpoints and base paths; the last one counts."""
+        """Return endpoints and base paths; of equal endpoints, the last one wins."""
         mount, server = self._mount, self._server
         base, own = server.base_path.encode(), server.scheme.encode()
         for each in related_endpoints(server):
@@ -304,14 +306,14 @@ class AddressMap:
 
 
 def _is_below(path: bytes, prefix: bytes) -> bool:
-    """Return whether a path begins with whole segments of a prefix; all paths do with none."""
+    """Return whether a path begins with the whole segments of a prefix, which may be empty."""
     return path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in (b"", b"/")
 
 
 def _without_dots(path: bytes) -> bytes:
-    r"""Resolve dot segments as browsers do, for which ``%2e`` is a dot and ``\`` is ``/``.
+    r"""Resolve dot segments like browsers, which read ``%2e`` as a dot and ``\`` as ``/``.
 
-    Otherwise ``/base/../x`` would count as a path below ``/base`` (RFC 3986 5.2.4, WHATWG URL
+    Otherwise ``/base/../x`` would look like a path below ``/base`` (RFC 3986 5.2.4, WHATWG URL
     ``#path-state``).
     """
     if _DOTS.search(path) is None:

@@ -16,11 +16,12 @@ MAX_TAGS = 256
 """How many brackets, parentheses and quotes an If may have; a client locks a few resources."""
 
 _MOVING = frozenset((b"COPY", b"MOVE"))
-# Visible ASCII, except what a URI never has and servers read in more than one way: "#<>\
+# Visible ASCII, except for bytes that are not allowed in a URI and that servers read in more than
+# one way: "#<>\
 _PLAIN = re.compile(rb"[!$-;=?-\[\]-~]*+")
 _SCHEME = re.compile(rb"[a-z][a-z0-9+.-]*:/|https?:", re.IGNORECASE)
-# A coded URL in a list, or an entity tag, may contain what opens or closes a list. Each alternative
-# also takes what is never closed, so that no byte is looked at twice.
+# A coded URL in a list, or an entity tag, may contain parentheses. Each alternative also matches an
+# unclosed string or bracket, so that no byte is scanned twice.
 _TAG = re.compile(rb'"[^"]*+"?|<([^>]*+)(>?)|[()]')
 _MARKS = (b'"', b"<", b"(", b")")
 
@@ -29,8 +30,8 @@ _MARKS = (b'"', b"<", b"(", b")")
 class ResourceMap:
     """Maps the resources that one request names from the gate's addresses to a server's.
 
-    Only resources on the request's own route are mapped. Any other is refused: the server would
-    read it with the rights that the gate's route has, past the rules of the route it belongs to.
+    Only resources on the request's own route are mapped. Any other is rejected, because the server
+    would access it with the rights of this route, past the rules of the route that it belongs to.
 
     Attributes:
         target: The client's target.
@@ -49,8 +50,8 @@ class ResourceMap:
     def map_fields(self, method: bytes, headers: Sequence[Header]) -> HeaderList:
         """Return a request's fields with Destination and If mapped.
 
-        Destination has a meaning in MOVE and COPY only. With other methods it passes unchanged,
-        unless a field may make the server read the request as one of these.
+        Destination has a meaning only in MOVE and COPY. With other methods it passes unchanged,
+        unless a field may make the server treat the request as MOVE or COPY.
 
         Args:
             method: The request's method.
@@ -78,8 +79,8 @@ class ResourceMap:
     def resource(self, value: bytes, status: int, where: str) -> bytes:
         """Return the server's reference for a resource of the gate.
 
-        A URL becomes the server's URL, and a path stays a path. A relative reference, as CouchDB
-        has it, is unchanged: it means the same to the server.
+        A URL becomes the server's URL, and a path stays a path. A relative reference, as in
+        CouchDB, is unchanged, because it means the same to the server.
 
         Args:
             value: A URL, a path, or a reference relative to the target.
@@ -123,8 +124,8 @@ class ResourceMap:
             value: The field's value. The time is linear in its length.
 
         Raises:
-            AddressRefused: A tag is not closed, or names a resource that is not on the route.
-                Its list can't be true then, so that is a precondition that failed.
+            AddressRefused: A tag is not closed, or names a resource that is not on the route. Then
+                its list can't be true, so the precondition has failed.
         """
         if sum(map(value.count, _MARKS)) > MAX_TAGS:
             raise AddressRefused(400, "The If header has too many parts.")
@@ -145,7 +146,7 @@ class ResourceMap:
     def _path_at_gate(self, scheme: bytes | None, authority: bytes, rest: bytes) -> bytes | None:
         """Return the target of a URL of the gate; None for another URL.
 
-        Any of the two schemes is the gate's: something in front of it may have ended TLS.
+        Both schemes may be the gate's, because a proxy in front may have terminated TLS.
         """
         scheme = scheme.lower() if scheme else b"http"
         named = endpoint(scheme, authority)

@@ -56,10 +56,10 @@ class FrameTracker:
 
     @property
     def between_messages(self) -> bool:
-        """Whether the last message has ended, too.
+        """Whether the last message has also ended.
 
-        A Close frame may come between two fragments of a message (RFC 6455 5.4), but the message
-        is lost then, and some peers call it a protocol error.
+        A Close frame may come between two fragments of a message (RFC 6455 5.4). But then the
+        message is lost, and some peers treat that as a protocol error.
         """
         return self.at_boundary and not self._in_message
 

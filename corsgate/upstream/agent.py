@@ -1,4 +1,4 @@
-"""The IAgent under treq: it puts on the wire just the head that it is given."""
+"""The IAgent under treq; it sends exactly the head that it gets."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class UpstreamAgent:
     """Sends requests to the servers of one upstream, over a pool for each.
 
     Args:
-        reactor: Connects and tells the time.
-        deadlines: Ends what takes too long.
-        upstream: Whose servers it may send to; it refuses any other address.
-        shortcuts: Which ones are taken.
-        hosts: Knows the names that come before DNS; by default the system's do.
-        short: Called where the process lacks what a connection needs; it closes what it can.
+        reactor: Connects and has the clock.
+        deadlines: Calls back when a deadline passes.
+        upstream: The upstream; requests to other addresses are rejected.
+        shortcuts: Which shortcuts to take.
+        hosts: Resolves names before DNS does; None for the system's hosts file.
+        short: Called when the process has no descriptor left; it closes what it can spare.
 
     Attributes:
         pools: The connections to each server, by its origin.
-        unconnected: The requests under way that ask for no connection before their bodies have
-            come. The sender adds a request here while it waits, and takes it out again.
+        unconnected: The running requests that need no connection until their bodies have arrived.
+            The sender adds a request here while it waits, and removes it afterwards.
 
     Raises:
         BadValue: The upstream's certificates can't be used.
@@ -66,10 +66,10 @@ class UpstreamAgent:
         self.update(upstream.servers)
 
     def update(self, servers: Iterable[Server]) -> None:
-        """Have other servers from now on; those that stay keep their connections.
+        """Replace the servers; those that stay keep their connections.
 
-        One that DNS knows by another name now has other connections: those that there are were
-        made, and verified, for the name it had.
+        A server whose DNS name has changed gets new connections, because the existing ones were
+        verified for the old name.
 
         Args:
             servers: All of them; no two have the same origin.
@@ -116,9 +116,9 @@ class UpstreamAgent:
         """Send a request.
 
         Args:
-            method: Its method; a `CarriedHead`'s own counts.
-            uri: A server's origin, perhaps with a target behind it.
-            headers: A `CarriedHead`, or fields to send as they are.
+            method: Its method; ignored for a `CarriedHead`, which has its own.
+            uri: A server's origin, optionally followed by a target.
+            headers: A `CarriedHead`, or the fields to send, unchanged.
             bodyProducer: Its body, or None.
 
         Returns:
@@ -131,24 +131,24 @@ class UpstreamAgent:
             pool = self.pools.get(origin)
             if pool is None:
                 shown = origin.decode("ascii", "replace")
-                return fail(ConnectFailed(f"{shown}: it is no server of the upstream's"))
+                return fail(ConnectFailed(f"{shown}: it is not a server of the upstream"))
             if not isinstance(sending, CarriedHead):
                 head = _plain_head(method, origin, target, headers or Headers())
                 sending = CarriedHead(head, Limits())
         holder, pins = sending.holder, sending.pins
         if holder is not None and holder.offers and not pool.may_tunnel(holder):
-            return fail(TunnelsFull(f"{pool.origin}: as many tunnels are open as may be"))
+            return fail(TunnelsFull(f"{pool.origin}: the maximum number of tunnels is open"))
         sending.pool, sending.body = pool, bodyProducer
         result: Deferred[Any] = Deferred(sending.cancel)
         sending.result = result
         connection: UpstreamConnection | None = None
         if pins is not None and (pins.own or pins.idle):
             connection = pool.take_pinned(pins, holder)
-            # Part of a handshake means nothing on another connection.
+            # A message of a handshake is meaningless on another connection.
             sending.resends = connection is None or not sending.binds
             if connection is None and isinstance(pins, OwnPin):
                 if pins.kept:
-                    # It may also be idle in the pool of an agent before a reload.
+                    # It may also be idle, but in the pool of the agent before a reload.
                     pins.close()
                     pins.lose()
                     problem = f"{pool.origin}: it closed a kept connection"
@@ -171,7 +171,7 @@ class UpstreamAgent:
             pins: The connections that are pinned to the client's.
 
         Returns:
-            The server that was used last, among those that there are; None if there is none.
+            The one of the current servers that was used last; None if there is none.
         """
         for pool in reversed(pins.idle):
             if self.pools.get(pool.origin.encode("ascii")) is pool:
@@ -184,23 +184,23 @@ class UpstreamAgent:
             pool.drop_idle()
 
     def take_back(self, holder: Holder) -> bool:
-        """Cut what the client that holds most lets stall, for a request that finds no place.
+        """Cut a stalled exchange of the client that holds most, to make room for a request.
 
         Returns:
-            Whether there was something, and so there is a place.
+            Whether one was cut, so that there is room.
         """
         slots = [pool.slots for pool in self.pools.values()]
         return take_back(slots, holder, self._deadlines.now(), self.unconnected)
 
     def inherit(self, before: UpstreamAgent, servers: Iterable[Server]) -> None:
-        """Go on with the connections of the agent before a reload, where that is safe.
+        """Take over the connections of the agent before a reload, if that is safe.
 
-        A connection may be bound to whoever has opened it, by its certificate or NTLM. So the
-        connections are kept only where all that decides how one is made or authenticated is equal.
+        A connection may be bound to the user that opened it, by a client certificate or NTLM. So
+        connections are kept only if all settings by which they are made or authenticated are equal.
 
         Args:
-            before: The agent of the same upstream in the configuration before.
-            servers: The servers from now on.
+            before: The agent of the same upstream in the old configuration.
+            servers: The new servers.
         """
         bounds = self._upstream.pool
         if _connects(self._upstream) == _connects(before._upstream):
@@ -215,10 +215,10 @@ class UpstreamAgent:
         self.update(servers)
 
     def close(self, heir: UpstreamAgent | None = None) -> None:
-        """Close idle connections now, and each other one after its exchange.
+        """Close idle connections now, and the others after their exchanges.
 
         Args:
-            heir: An agent that goes on with some of the connections.
+            heir: An agent that has taken over some of the connections.
         """
         kept = set() if heir is None else set(heir.pools.values())
         for pool in self.pools.values():
@@ -227,7 +227,7 @@ class UpstreamAgent:
 
 
 def _connects(upstream: Upstream) -> tuple[object, ...]:
-    """Return what decides how connections of an upstream are made, authenticated and read."""
+    """Return the settings by which an upstream's connections are made, authenticated and read."""
     return (
         upstream.credentials,
         upstream.credentials_by_origin,
@@ -242,8 +242,8 @@ def _connects(upstream: Upstream) -> tuple[object, ...]:
 
 
 def _plain_head(method: bytes, origin: bytes, target: bytes, headers: Headers) -> RequestHead:
-    """Return the head of a request whose fields are given the usual way."""
-    # The framing is the connection's own: a second one beside it would be smuggling.
+    """Return the head of a request whose fields are twisted.web's Headers."""
+    # The connection adds the framing fields. A second set would allow request smuggling.
     fields = [
         (name, value)
         for name, values in headers.getAllRawHeaders()

@@ -163,7 +163,7 @@ class _Beginning(TwistedProtocol):
             self._stop()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """End."""
+        """Fire `read`."""
         if self.read.called:
             return
         if reason.check(ResponseDone):

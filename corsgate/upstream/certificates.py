@@ -1,4 +1,4 @@
-"""Whether a server's certificate is good for a name or is pinned, and why not, in words."""
+"""Checks a server's certificate by its name or its pin, and describes why it fails."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ _REASONS: Mapping[int, str] = {
     67: f'has a key that is too short: set tls.ciphers = "{WEAK_CIPHERS}"',
     68: f'has a signature that is too weak: set tls.ciphers = "{WEAK_CIPHERS}"',
 }
-"""What OpenSSL's reasons mean (X509_V_ERR_*), by their numbers, which are stable."""
+"""OpenSSL's reasons in plain words, by their numbers (X509_V_ERR_*), which are stable."""
 
 
 def pin_of(certificate: X509) -> str:
     """Return the pin of a certificate's key (RFC 7469 2.4)."""
-    # By OpenSSL, which reads old certificates that others don't.
+    # OpenSSL reads old certificates that other libraries reject.
     key = dump_publickey(FILETYPE_ASN1, certificate.get_pubkey())
     return f"sha256/{b64encode(sha256(key).digest()).decode('ascii')}"
 
@@ -59,9 +59,9 @@ def untrusted(certificate: x509.Certificate, code: int, depth: int) -> str:
     """Return why OpenSSL doesn't trust a certificate of a server's chain.
 
     Args:
-        certificate: The certificate that it found fault with.
-        code: Its reason.
-        depth: How far that is from the server's own, which has 0.
+        certificate: The certificate that OpenSSL rejects.
+        code: OpenSSL's reason, one of X509_V_ERR_*.
+        depth: The certificate's distance in the chain from the server's own, which has 0.
     """
     whose = "its certificate"
     if depth:
@@ -77,15 +77,15 @@ def misnamed(certificate: x509.Certificate, identity: DNS_ID | IPAddress_ID) -> 
     """Return why a certificate is not for a server's name; None if it is (RFC 9525 6).
 
     Args:
-        certificate: The server's own.
-        identity: The name or the address.
+        certificate: The server's own certificate.
+        identity: The server's name or address.
 
     Raises:
-        ValueError: Its subjectAltName can't be read.
+        ValueError: The certificate's subjectAltName can't be read.
     """
     names, addresses = _alternative_names(certificate)
-    # A name that can't be matched by anything must not keep the others from being matched:
-    # service-identity's own reader rejects the certificate as a whole.
+    # One invalid name must not prevent a match with the others, so skip it. service-identity's own
+    # reader would reject the whole certificate.
     patterns: list[CertificatePattern] = [IPAddressPattern(address) for address in addresses]
     for name in names:
         try:
@@ -96,7 +96,7 @@ def misnamed(certificate: x509.Certificate, identity: DNS_ID | IPAddress_ID) -> 
         return None
     wanted = identity.hostname.decode("ascii") if isinstance(identity, DNS_ID) else identity.ip
     if str(wanted) in names:
-        # Browsers refuse that as well (RFC 9525 6.5).
+        # Browsers also reject that (RFC 9525 6.5).
         return f"its certificate has {wanted} as a name, not as an address: set tls.pin"
     every = [*names, *map(str, addresses)]
     if every:
@@ -110,7 +110,7 @@ def misnamed(certificate: x509.Certificate, identity: DNS_ID | IPAddress_ID) -> 
 def _alternative_names(
     certificate: x509.Certificate,
 ) -> tuple[Sequence[str], Sequence[Any]]:
-    """Return the DNS names and the addresses that a certificate is for."""
+    """Return the DNS names and the addresses in a certificate's subjectAltName."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -124,5 +124,5 @@ def _common_name(certificate: x509.Certificate) -> str:
 
 
 def _shown(name: str) -> str:
-    """Return a name that anybody may have written, for the log."""
+    """Return a name from an untrusted certificate, shortened and escaped for the log."""
     return ascii(name[:_MOST_SHOWN])[1:-1]

@@ -139,7 +139,7 @@ class ChunkReader:
     def _take_data_end(self, line: bytes, end: bytes) -> None:
         """Parse the line end after a chunk's data."""
         if line:
-            raise BadUpstreamResponse("a chunk is longer than it says")
+            raise BadUpstreamResponse("a chunk is longer than its size")
         if end == b"\n":
             if self._ends_with_cr and not self._has_lf:
                 # Perhaps its data is one byte shorter than its size, and the CR is in the line end.

@@ -367,7 +367,7 @@ class UpstreamConnection(Protocol):
         sending = self._sending
         assert sending is not None, "a switch is the complete response"
         if not self._switched(self):
-            self._fail(TunnelsFull("as many tunnels are open as may be"))
+            self._fail(TunnelsFull("the maximum number of tunnels is open"))
             return
         self._sending = None
         self._enter(State.TUNNEL)

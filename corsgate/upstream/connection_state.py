@@ -1,4 +1,4 @@
-"""What an upstream connection is at, and what may follow that."""
+"""The states of an upstream connection, and which state may follow which."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Final
 
 
 class State(Enum):
-    """What a connection is at.
+    """The state of a connection.
 
-    | state      | what it means                                         | what may follow        |
+    | state      | meaning                                               | next states            |
     | ---------- | ----------------------------------------------------- | ---------------------- |
-    | IDLE       | nothing is under way; a request may be sent           | ASKED, CLOSING, CUT    |
-    | ASKED      | no final response's head was handed on yet            | IDLE, RESPONDING,      |
+    | IDLE       | there is no request; one may be sent                  | ASKED, CLOSING, CUT    |
+    | ASKED      | the head of the final response was not passed on yet  | IDLE, RESPONDING,      |
     |            |                                                       | TUNNEL, CUT            |
-    | RESPONDING | the head was handed on, and the body comes            | IDLE, HELD, CUT        |
-    | HELD       | the same; what has come must be taken before the rest | IDLE, RESPONDING, CUT  |
+    | RESPONDING | the head was passed on, and the body is being read    | IDLE, HELD, CUT        |
+    | HELD       | the same, but paused until the client reads more      | IDLE, RESPONDING, CUT  |
     | TUNNEL     | it speaks another protocol                            |                        |
-    | CLOSING    | it closes once all that was written has left          | CUT                    |
-    | CUT        | it was aborted; what was handed on may still end      |                        |
-    | GONE       | its socket is gone                                    |                        |
+    | CLOSING    | it closes once everything written has been sent       | CUT                    |
+    | CUT        | it was aborted; the response passed on may still end  |                        |
+    | GONE       | its socket is closed                                  |                        |
 
-    GONE may follow any other. From HELD to IDLE it goes by TLS, which hands on what it has
-    decrypted.
+    GONE may follow any other state. IDLE may follow HELD, because TLS passes on bytes that it has
+    already decrypted.
     """
 
     IDLE = auto()
@@ -39,11 +39,11 @@ class State(Enum):
 UNDER_WAY: Final = (State.ASKED, State.RESPONDING, State.HELD)
 """The states in which the server's bytes are a response.
 
-These are tuples since the hash of an enum's member is a call, and `in` looks at identity first.
+They are tuples, in which `in` compares identity first; in a set, hashing an enum member is a call.
 """
 
 USABLE: Final = (State.IDLE, *UNDER_WAY)
-"""The states in which a connection is of use to its pool, now or later."""
+"""The states in which a pool can use a connection, now or later."""
 
 FOLLOWS: Final[Mapping[State, tuple[State, ...]]] = {
     State.IDLE: (State.ASKED, State.CLOSING, State.CUT, State.GONE),
@@ -55,4 +55,4 @@ FOLLOWS: Final[Mapping[State, tuple[State, ...]]] = {
     State.CUT: (State.GONE,),
     State.GONE: (),
 }
-"""What may follow each state."""
+"""Which states may follow each state."""

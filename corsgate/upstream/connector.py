@@ -1,4 +1,4 @@
-"""Makes connections to an upstream server: verified, and within a time."""
+"""Makes connections to an upstream server, verified and with a time limit."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Connector:
     """Connects to one server.
 
     Args:
-        reactor: Connects and tells the time.
-        server: Where to connect.
+        reactor: Connects and has the clock.
+        server: The server.
         tls: Makes verified TLS connections; None for plain TCP.
-        make: Makes what speaks on a new connection.
-        short: Called where the gate has no descriptor left; it closes what it can spare.
-        hosts: Knows the names that come before DNS.
+        make: Returns the protocol for a new connection.
+        short: Called when the gate has no descriptor left; it closes what it can spare.
+        hosts: Resolves names before DNS does.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Connector:
         It fails with ConnectFailed, ConnectTimedOut, OutOfDescriptors or CancelledError.
 
         Args:
-            timeout_s: How long it may take in seconds, name look-up and TLS handshake included.
+            timeout_s: The maximum time in seconds, including name lookup and TLS handshake.
         """
         factory = Factory.forProtocol(self._make)
         factory.noisy = False
@@ -78,7 +78,7 @@ class Connector:
             endpoint = TLSClientEndpoint(self._tls, endpoint, self._reactor)
 
         def connect() -> Deferred[Any]:
-            # Twisted never hears of a look-up that fails in this way.
+            # Check first, because the error of a name lookup that lacks a descriptor doesn't tell.
             return endpoint.connect(factory) if has_descriptor() else fail(no_descriptor())
 
         connecting = connect()
@@ -104,11 +104,11 @@ class Connector:
     def _connect_again(
         self, failure: Failure, connect: Callable[[], Deferred[Any]]
     ) -> Failure | Deferred[Any]:
-        """Try once more, where it was for want of a descriptor of the gate's own."""
+        """Try once more if the gate had no descriptor left."""
         if failure.check(*_NO_SHORTAGE) or not is_shortage(failure):
             return failure
         self._short()
-        # What that closes is gone after two turns of the reactor.
+        # The sockets that `short` closes are free after two turns of the reactor.
         closed = deferLater(self._reactor, 0).addCallback(lambda _: deferLater(self._reactor, 0))
         return closed.addCallback(lambda _: connect())
 
@@ -119,7 +119,7 @@ class Connector:
             return Failure(CancelledError())
         if is_shortage(failure):
             return Failure(
-                OutOfDescriptors(f"{self._server.origin}: the gate has no descriptor left")
+                OutOfDescriptors(f"{self._server.origin}: the gate has no file descriptor left")
             )
         return Failure(ConnectFailed(f"{self._server.origin}: {_words(failure)}"))
 
@@ -137,7 +137,7 @@ class Connector:
         addresses = self._hosts.addresses(host)
         if not addresses:
             return HostnameEndpoint(reactor, host, server.port, timeout=timeout_s)
-        # One that doesn't respond must leave time for the others.
+        # An address that doesn't respond must leave time for the others.
         each_s = timeout_s / len(addresses)
         return InTurnEndpoint(
             [_address_endpoint(reactor, each, server.port, each_s) for each in addresses]
@@ -146,7 +146,7 @@ class Connector:
 
 def _words(failure: Failure) -> str:
     """Return why there is no connection, such as ``connection refused``."""
-    # Twisted's own text has the number, and the words twice.
+    # Twisted's own text contains the number, and the same words twice.
     number = getattr(failure.value, "osError", None)
     if failure.check(Refused):
         number = errno.ECONNREFUSED

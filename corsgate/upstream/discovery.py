@@ -1,4 +1,4 @@
-"""Servers that come and go: those that DNS knows, and those in a file that is watched."""
+"""Servers that change at run time: from DNS, or from a watched file."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ LEAST_TTL_S = 1.0
 MOST_TTL_S = 3600.0
 
 RETRY_S = 5.0
-"""How soon DNS is asked again that had no answer."""
+"""How many seconds after a failed query DNS is asked again."""
 
 WATCH_S = 2.0
-"""How often a file is looked at."""
+"""How many seconds pass between two checks of a file."""
 
 _log = Logger()
 
 
 class Asks(Protocol):
-    """What `corsgate.upstream.dns.Lookup` does."""
+    """The interface of `corsgate.upstream.dns.Lookup`."""
 
     async def addresses(self, name: str) -> Found[str]:
         """Return a host's addresses."""
@@ -43,15 +43,15 @@ class Asks(Protocol):
 
 @attrs.define(eq=False)
 class _Entry:
-    """One name, and what is known of it.
+    """One name, and the last answers about it.
 
     Attributes:
-        discovered: What is asked for.
-        servers: The last good answer.
-        addresses: The last good one for each target of a service.
-        call: Asks again.
-        task: Is asking.
-        failing: Whether the last question had no answer.
+        discovered: The name, and the settings of its servers.
+        servers: The servers in the last good answer.
+        addresses: The last known addresses of each target of a service.
+        call: The delayed call of the next query.
+        task: The running query.
+        failing: Whether the last query failed.
     """
 
     discovered: Discovered
@@ -65,20 +65,21 @@ class _Entry:
 class Discovery:
     """Asks DNS for servers, and again when the records have expired.
 
-    A name that can't be resolved keeps the servers it had, and so does each target of a service.
+    If a name can't be resolved, its servers are kept. This also applies to each target of a
+    service.
 
-    What DNS says can be forged: a certificate for a name that it made up would verify anybody
-    (RFC 9525 6.1). So over TLS a service's targets must be in its own domain, but where their
-    certificates are all for a name that is configured.
+    DNS answers can be forged. A target name from a forged answer could be anybody's, with a valid
+    certificate (RFC 9525 6.1). So over TLS a service's targets must be in its own domain, unless
+    the name in their certificates is configured.
 
     Args:
-        clock: Calls back.
-        known: Servers that need no asking.
-        discovered: What to ask for.
-        lookup: Asks.
+        clock: Schedules the queries.
+        known: Servers that are not discovered.
+        discovered: The names to resolve.
+        lookup: Sends the queries.
         changed: Called with all servers when they have changed.
-        tell: Called with what goes wrong, in words.
-        named: Whether the name that certificates are for is configured.
+        tell: Called with a message when a query fails.
+        named: Whether the name in certificates is configured.
     """
 
     def __init__(
@@ -100,16 +101,16 @@ class Discovery:
         self._tell = tell
         self._named = named
         self._servers = tuple(known)
-        # Those who wait until each name was asked for once; None since that is done.
+        # Waiters until each name was asked for once; None after that.
         self._waiting: list[Deferred[None]] | None = []
 
     @property
     def servers(self) -> Sequence[Server]:
-        """The servers that are known now."""
+        """The servers known now."""
         return self._servers
 
     def inherit(self, before: Discovery) -> None:
-        """Know the servers that were found before a reload, until DNS is asked again."""
+        """Use the servers found before a reload until DNS is asked again."""
         found = {_question(each): each for each in before._entries}
         for entry in self._entries:
             old = found.get(_question(entry))
@@ -121,11 +122,11 @@ class Discovery:
             self._waiting = None
 
     def start(self) -> None:
-        """Begin to ask."""
+        """Start asking."""
         self.refresh().addBoth(self._asked)
 
     def when_asked(self) -> Deferred[None]:
-        """Return a Deferred that fires once each name was asked for, whatever came of it."""
+        """Return a Deferred that fires once each name was asked for, even without success."""
         if self._waiting is None:
             return succeed(None)
         waiter: Deferred[None] = Deferred()
@@ -135,16 +136,16 @@ class Discovery:
     def _asked(self, _: object) -> None:
         waiting, self._waiting = self._waiting or (), None
         for waiter in waiting:
-            # One that is cancelled has been called, too.
+            # A cancelled one has already been called.
             if not waiter.called:
                 waiter.callback(None)
 
     def refresh(self) -> Deferred[Any]:
-        """Ask for everything now; return a Deferred that fires when that is done."""
+        """Ask for all names now; return a Deferred that fires when that is done."""
         return gatherResults([self._ask(entry) for entry in self._entries])
 
     def stop(self) -> None:
-        """Ask no more."""
+        """Stop asking."""
         for entry in self._entries:
             if entry.call is not None:
                 entry.call.cancel()
@@ -154,7 +155,7 @@ class Discovery:
 
     def _ask(self, entry: _Entry) -> Deferred[Any]:
         if entry.task is not None:
-            return _after(entry.task)  # The lookup that is under way does as well.
+            return _after(entry.task)  # The running query is recent enough.
         if entry.call is not None and entry.call.active():
             entry.call.cancel()
         entry.call = None
@@ -164,22 +165,22 @@ class Discovery:
         return task
 
     async def _found(self, entry: _Entry) -> tuple[Sequence[Server], float]:
-        """Return the servers that DNS knows now, and for how long that holds."""
+        """Return the servers that DNS has now, and for how many seconds the answer is valid."""
         template = entry.discovered.template
         if not entry.discovered.is_service:
             hosts = await self._lookup.addresses(template.host)
             return host_servers(template, hosts.values), hosts.ttl_s
         services = await self._lookup.services(template.host)
-        ttl_s, problem = services.ttl_s, "none of its records is of use"
+        ttl_s, problem = services.ttl_s, "none of its records is usable"
         addresses: dict[str, Sequence[str]] = {}
         for target in sorted({service.target for service in services.values}):
             if template.scheme == "https" and not (self._named or is_within(target, template.host)):
-                problem = f"{target} is not in its domain, so set server_name to what is verified"
+                problem = f"{target} is not in its domain, so set server_name to the name to verify"
                 continue
             try:
                 hosts = await self._lookup.addresses(target)
             except LookupFailed as error:
-                # The others may do; this one is asked for again no later than they are.
+                # The other targets may be enough. Ask for this one again soon.
                 problem, ttl_s = str(error), min(ttl_s, RETRY_S)
                 addresses[target] = entry.addresses.get(target, ())
                 continue
@@ -220,7 +221,7 @@ class Discovery:
             self._changed(found)
 
     def _combined(self) -> tuple[Server, ...]:
-        """Return the servers that need no asking, and those that were found."""
+        """Return the servers that are not discovered, and the discovered ones."""
         servers: dict[str, Server] = {server.origin: server for server in self._known}
         for entry in self._entries:
             for server in entry.servers:
@@ -229,14 +230,14 @@ class Discovery:
 
 
 def _question(entry: _Entry) -> tuple[bool, str, str, int]:
-    """Return what an entry asks DNS for, and what the answer is for."""
+    """Return what an entry asks DNS for, with the scheme and port of the servers."""
     discovered = entry.discovered
     template = discovered.template
     return discovered.is_service, template.scheme, template.host, template.port
 
 
 def _like(discovered: Discovered, server: Server) -> Server:
-    """Return a server that was found, with what its template says of it by now."""
+    """Return a discovered server with the current settings of its template."""
     template = discovered.template
     return attrs.evolve(
         server,
@@ -248,7 +249,7 @@ def _like(discovered: Discovered, server: Server) -> Server:
 
 
 def _after(task: Deferred[Any]) -> Deferred[None]:
-    """Return a Deferred that fires when a task has ended, whatever came of it."""
+    """Return a Deferred that fires when a task has ended, even if it failed."""
     ended: Deferred[None] = Deferred()
 
     def tell(result: Any) -> Any:
@@ -263,10 +264,10 @@ class ServersFile:
     """Watches a file of servers.
 
     Args:
-        clock: Calls back.
+        clock: Schedules the checks.
         path: The file.
         changed: Called with its servers when it has changed.
-        tell: Called with what goes wrong, in words.
+        tell: Called with a message when the file can't be used.
     """
 
     def __init__(
@@ -284,21 +285,21 @@ class ServersFile:
         self._seen: object = None
 
     def start(self) -> None:
-        """Begin to watch; what has changed since the start is read at once."""
+        """Start watching, and read the file at once: it may have changed since the start."""
         self._look()
 
     def when_asked(self) -> Deferred[None]:
-        """Return a Deferred that has fired: the file was read with the configuration."""
+        """Return a fired Deferred, since the file was read with the configuration."""
         return succeed(None)
 
     def refresh(self) -> Deferred[Any]:
-        """Look now; return a Deferred that fires when that is done."""
+        """Check the file now; return a fired Deferred."""
         self.stop()
         self._look()
         return succeed(None)
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         if self._call is not None:
             self._call.cancel()
             self._call = None

@@ -1,4 +1,4 @@
-"""Questions to DNS, by twisted.names, with the time for which each answer holds."""
+"""DNS queries by twisted.names, and for how long each answer is valid."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from corsgate.upstream.quiet_udp import QuietReactor
 SYSTEM_RESOLVERS = "/etc/resolv.conf"
 
 TIMEOUTS_S = (1, 2, 4)
-"""How long each try to ask may take."""
+"""The time limits of the attempts at one query, in seconds."""
 
 HOSTS_TTL_S = 30.0
-"""How long the hosts file is trusted to stay as it is."""
+"""How long an entry of the hosts file is valid, in seconds."""
 
 MOST_S = 30.0
-"""How long a question may take as a whole, whatever servers there are and however they answer."""
+"""The maximum time of a query in seconds, including all attempts and all DNS servers."""
 
 _T = TypeVar("_T")
 
@@ -43,11 +43,11 @@ class LookupFailed(CorsgateError):
 
 @attrs.frozen(kw_only=True)
 class Found(Generic[_T]):
-    """What a question brought.
+    """The result of a query.
 
     Attributes:
-        values: At least one.
-        ttl_s: How long they may be used.
+        values: The values, at least one.
+        ttl_s: For how many seconds they may be used.
     """
 
     values: tuple[_T, ...]
@@ -55,14 +55,15 @@ class Found(Generic[_T]):
 
 
 class Lookup:
-    """Asks the hosts file, then DNS servers.
+    """Resolves names by the hosts file, then by DNS servers.
 
-    The system's servers are read anew each time: a machine that moves has others.
+    The list of the system's DNS servers is read for each query, because a machine that moves to
+    another network gets other servers.
 
     Args:
-        reactor: Sends the questions.
-        server: The address and port to ask; None for the system's servers.
-        hosts: Knows the names that come before DNS; by default the system's do.
+        reactor: Sends the queries.
+        server: The address and port of a DNS server; None for the system's servers.
+        hosts: Resolves names before DNS does; None for the system's hosts file.
     """
 
     def __init__(
@@ -76,23 +77,23 @@ class Lookup:
         self._hosts = hosts or Hosts()
 
     async def addresses(self, name: str) -> Found[str]:
-        """Return a host's addresses: its IPv4 ones, or its IPv6 ones where it has none.
+        """Return a host's IPv4 addresses, or its IPv6 addresses if it has no others.
 
-        Those of both kinds would be the same machines twice.
+        Both kinds together would list the same machines twice.
 
         Args:
-            name: The whole name; no search list is applied.
+            name: The full name; no search list is applied.
 
         Raises:
-            LookupFailed: It has none, or no server responds.
+            LookupFailed: The host has no address, or no DNS server responds.
         """
         known = self._hosts.addresses(name)
         if known:
             values = tuple(sorted(each for each in known if ":" not in each) or sorted(known))
             return Found(values=values, ttl_s=HOSTS_TTL_S)
         for kind in (A, AAAA):
-            # A server that fails to say whether there are IPv4 addresses hasn't said that there
-            # are none: going on then would exchange all servers for others.
+            # If the query for IPv4 addresses fails, don't try IPv6: there may be IPv4 addresses,
+            # and all servers would be replaced by others.
             answers = await self._ask(name, kind)
             values = tuple(
                 sorted({each.payload.dottedQuad() for each in answers if each.type == A})
@@ -107,7 +108,7 @@ class Lookup:
         """Return a service's records (RFC 2782).
 
         Raises:
-            LookupFailed: There are none, or no server responds.
+            LookupFailed: There are none, or no DNS server responds.
         """
         answers = await self._ask(name, SRV)
         values = tuple(
@@ -125,7 +126,7 @@ class Lookup:
         return Found(values=values, ttl_s=_ttl(answers, SRV))
 
     async def _ask(self, name: str, kind: int) -> Sequence[Any]:
-        """Return the records that a question brings."""
+        """Return the records in the answer to a query."""
         servers = system_servers() if self._server is None else [self._server]
         resolver: Any = Resolver(servers=list(servers), reactor=self._reactor)
         ask = {
@@ -137,10 +138,10 @@ class Lookup:
             answers, _, _ = await ask(name, TIMEOUTS_S).addTimeout(MOST_S, self._reactor)
         except CancelledError:
             raise
-        except Exception as error:  # A time-out, or a message that is none.
+        except Exception as error:  # A time-out, or an invalid message.
             raise LookupFailed(f"{name}: {_shown(error)}") from error
         finally:
-            # An answer too long for a datagram came over a connection, which is left open.
+            # An answer too long for UDP came over TCP, and twisted.names left the connection open.
             for connection in resolver.connections:
                 connection.transport.loseConnection()
         found: Sequence[Any] = answers
@@ -148,7 +149,7 @@ class Lookup:
 
 
 def system_servers(path: str = SYSTEM_RESOLVERS) -> Sequence[tuple[str, int]]:
-    """Return the DNS servers that the system asks, this machine where it names none.
+    """Return the system's DNS servers; this machine if none is configured.
 
     Args:
         path: A file as in resolv.conf(5).
@@ -163,7 +164,7 @@ def system_servers(path: str = SYSTEM_RESOLVERS) -> Sequence[tuple[str, int]]:
 
 
 def _ttl(answers: Iterable[Any], kind: int) -> float:
-    """Return for how long records hold, with the names that led to them."""
+    """Return for how many seconds records are valid, with the CNAMEs that led to them."""
     return float(min(each.ttl for each in answers if each.type in (kind, CNAME)))
 
 
@@ -173,15 +174,15 @@ def _ipv6(record: Any) -> str:
 
 _REASONS: Mapping[type[Exception], str] = {
     DNSNameError: "there is no such name",
-    DNSServerError: "the DNS server fails",
-    DNSQueryRefusedError: "the DNS server refuses to say",
+    DNSServerError: "the DNS server failed",
+    DNSQueryRefusedError: "the DNS server refused the query",
     DNSQueryTimeoutError: "the DNS server does not answer",
     TimeoutError: "the DNS server does not answer",
 }
 
 
 def _shown(error: Exception) -> str:
-    """Return what an error of twisted.names says, in words."""
+    """Return an error of twisted.names in plain words."""
     for kind, reason in _REASONS.items():
         if isinstance(error, kind):
             return reason

@@ -1,4 +1,4 @@
-"""How a connection to a server ended, which decides whether a body may end with it."""
+"""How a connection to a server ended, and thus whether its end may end a body."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ def ending_of(reason: Failure, transport: Any) -> Ending:
     """Return how a connection ended.
 
     Args:
-        reason: What `connectionLost` was called with.
-        transport: The connection's, which may be a `TLSTransport`.
+        reason: The argument of `connectionLost`.
+        transport: The connection's transport, which may be a `TLSTransport`.
     """
     if reason.check(ConnectionDone):
         return Ending.CLOSED
-    # Twisted names a TLS end without close_notify like a TCP reset.
+    # For a TLS end without close_notify, Twisted uses the same error as for a TCP reset.
     if reason.type is ConnectionLost and getattr(transport, "closed_below", False):
         return Ending.UNSEALED
     return Ending.CUT
 
 
 def explained(error: UpstreamError, reason: Failure) -> UpstreamError:
-    """Return why there is no response, in the words of TLS where that says more.
+    """Return why there is no response, with the reason from TLS if there is one.
 
     Args:
-        error: What the parser says of it.
-        reason: What `connectionLost` was called with.
+        error: The parser's error.
+        reason: The argument of `connectionLost`.
     """
     if not isinstance(error, ConnectionReset) or reason.check(SSLError) is None:
         return error

@@ -11,10 +11,10 @@ from corsgate.upstream.body import Body
 from corsgate.upstream.held_body import HeldBody
 
 FRESH_S: Final = 5.0
-"""How long a challenge is fresh, so that the server will probably not send another one yet."""
+"""How long after a challenge the server will probably not send another one, in seconds."""
 
 IGNORED_S: Final = 3600.0
-"""How long a server isn't asked that ignored it. It may only have been slow, once."""
+"""How long a server that ignored Expect is not asked again, in seconds, as it may just be slow."""
 
 MAX_SERVERS: Final = 1000
 """The number of servers that are remembered; discovery may keep adding new ones."""
@@ -24,10 +24,10 @@ class Expectations:
     """Remembers which servers ignore ``Expect: 100-continue``, and when each sent a challenge.
 
     With a server that ignores Expect (RFC 9110 10.1.1), each large body would wait in vain. Beyond
-    `MAX_SERVERS` servers the oldest is forgotten, at the cost of one more wait.
+    `MAX_SERVERS` servers the oldest is forgotten, which costs one more wait.
 
     Args:
-        clock: Tells the time.
+        clock: The clock.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
@@ -36,10 +36,10 @@ class Expectations:
         self._challenged_s: dict[str, float] = {}
 
     def hold(self, body: Body, server: str) -> HeldBody | None:
-        """Return a body that waits for 100 Continue; None if the server isn't to be asked.
+        """Return a body that waits for 100 Continue; None if the server must not be asked.
 
         Args:
-            body: A body of which nothing has been taken.
+            body: A body of which nothing has been read.
             server: The server's origin, such as ``http://10.0.0.11:8000``.
         """
         ignored_s = self._ignored_s.get(server)
@@ -57,7 +57,7 @@ class Expectations:
         self._note(self._challenged_s, server)
 
     def may_lapse(self, server: str) -> bool:
-        """Return whether a server sends challenges, the last one so long ago that it may be stale.
+        """Return whether a server's last challenge, if there was one, may be stale by now.
 
         Args:
             server: The server's origin.

@@ -1,4 +1,4 @@
-"""Requests of the gate's own to servers outside its upstreams, such as token servers."""
+"""The gate's own requests to servers outside its upstreams, such as token servers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.treq_client import ProxyClient
 
 TIMEOUT_S = 10.0
-"""How long a request may take as a whole, in seconds."""
+"""The maximum time of a whole request, in seconds."""
 
 MAX_BODY_BYTES = 256 * 1024
-"""How much a response's body may have."""
+"""The maximum size of a response's body."""
 
 _LIMITS = Limits(
     connect_timeout_s=TIMEOUT_S, first_byte_timeout_s=TIMEOUT_S, response_idle_timeout_s=TIMEOUT_S
@@ -31,7 +31,7 @@ _LIMITS = Limits(
 
 
 def as_upstream(outside: Outside) -> Upstream:
-    """Return an upstream of one server, for which each request has a new connection."""
+    """Return an upstream of one server, in which each request gets a new connection."""
     return Upstream(
         name="outside",
         servers=(outside.server,),
@@ -42,12 +42,12 @@ def as_upstream(outside: Outside) -> Upstream:
 
 
 class Fetcher:
-    """Sends single requests, each over a connection of its own whose server is verified.
+    """Sends single requests, each over its own connection to a verified server.
 
     Args:
-        reactor: Connects and tells the time.
-        deadlines: Ends what takes too long.
-        hosts: Knows the names that come before DNS.
+        reactor: Connects and has the clock.
+        deadlines: Calls back when a deadline passes.
+        hosts: Resolves names before DNS does.
     """
 
     def __init__(self, reactor: Any, deadlines: Deadlines, hosts: Hosts) -> None:
@@ -61,12 +61,12 @@ class Fetcher:
     ) -> Deferred[tuple[ResponseHead, bytes]]:
         """Send a request; return a Deferred of the head and the whole body of its response.
 
-        It follows no redirect. The Deferred fails with an UpstreamError if there is no response
-        within `TIMEOUT_S`, or one of more than `MAX_BODY_BYTES`.
+        Redirects are not followed. The Deferred fails with an UpstreamError if there is no response
+        within `TIMEOUT_S`, or if its body has more than `MAX_BODY_BYTES`.
 
         Args:
             outside: The server.
-            head: The head, which goes on the wire as it is.
+            head: The head, which is sent unchanged.
             body: The body.
         """
         fetching = Deferred.fromCoroutine(self._fetch(outside, head, body))
@@ -80,7 +80,7 @@ class Fetcher:
         return fetching.addBoth(ended)
 
     def stop(self) -> None:
-        """Cancel what is under way."""
+        """Cancel all running requests."""
         for each in list(self._running):
             each.cancel()
 
@@ -103,7 +103,7 @@ class Fetcher:
 
 
 def _late(_: object, timeout_s: float) -> NoReturn:
-    """Fail with a time-out, whatever the cancelled exchange has failed with."""
+    """Raise a time-out error in place of the cancelled exchange's error."""
     raise UpstreamTimedOut(f"it takes longer than {timeout_s:.0f} s")
 
 
@@ -111,7 +111,7 @@ class _Whole(Protocol):
     """Reads a body of at most `MAX_BODY_BYTES`.
 
     Attributes:
-        read: Fires with it.
+        read: Fires with the body.
     """
 
     def __init__(self) -> None:
@@ -120,7 +120,7 @@ class _Whole(Protocol):
         self._left = MAX_BODY_BYTES
 
     def dataReceived(self, data: bytes) -> None:
-        """Keep a piece, unless it is one too many."""
+        """Keep a piece, unless the body gets too large."""
         self._left -= len(data)
         self._pieces.append(data)
         if self._left < 0 and not self.read.called:
@@ -131,7 +131,7 @@ class _Whole(Protocol):
             self._stop()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """End."""
+        """Fire `read`."""
         if self.read.called:
             return
         if reason.check(ResponseDone):

@@ -1,4 +1,4 @@
-"""What a TLS handshake that failed says of the server, in words."""
+"""Why a TLS handshake failed, in plain words."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def handshake_problem(reasons: Collection[str], first: bytes, min_version: str) 
     """Return why a handshake failed.
 
     Args:
-        reasons: What OpenSSL has found; empty if the server closed the connection.
-        first: The first bytes that the server sent, `FIRST_BYTES` of them suffice.
-        min_version: The oldest version that was offered, one of `VERSIONS`.
+        reasons: OpenSSL's reasons; empty if the server closed the connection.
+        first: The first bytes from the server, of which `FIRST_BYTES` are enough.
+        min_version: The oldest TLS version that was offered, one of `VERSIONS`.
     """
     reason = ", ".join(reasons)
     if first.decode("latin-1").startswith(_PLAIN):
@@ -35,17 +35,18 @@ def handshake_problem(reasons: Collection[str], first: bytes, min_version: str) 
         return "it does not speak TLS on this port"
     newest = _newest_version(first)
     if newest is None and any(each in reason for each in _VERSION):
-        # It has none of those that were offered.
+        # The server supports none of the versions that were offered.
         older = VERSIONS[: VERSIONS.index(min_version)]
         newest = older[-1] if older else ""
     if newest == "":
-        return "it speaks no version of TLS that is supported"
+        return "it supports no TLS version that the gate supports"
     if newest is not None and newest < min_version:
         return f"it speaks TLS {newest} at most: set tls.min_version"
     if any(each in reason for each in _WEAK):
         return f'its TLS is too weak ({reason}): set tls.ciphers = "{WEAK_CIPHERS}"'
     if "handshake failure" in reason and _is_server_hello(first):
-        # It has chosen a cipher, so that the gate's certificate is what it lacks (RFC 5246 7.4.6).
+        # It has chosen a cipher, so it must be the gate's certificate that it rejects or misses
+        # (RFC 5246 7.4.6).
         return _unwanted(reason)
     refusal = late_refusal(reasons)
     if refusal is not None:
@@ -56,15 +57,16 @@ def handshake_problem(reasons: Collection[str], first: bytes, min_version: str) 
 
 
 def openssl_reasons(error: BaseException) -> Sequence[str]:
-    """Return OpenSSL's reasons for an error, of which some have none."""
+    """Return OpenSSL's reasons for an error; empty for an error without reasons."""
     queue = error.args[0] if error.args and isinstance(error.args[0], list) else []
     return [str(entry[-1]) for entry in queue]
 
 
 def late_refusal(reasons: Collection[str]) -> str | None:
-    """Return how a server refuses the gate's certificate, or its lack of one; None if it doesn't.
+    """Return how a server rejects the gate's certificate, or its lack of one; None if it doesn't.
 
-    With TLS 1.3 that comes when the handshake is already over for the gate (RFC 8446 4.4.2.4).
+    With TLS 1.3 this alert arrives when the handshake is already over for the gate (RFC 8446
+    4.4.2.4).
 
     Args:
         reasons: As in `handshake_problem`.
@@ -82,12 +84,12 @@ def _is_server_hello(first: bytes) -> bool:
 
 
 def _newest_version(first: bytes) -> str | None:
-    """Return the version that a ServerHello has chosen, if older than TLS 1.2; None otherwise.
+    """Return the TLS version in a ServerHello if it is older than 1.2; None otherwise.
 
     It is empty for SSL 3.0.
     """
     if not _is_server_hello(first):
         return None
-    # TLS 1.0 is 3.1, and 1.1 is 3.2; both 1.2 and 1.3 say 3.3 here (RFC 8446 4.1.3).
+    # TLS 1.0 is 3.1, 1.1 is 3.2, and both 1.2 and 1.3 are 3.3 here (RFC 8446 4.1.3).
     minor = first[10]
     return ("", *VERSIONS)[minor] if minor < 3 else None

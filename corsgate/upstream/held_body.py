@@ -19,28 +19,28 @@ EXPECT: Final[Header] = (b"Expect", b"100-continue")
 EXPECTATION_FAILED: Final = 417
 
 WAIT_S: Final = 1.0
-"""How long a body waits for 100 Continue, as curl has it: many servers ignore Expect."""
+"""How many seconds a body waits for 100 Continue, as in curl, since many servers ignore Expect."""
 
 LATE_S: Final = 0.1
-"""If the gate looks later than that, it was held up itself, and the response may just be unread."""
+"""If the timer fires this many seconds late, the gate was busy: a response may just be unread."""
 
 
 @implementer(IBodyProducer)
 class HeldBody:
     """Holds a body back until 100 Continue, and sends it after `WAIT_S` without a response.
 
-    Until then nothing is taken from the client, so that the request can be sent again. Stopping a
-    held body leaves it as it is; stopping it later throws away what the client still sends.
+    Until then nothing is read from the client, so that the request can be sent again. Stopping the
+    body before that changes nothing. Stopping it later discards the rest that the client sends.
 
     Args:
-        body: The body, of which nothing has been taken.
-        clock: Tells the time.
+        body: The body, of which nothing has been read.
+        clock: The clock.
         ignored: Called when the server has sent nothing within `WAIT_S`, or has rejected Expect.
         heeded: Called when the server has sent 100 Continue.
 
     Attributes:
         length: In bytes, or `UNKNOWN_LENGTH`.
-        is_released: Whether the body is being sent, or was.
+        is_released: Whether sending the body has started.
     """
 
     def __init__(
@@ -63,12 +63,12 @@ class HeldBody:
 
     @property
     def replayable(self) -> bool:
-        """Whether nothing of it has been taken yet, or all of it is kept."""
+        """Whether nothing of it has been read yet, or all of it is kept."""
         return not self.is_released or self._body.replayable
 
     @property
     def trailers(self) -> HeaderList:
-        """The fields to send behind it."""
+        """The fields to send after it."""
         fields: HeaderList = getattr(self._body, "trailers", [])
         return fields
 
@@ -83,10 +83,11 @@ class HeldBody:
             self._release()
 
     def responded(self, status: int) -> bool:
-        """Stop waiting, as the final response has begun; return whether to send without Expect.
+        """Stop waiting, since the final response has begun; return whether to omit Expect.
 
         A server that ignores Expect may begin a successful response before it has read the body,
-        and wait for that. After any other response the body is never sent.
+        and then wait for the body. After any other response the body is never sent. A server that
+        rejects Expect gets the request once more without it.
 
         Args:
             status: The response's status.
@@ -99,7 +100,7 @@ class HeldBody:
             self._ignored()
         return rejected
 
-    # What the upload calls.
+    # Called by the upload.
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         """Wait; the Deferred fires when all of the body has been written."""
@@ -109,13 +110,13 @@ class HeldBody:
         return self._done
 
     def pauseProducing(self) -> None:
-        """Write no more for now."""
+        """Pause writing."""
         self._paused = True
         if self.is_released:
             self._body.pauseProducing()
 
     def resumeProducing(self) -> None:
-        """Write on."""
+        """Continue writing."""
         self._paused = False
         if self.is_released:
             self._body.resumeProducing()
@@ -127,7 +128,7 @@ class HeldBody:
         if self.is_released:
             self._body.stopProducing()
 
-    # The parts.
+    # Internals.
 
     def _wait(self, *, may_be_late: bool) -> None:
         due_s = self._clock.seconds() + WAIT_S
@@ -142,7 +143,7 @@ class HeldBody:
             self._release()
 
     def _release(self) -> None:
-        """Begin to send the body, unless that was done or the connection no longer wants it."""
+        """Start sending the body, unless it has started or the connection has stopped it."""
         consumer = self._consumer
         if self.is_released or consumer is None:
             return

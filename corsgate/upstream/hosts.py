@@ -1,4 +1,4 @@
-"""Names that this machine knows without DNS: its own, and those in its hosts file."""
+"""Names that resolve without DNS: localhost, and the names in the hosts file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Hosts:
     """The addresses of names as in hosts(5). The file is read again when it has changed.
 
     Args:
-        path: The file; one that can't be read has no names.
+        path: The file; if it can't be read, it has no names.
     """
 
     def __init__(self, path: str = SYSTEM_HOSTS) -> None:
@@ -27,10 +27,10 @@ class Hosts:
         self._names: Mapping[str, Sequence[str]] = {}
 
     def addresses(self, name: str) -> Sequence[str]:
-        """Return the addresses of a name in the order of the file; none if it is not there.
+        """Return the addresses of a name, in the order of the file; empty if it has none.
 
-        ``localhost``, and any name below it, is always loopback (RFC 6761 6.3), whatever the file
-        or DNS say: a container may have no hosts file, and nobody else must decide it.
+        ``localhost`` and any name below it are always loopback (RFC 6761 6.3), even if the file or
+        DNS differ. A container may have no hosts file, and DNS must not decide about such names.
 
         Args:
             name: A host name in lower case.
@@ -55,11 +55,11 @@ def parse_hosts(text: str) -> Mapping[str, Sequence[str]]:
     """Return the addresses of each name in a hosts file.
 
     Args:
-        text: Lines of an address and its names; ``#`` starts a comment. What is no such line is
-            skipped, as the system's resolver does.
+        text: Lines of an address and its names; ``#`` starts a comment. Other lines are skipped,
+            as by the system's resolver.
 
     Returns:
-        The addresses by lower-cased name; those of several lines for one name in their order.
+        The addresses of each lower-cased name, in the order of the lines.
     """
     found: dict[str, dict[str, None]] = {}
     for line in text.splitlines():
@@ -69,7 +69,7 @@ def parse_hosts(text: str) -> Mapping[str, Sequence[str]]:
         except ValueError:
             continue
         if "%" in shown:
-            continue  # A link-local address, which is of no use without its interface.
+            continue  # A link-local address, which is useless without its interface.
         for name in names:
             found.setdefault(name.lower().rstrip("."), {})[shown] = None
     return {name: tuple(addresses) for name, addresses in found.items()}

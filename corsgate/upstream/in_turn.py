@@ -17,18 +17,18 @@ from corsgate.transport.shortage import is_shortage
 class InTurnEndpoint:
     """Tries one endpoint after the other.
 
-    Twisted's HostnameEndpoint waits 0.3 s before the next address, even if the one before refused:
-    each connection to a server on 127.0.0.1 whose name is ``localhost`` would take as long.
+    Twisted's HostnameEndpoint waits 0.3 s before the next address, even if the one before refused.
+    So every connection to a server at ``localhost`` that listens only on 127.0.0.1 would be late.
 
     Args:
-        endpoints: What to try, at least one. Each has a timeout of its own.
+        endpoints: The endpoints to try, at least one, each with its own timeout.
     """
 
     def __init__(self, endpoints: Sequence[IStreamClientEndpoint]) -> None:
         self._endpoints = endpoints
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """Return a Deferred of the first connection; it fails as the last endpoint does."""
+        """Return a Deferred of the first connection; it fails like the last endpoint."""
         return Deferred.fromCoroutine(self._connect(protocolFactory))
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
@@ -37,7 +37,7 @@ class InTurnEndpoint:
             try:
                 return await endpoint.connect(factory)
             except ConnectError:
-                # The next one would lack it, too.
+                # No descriptor is left, so the next endpoint would also fail.
                 if is_shortage(Failure()):
                     raise
         return await last.connect(factory)

@@ -1,4 +1,4 @@
-"""Which of the connections to a server are used again; the log says who closes them."""
+"""Which connections to a server are used again; a server that closes them is logged."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class KeepAlive:
 
     Args:
         origin: The server's origin, for the log.
-        deadlines: Knows the time.
-        bounds: What is configured.
+        deadlines: Has the clock.
+        bounds: The configured limits.
     """
 
     def __init__(self, origin: str, deadlines: Deadlines, bounds: PoolLimits) -> None:

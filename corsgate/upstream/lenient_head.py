@@ -1,6 +1,7 @@
-"""Heads that llhttp rejects, read where they can have only one meaning, and rewritten.
+"""Rewrites heads that llhttp rejects but that can have only one meaning.
 
-The result is well-formed, and llhttp reads it like any other head: no second parser judges framing.
+The result is well-formed, and llhttp reads it like any other head. So only one parser decides about
+framing.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ _FRAMING_LETTERS = (b"contentlength", b"transferencoding")
 _FRAMING_PARTS = (b"contentl", b"length", b"transfere", b"encoding")
 
 MAX_LINES = 1000
-"""How many lines of fields a head or a trailer may have here. To judge a line takes microseconds,
-in which nobody else is served."""
+"""The maximum number of field lines in a head or a trailer here. Each line takes microseconds to
+check, during which nobody else is served."""
 
 
 @attrs.frozen
@@ -41,8 +42,8 @@ class LenientHead:
     """A head that was rewritten.
 
     Attributes:
-        head: It as well-formed bytes, including the empty line.
-        repairs: What was put right, and how often.
+        head: The head as well-formed bytes, including the empty line.
+        repairs: The repaired faults, and how often each occurred.
     """
 
     head: bytes = attrs.field(repr=False)
@@ -50,13 +51,13 @@ class LenientHead:
 
 
 class KeptHeads:
-    """The bytes of a response's heads, kept until a head is there as a whole.
+    """The bytes of a response's heads, kept until a head is complete.
 
-    The search for its end goes on where it stopped, so bytes that drip in cost no more than others.
+    The search for its end continues where it stopped, so small pieces cost no more than large ones.
 
     Args:
-        raw: What has come of the response.
-        at: Where the head begins that llhttp rejected.
+        raw: The bytes of the response received so far.
+        at: The index in `raw` of the head that llhttp rejected.
     """
 
     def __init__(self, raw: bytes, at: int) -> None:
@@ -65,31 +66,31 @@ class KeptHeads:
         self._empty_lines = False
 
     def add(self, data: bytes) -> None:
-        """Take more of the response."""
+        """Add bytes of the response."""
         self._data += data
 
     def rest(self) -> bytes:
-        """Return what follows the heads that were taken."""
+        """Return the bytes after the heads that `take` has returned."""
         return bytes(self._data[self._at :])
 
     def take(self) -> LenientHead | None:
-        """Return the next head; None if its end has not come yet.
+        """Return the next head; None if its end was not received yet.
 
         Raises:
-            BadUpstreamResponse: It is no head, or it could have two meanings.
+            BadUpstreamResponse: It is not a head, or it could have two meanings.
         """
         data, at = self._data, self._at
         lines = _LEADING.match(data, at)
-        assert lines is not None, "it matches nothing at all, too"
+        assert lines is not None, "it also matches the empty string"
         begin = lines.end()
         if begin > at:
             self._empty_lines = True
             self._at = begin
             self._searched = max(self._searched, begin)
         start = bytes(data[begin : begin + len(_START)])
-        # HTTP/0.9 has no head: to wait for its end would be to wait for ever.
+        # Check the start at once: HTTP/0.9 has no head, whose end would never come.
         if data.startswith(_TLS_ALERT):
-            # What a server of TLS says to a request that is none (RFC 8446 6).
+            # The alert that a TLS server sends for a plain HTTP request (RFC 8446 6).
             raise BadUpstreamResponse("it speaks TLS on this port: write https:// in servers")
         if not _START.startswith(start) and start != b"\r":
             raise BadUpstreamResponse("its status line does not begin with HTTP/1.1")
@@ -109,15 +110,15 @@ def read_head(raw: bytes) -> LenientHead:
     """Read the head of a response that llhttp rejects, and rewrite it.
 
     Args:
-        raw: From the status line to the empty line. Lines may end with a bare LF
+        raw: The bytes from the status line to the empty line. Lines may end with a bare LF
             (RFC 9112 2.2).
 
     Raises:
-        BadUpstreamResponse: It could have two meanings, or none.
+        BadUpstreamResponse: The head could have two meanings, or none.
     """
     repairs: Counter[Repair] = Counter()
     text = raw.replace(b"\r\n", b"\n")
-    # A recipient may treat a bare CR as a blank or as a line end, and a NUL as the end of it all
+    # A recipient may treat a bare CR as a space or as a line end, or a NUL as the end of the head
     # (RFC 9110 5.5, RFC 9112 2.2).
     if b"\r" in text or b"\0" in text:
         raise BadUpstreamResponse("its head has a bare CR or a NUL")
@@ -131,15 +132,15 @@ def read_head(raw: bytes) -> LenientHead:
 
 
 def _read_status_line(line: bytes, repairs: Counter[Repair]) -> tuple[bytes, bytes, bytes]:
-    """Return the version, status and reason that a status line states (RFC 9112 4)."""
+    """Return the version, status and reason in a status line (RFC 9112 4)."""
     match = _STATUS_LINE.fullmatch(line)
     if match is None:
         raise BadUpstreamResponse("its status line is not well-formed")
     version, before, status, behind, reason = match.groups()
     reason = reason or b""
     if version not in (b"1.0", b"1.1"):
-        # What has a higher minor version is to be read as HTTP/1.1 (RFC 9110 2.5). What calls
-        # itself HTTP/2, and is text, is nothing else either.
+        # Treat a higher minor version as HTTP/1.1 (RFC 9110 2.5). A text head that claims to be
+        # HTTP/2 can't be anything else either.
         repairs[Repair.VERSION] += 1
         version = b"1.1"
     if before != b" " or behind not in (b" ", None):
@@ -153,14 +154,14 @@ def _read_status_line(line: bytes, repairs: Counter[Repair]) -> tuple[bytes, byt
 
 
 def read_fields(lines: Sequence[bytes], repairs: Counter[Repair]) -> HeaderList:
-    """Return the fields that are stated by the lines of a head or trailer (RFC 9112 5).
+    """Return the fields in the lines of a head or trailer (RFC 9112 5).
 
     Args:
-        lines: The lines without their ends; there is neither CR nor NUL in them.
-        repairs: What is put right is added to it.
+        lines: The lines without their line ends; they contain neither CR nor NUL.
+        repairs: Repaired faults are added to it.
 
     Raises:
-        BadUpstreamResponse: A line could be taken for two things, or there are too many.
+        BadUpstreamResponse: A line could have two meanings, or there are too many lines.
     """
     if len(lines) > MAX_LINES:
         raise BadUpstreamResponse("its head or trailer has too many lines")
@@ -168,8 +169,8 @@ def read_fields(lines: Sequence[bytes], repairs: Counter[Repair]) -> HeaderList:
     is_field = False
     for line in lines:
         if line[:1] in (b" ", b"\t"):
-            # Behind what is no field, a reader may take it for a field of its own; so it may a
-            # framing field that only looks folded.
+            # After a line that is not a field, a recipient may read this as a separate field. It
+            # may also do so with a framing field that only looks folded.
             if not is_field or fields[-1][0].lower() in FRAMING_FIELDS or _may_frame(line):
                 raise BadUpstreamResponse("it has a folded line of uncertain meaning")
             repairs[Repair.FOLDED] += 1
@@ -183,7 +184,7 @@ def read_fields(lines: Sequence[bytes], repairs: Counter[Repair]) -> HeaderList:
                 repairs[Repair.SPACED_NAME] += 1
             fields.append((name, [value]))
         elif _contains(spelled, _FRAMING_PARTS if colon else _FRAMING_LETTERS):
-            # In part, too: a single byte may have been damaged.
+            # A part of the name is enough, since a single byte may have been damaged.
             raise BadUpstreamResponse("it has a line that resembles a framing field")
         else:
             repairs[Repair.BAD_LINE] += 1
@@ -191,8 +192,8 @@ def read_fields(lines: Sequence[bytes], repairs: Counter[Repair]) -> HeaderList:
 
 
 def _field(name: bytes, parts: list[bytes], repairs: Counter[Repair]) -> Header:
-    """Return a field whose value may have come in several lines."""
-    # RFC 9112 5.2: a fold is replaced by blanks.
+    """Return a field whose value may be folded over several lines."""
+    # RFC 9112 5.2: a fold is replaced by spaces.
     value = b" ".join([part.strip(b" \t") for part in parts]).strip(b" \t")
     if _CONTROL.search(value) and name.lower() in FRAMING_FIELDS:
         raise BadUpstreamResponse("a framing field has control bytes")
@@ -200,7 +201,7 @@ def _field(name: bytes, parts: list[bytes], repairs: Counter[Repair]) -> Header:
 
 
 def _without_controls(value: bytes, repairs: Counter[Repair]) -> bytes:
-    """Return a value with blanks in place of control bytes (RFC 9110 5.5)."""
+    """Return a value with spaces instead of control bytes (RFC 9110 5.5)."""
     cleaned, count = _CONTROL.subn(b" ", value)
     if count:
         repairs[Repair.CONTROL] += count
@@ -214,7 +215,7 @@ def _may_frame(line: bytes) -> bool:
 
 
 def _contains(text: bytes, words: tuple[bytes, ...]) -> bool:
-    """Return whether somebody could find one of some lower-cased words in a text."""
+    """Return whether a text contains a word, ignoring case and all but letters and digits."""
     letters = _NOT_ALPHANUMERIC.sub(b"", text).lower()
     return any(word in letters for word in words)
 
@@ -227,7 +228,7 @@ def _with_plain_framing(fields: HeaderList, version: bytes, repairs: Counter[Rep
     is_chunked = bool(codings) and _is_chunked(codings, repairs)
     if is_chunked and length is not None:
         if version != b"1.1":
-            # To HTTP/1.0 the length counts, and browsers go by the version.
+            # HTTP/1.0 knows only the length, and browsers go by the version.
             raise BadUpstreamResponse("it has a Content-Length and, as HTTP/1.0, a transfer coding")
         repairs[Repair.LENGTH_WITH_CHUNKED] += 1
     kept = [field for field in fields if field[0].lower() not in FRAMING_FIELDS]
@@ -239,10 +240,10 @@ def _with_plain_framing(fields: HeaderList, version: bytes, repairs: Counter[Rep
 
 
 def _one_length(values: list[bytes], repairs: Counter[Repair]) -> bytes:
-    """Return the one number that Content-Length fields state."""
+    """Return the single number in Content-Length fields."""
     members = [member.strip(b" \t") for value in values for member in value.split(b",")]
     length = members[0]
-    # Differently written equals are refused, too: to some, a leading zero means octal.
+    # Equal numbers in different spellings are also rejected: some read a leading zero as octal.
     if content_length([length]) is None or members.count(length) < len(members):
         raise BadUpstreamResponse("its Content-Length is not one number")
     if len(members) > 1:
@@ -251,13 +252,13 @@ def _one_length(values: list[bytes], repairs: Counter[Repair]) -> bytes:
 
 
 def _is_chunked(values: list[bytes], repairs: Counter[Repair]) -> bool:
-    """Return whether Transfer-Encoding fields mean chunks, rather than nothing."""
+    """Return whether Transfer-Encoding fields mean chunked; False if they mean identity."""
     codings = [coding.lower() for coding in list_members(values)]
     chunked = codings.count(b"chunked")
     identity = codings.count(b"identity")
-    # Behind chunked, identity would make another coding the last one, which decides.
+    # After chunked, identity would be the last coding, and the last one decides.
     if not codings or codings != [b"identity"] * identity + [b"chunked"] * chunked:
-        raise BadUpstreamResponse("its transfer coding is not chunked alone")
+        raise BadUpstreamResponse("its transfer coding is not just chunked")
     if identity:
         repairs[Repair.IDENTITY] += 1
     if chunked > 1:

@@ -1,8 +1,8 @@
-"""Responses read where they are not well-formed, but can have only one meaning.
+"""A parser for responses that are not well-formed but can have only one meaning.
 
-llhttp reads what is usual, and what is unusual is rewritten for it: see `lenient_head`. Only the
-rest of a body in chunks that doesn't come with its head is read here, by `chunk_reader`: where an
-error of llhttp's is, it doesn't say.
+llhttp reads regular heads, and `lenient_head` rewrites irregular ones for it. Chunked bodies that
+are not received as a whole with their heads are read by `chunk_reader`, because llhttp doesn't
+report where an error is.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _MAX_STATUS = 999
 
 
 class LenientParser(ResponseParser):
-    """A `ResponseParser` that puts right what browsers, nginx or HAProxy read.
+    """A `ResponseParser` that repairs faults which browsers, nginx or HAProxy accept.
 
-    A connection is never used again behind anything that was put right: what comes next could
-    still be a part of it.
+    A connection is never used again after a repair, because the bytes that follow could still be a
+    part of the response.
 
     Args:
         informed: As for `ResponseParser`.
         shortcuts: As for `ResponseParser`.
-        repaired: Called with each fault that was put right, during `feed` or `finish`.
+        repaired: Called with each repaired fault, during `feed` or `finish`.
     """
 
     def __init__(
@@ -44,30 +44,30 @@ class LenientParser(ResponseParser):
     ) -> None:
         super().__init__(informed, shortcuts)
         self._repaired = repaired
-        # Where the head begins that comes behind interim responses.
+        # The index of the head that follows interim responses.
         self._head_at = 0
         self._kept: KeptHeads | None = None
         self._chunks_of: ChunkReader | None = None
 
     @property
     def started(self) -> bool:
-        """Whether a byte of the response has come."""
+        """Whether a byte of the response was received."""
         return super().started or self._kept is not None
 
     # Heads.
 
     @property
     def _begin(self) -> int:
-        """Where the head begins that llhttp reads."""
+        """The index at which the head that llhttp reads begins."""
         return 0 if self._is_first else self._head_at
 
     @property
     def _end(self) -> int:
-        """Where it ends, once llhttp has read it: nothing but CRLF ends a line for it."""
+        """The index at which it ends, once llhttp has read it; only CRLF ends a line in llhttp."""
         return self._raw.find(b"\r\n\r\n", self._begin) + 4
 
     def _rejected(self, error: httptools.HttpParserError, data: bytes) -> bytes:
-        """Read anew what llhttp rejects, from its head on or from its body on."""
+        """Read a response that llhttp rejects again, from its head or from its body on."""
         is_fault = not isinstance(error, httptools.HttpParserCallbackError)
         if self.complete or not (is_fault or isinstance(error.__context__, BadUpstreamResponse)):
             return super()._rejected(error, data)
@@ -78,18 +78,18 @@ class LenientParser(ResponseParser):
             return self._read_heads(self._kept)
         if self._length != CHUNKED:
             return super()._rejected(error, data)
-        # The chunks came along with the head.
+        # The chunks were received together with the head.
         return self._begin_chunks()
 
     def _read_kept(self, data: bytes) -> bytes:
-        """Take more of a head that llhttp rejected."""
-        assert self._kept is not None, "only a kept head is read so"
+        """Read more of a head that llhttp rejected."""
+        assert self._kept is not None, "there is a kept head"
         self._kept.add(data)
         self._count_unmoved(data)
         return self._read_heads(self._kept)
 
     def _read_heads(self, kept: KeptHeads) -> bytes:
-        """Read the heads that have come whole, and what is behind the final one."""
+        """Read the heads that are complete, and the bytes after the final one."""
         self.body = b""
         while self.head is None:
             found = kept.take()
@@ -107,7 +107,7 @@ class LenientParser(ResponseParser):
         if self.switched:
             return rest
         if self.complete:
-            # Be it the body that a response to HEAD must not have: it is nobody's.
+            # Any bytes after it belong to no response, even those of a body in response to HEAD.
             self.has_surplus = bool(rest.strip(b"\r\n"))
             return b""
         self._go_on(b"")
@@ -115,7 +115,7 @@ class LenientParser(ResponseParser):
         return self.feed(rest) if rest else b""
 
     def _read_rewritten(self, head: bytes) -> None:
-        """Have llhttp read a head that is well-formed by now."""
+        """Let llhttp read a rewritten head, which is well-formed."""
         self._raw, self._is_first = head, True
         for came in (self._begun, self._reason, self._fields, self._chunks, self._pieces):
             came.clear()
@@ -123,7 +123,7 @@ class LenientParser(ResponseParser):
         try:
             parser.feed_data(head)
         except httptools.HttpParserUpgrade:
-            pass  # What is behind it was not fed.
+            pass  # The bytes after the head were not fed.
         except httptools.HttpParserError as error:
             super()._rejected(error, head)
 
@@ -134,31 +134,31 @@ class LenientParser(ResponseParser):
         return super()._version(status)
 
     def _read_early(self, status: int, version: str, reason: bytes, headers: HeaderList) -> None:
-        """Take an interim head, or one that switches; note where the next one begins."""
+        """Read an interim head or a 101, and record where the next head begins."""
         end = self._end
-        # If it is rejected, it is read anew from where it begins, which the last response's heads
-        # don't tell.
+        # If this head is rejected, it is read again from its beginning. Without this line, `_begin`
+        # could refer to the heads of an earlier response.
         self._head_at = self._begin
         super()._read_early(status, version, reason, headers)
         self._head_at = end
 
     def _check_status_line(self, status: int, version: str, reason: bytes) -> None:
-        """Reject a status line that can't be passed on, or that was not put right yet."""
+        """Reject a status line that can't be passed on, or that must be rewritten first."""
         if self._kept is None and reason.startswith((b" ", b"\t")):
-            raise BadUpstreamResponse("its status line has superfluous blanks")
+            raise BadUpstreamResponse("its status line has superfluous whitespace")
         check_response(status, version, reason, 599 if self._kept is None else _MAX_STATUS)
 
     # Bodies.
 
     def _go_on(self, body: bytes) -> None:
-        """Have the rest of a body read by what is quicker or more tolerant than llhttp."""
+        """Let a faster or more tolerant reader than llhttp read the rest of a body."""
         if self._length == CHUNKED:
             self._begin_chunks()
         else:
             super()._go_on(body)
 
     def _begin_chunks(self) -> bytes:
-        """Read chunks from behind the head on."""
+        """Read the chunks that follow the head."""
         came = self._raw[self._end :]
         self._raw = b""
         self._pieces.clear()
@@ -170,9 +170,9 @@ class LenientParser(ResponseParser):
         return self._read_chunks(came)
 
     def _read_chunks(self, data: bytes) -> bytes:
-        """Take a part of a body in chunks."""
+        """Read a part of a chunked body."""
         reader = self._chunks_of
-        assert reader is not None, "only chunks are read so"
+        assert reader is not None, "the body is chunked"
         try:
             reader.feed(data)
         finally:
@@ -194,10 +194,10 @@ class LenientParser(ResponseParser):
         return b""
 
     def _may_end(self, ending: Ending) -> bool:
-        """Return whether a body without a length ends whole with its connection.
+        """Return whether a body without a length is complete when its connection ends.
 
-        Where TLS lacks its close_notify, it passes if the head has said that the connection ends
-        with the body, as browsers, curl and nginx have it.
+        Without TLS close_notify, it is complete if the head has announced that the connection ends
+        with the body, as in browsers, curl and nginx.
         """
         if ending is not Ending.UNSEALED:
             return super()._may_end(ending)
@@ -217,7 +217,7 @@ def parser_for(
     Args:
         informed: As for `ResponseParser`.
         shortcuts: As for `ResponseParser`.
-        repaired: As for `LenientParser`; None for a server that is to be read strictly.
+        repaired: As for `LenientParser`; None for strict parsing.
     """
     if repaired is None:
         return ResponseParser(informed, shortcuts)

@@ -1,4 +1,4 @@
-"""Requests of the gate's own to the servers of an upstream, such as a login."""
+"""The gate's own requests to the servers of an upstream, such as a login."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from corsgate.upstream.body import KeptBody, read_beginning
 from corsgate.upstream.treq_client import ProxyClient
 
 MAX_BODY_BYTES = 1024 * 1024
-"""How much of a response's body is kept."""
+"""The maximum number of bytes of a response's body that are kept."""
 
 TIMEOUT_S = 15.0
-"""How long a request may take as a whole, so that a login does not keep clients waiting."""
+"""The maximum time of a whole request in seconds; clients may have to wait for a login."""
 
 _LIMITS = Limits(first_byte_timeout_s=TIMEOUT_S, response_idle_timeout_s=TIMEOUT_S)
 _USUAL = ((b"User-Agent", b"corsgate"), (b"Accept", b"*/*"))
@@ -30,14 +30,13 @@ _NEEDS_LENGTH = frozenset((b"POST", b"PUT", b"PATCH"))
 
 
 class OwnRequests:
-    """Sends them over the connections of the upstream in force.
+    """Sends the gate's own requests over the connections of an upstream.
 
-    A reload may replace the upstream's connections while its credentials stay: `use` tells which
-    ones there are now. Nothing goes to a place that is not a server of the upstream, and
-    redirects are not followed.
+    A reload may replace the upstream's connections but keep its credentials; `use` sets the current
+    connections. Requests are sent only to servers of the upstream, and redirects are not followed.
 
     Args:
-        clock: Tells the time.
+        clock: The clock.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
@@ -45,16 +44,16 @@ class OwnRequests:
         self._upstream: Upstream | None = None
 
     def use(self, upstream: Upstream, client: ProxyClient, balancer: Balancer) -> None:
-        """Send over other connections from now on.
+        """Replace the upstream's connections.
 
         Args:
             upstream: The upstream's configuration.
             client: Sends to its servers.
-            balancer: Knows which servers there are.
+            balancer: Has the current servers.
         """
         self._upstream, self._client, self._balancer = upstream, client, balancer
         rules = upstream.request_rules.request_headers
-        # What the server wants of each request, as for probes.
+        # The fields that the server expects in each request, as for probes.
         self._fields = [
             *((name, value) for name, value in _USUAL if name.lower() not in rules.dropped),
             *rules.constant(),
@@ -64,9 +63,9 @@ class OwnRequests:
         """Send a request; see `corsgate.credentials.means.Ask`.
 
         Raises:
-            ConnectFailed: The origin is not a server of the upstream, or is out of reach.
-            UpstreamTimedOut: It took longer than `TIMEOUT_S`.
-            UpstreamError: There is no whole response.
+            ConnectFailed: The origin is not a server of the upstream, or can't be reached.
+            UpstreamTimedOut: The exchange took longer than `TIMEOUT_S`.
+            UpstreamError: There is no complete response.
         """
         server = self._server(origin)
         own = {name.lower() for name, _ in head.headers}
@@ -74,24 +73,24 @@ class OwnRequests:
         target = head.target
         base = server.base_path.encode("ascii")
         if not target.startswith(base + b"/"):
-            # Otherwise the URL was written with the server's own path.
+            # Otherwise the target already begins with the server's base path.
             target = join_base(base, target)
         fields.insert(0, (b"Host", server.host_value))
         if head.method not in _SAFE and (origin_seen := self._origin(server)):
-            # Boxes that check where a form comes from see the same as of pages.
+            # Servers that check where a form comes from get the same fields as from their pages.
             path = target.partition(b"?")[0]
             fields += [(b"Origin", origin_seen), (b"Referer", origin_seen + path)]
         sent = RequestHead(head.method, target, [*fields, *head.headers])
         task = Deferred.fromCoroutine(self._exchange(server, sent, body))
 
         def late(_: object, timeout_s: float) -> NoReturn:
-            # Whatever the cancelled exchange has failed with.
+            # This replaces the cancelled exchange's error.
             raise UpstreamTimedOut(f"{origin}: it did not respond within {timeout_s:g} s")
 
         return await task.addTimeout(TIMEOUT_S, self._clock, late)
 
     async def _exchange(self, server: Server, head: RequestHead, body: bytes) -> OwnResponse:
-        """Return the response to a request that is ready to be sent."""
+        """Send a request as it is; return its response."""
         payload = KeptBody(body) if body or head.method in _NEEDS_LENGTH else None
         response = await self._client.send(server.origin, head, payload, _LIMITS)
         try:
@@ -103,7 +102,7 @@ class OwnRequests:
         return OwnResponse(head=response.head, body=data, target=head.target)
 
     def _origin(self, server: Server) -> bytes | None:
-        """Return what the server sees as Origin; None for nothing."""
+        """Return the value of Origin for the server; None to send no Origin."""
         assert self._upstream is not None, "there is a server"
         origin = self._upstream.request_rules.origin
         if origin in (None, "server"):
@@ -111,7 +110,7 @@ class OwnRequests:
         return None if origin in ORIGIN_MODES else str(origin).encode("ascii")
 
     def _server(self, origin: str) -> Server:
-        """Return the server of the upstream that has this origin."""
+        """Return the upstream's server with an origin."""
         if self._upstream is not None:
             state = self._balancer.states.get(origin)
             if state is not None:

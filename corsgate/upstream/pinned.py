@@ -1,4 +1,4 @@
-"""The idle connections of a pool that belong to one client's connection or to credentials."""
+"""A pool's idle connections that are pinned to one client's connection or to credentials."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class PinnedIdle:
-    """Keeps pinned connections while they are idle; they count among the pool's connections.
+    """Keeps pinned connections while they are idle; they count as connections of the pool.
 
     Args:
         pool: The pool.
-        slots: Whose connections they are.
-        close: Closes a connection that is idle.
+        slots: Counts the pool's connections.
+        close: Closes an idle connection.
     """
 
     def __init__(
@@ -32,22 +32,22 @@ class PinnedIdle:
         self._pool = pool
         self._slots = slots
         self._close = close
-        # The longest idle first.
+        # The idle connections with their pins, the longest idle first.
         self._pins: dict[UpstreamConnection, Pins] = {}
 
     def put(self, connection: UpstreamConnection, pins: Pins, deadline_s: float) -> None:
         """Keep a connection.
 
         Args:
-            connection: It has become idle.
-            pins: What it is pinned to.
-            deadline_s: Until when, in seconds of the deadlines' clock.
+            connection: A connection that has become idle.
+            pins: The pins to which it belongs.
+            deadline_s: Until when to keep it, in seconds on the deadlines' clock.
         """
         pins.put(self._pool, connection)
         self._pins[connection] = pins
         connection.idle_until(deadline_s)
         if pins.own:
-            # It counts among all connections, not among a client's.
+            # It still counts as a connection, but not as a client's.
             self._slots.closing(connection)
             if not pins.held:
                 self._pool.unheld(connection)
@@ -57,41 +57,41 @@ class PinnedIdle:
             pins.settle()
 
     def take(self, pins: Pins, client: str | None) -> UpstreamConnection | None:
-        """Return the connection that is pinned to something; it is no longer kept.
+        """Remove and return a pinned connection.
 
         Args:
-            pins: What it is pinned to.
-            client: Whose request it is for.
+            pins: The pins to which it belongs.
+            client: The client whose request will use it.
         """
         connection = pins.take(self._pool)
         if connection is not None:
             del self._pins[connection]
             if pins.own:
-                # It takes the place of one that counted for no client.
+                # So far it counted for no client; now it counts for this one.
                 self._slots.replaced(connection, client)
                 self._slots.connected(connection, client)
         return connection
 
     def forget(self, connection: UpstreamConnection) -> None:
-        """Keep a connection no longer, if it was kept."""
+        """Remove a connection, if it is kept."""
         pins = self._pins.pop(connection, None)
         if pins is not None:
             pins.take(self._pool)
 
     def close(self, connection: UpstreamConnection) -> None:
-        """Close a connection that is kept."""
+        """Close a kept connection."""
         self.forget(connection)
         self._close(connection)
 
     def close_all(self) -> None:
-        """Close all; one that is in the middle of a handshake closes after that."""
+        """Close all connections except those in the middle of a handshake, which close later."""
         for connection in [each for each, pins in self._pins.items() if not pins.held]:
             self.close(connection)
 
     def make_way(self) -> None:
-        """Close the connection that has been idle for longest: somebody else waits.
+        """Close the connection that has been idle for longest, because other requests wait.
 
-        Whoever it belongs to can authenticate anew; nobody else can ever use the connection.
+        Its owner can authenticate again, and nobody else can ever use the connection.
         """
         longest_idle = next((each for each, pins in self._pins.items() if not pins.held), None)
         if longest_idle is not None:

@@ -1,9 +1,9 @@
-"""Upstream connections that belong to one client's connection, or to credentials of the gate.
+"""Upstream connections that belong to one client's connection, or to the gate's credentials.
 
-A server that authenticates connections (`corsgate.message.connection_auth`) takes whatever comes
-on one of them for its user's. Such a connection is pinned: it is used only for the requests of the
-one client connection, or with the one set of credentials, that authenticated it, and is never
-pooled. A client's pinned connections close with its own.
+A server that authenticates connections (`corsgate.message.connection_auth`) treats all requests on
+such a connection as the authenticated user's. So the connection is pinned: it is used only for the
+client connection, or the set of credentials, that authenticated it, and is never pooled. A client's
+pinned connections close with its own.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class Pins:
     """The upstream connections that are pinned to one client's connection, while they are idle.
 
     Attributes:
-        closed: Whether the client's connection is gone, so that nothing may be kept for it.
-        held: Whether the connections must not close for the sake of others.
-        idle: The connections by their pools, the one used last at the end. For reading only.
-        own: Whether they belong to credentials of the gate instead of a client's connection.
+        closed: Whether the client's connection is closed, so that nothing may be kept for it.
+        held: Whether the connections must not be closed to make room for others.
+        idle: The connections by their pools, the last used one at the end. For reading only.
+        own: Whether they belong to the gate's credentials instead of a client's connection.
     """
 
     __slots__ = ("closed", "held", "idle")
@@ -38,42 +38,42 @@ class Pins:
         self.idle: dict[ServerPool, UpstreamConnection] = {}
 
     def put(self, pool: ServerPool, connection: UpstreamConnection) -> None:
-        """Keep a connection; one to the same server makes way for it."""
+        """Keep a connection, and close the previous one to the same server."""
         if pool in self.idle:
             pool.close_pinned(self.idle[pool])
         self.idle[pool] = connection
 
     def take(self, pool: ServerPool) -> UpstreamConnection | None:
-        """Return the connection to a server, which is not kept any more; None if there is none."""
+        """Remove and return the connection to a server; None if there is none."""
         return self.idle.pop(pool, None)
 
     def adopts(self, connection: UpstreamConnection) -> bool:
-        """Return whether another's connection may go on as one of these; a client's never does."""
+        """Return whether this may adopt a connection with other pins; a client's never does."""
         return False
 
     def adopt(self, connection: UpstreamConnection) -> None:
-        """Take over a connection that `adopts` allows."""
+        """Adopt a connection, if `adopts` allows it."""
 
     def close(self) -> None:
-        """Close all of them: the client is gone."""
+        """Close all connections, because the client's connection is closed."""
         self.closed = True
         for pool, connection in list(self.idle.items()):
             pool.close_pinned(connection)
 
 
 class OwnPin(Pins):
-    """One upstream connection that belongs to credentials of the gate, until it closes.
+    """One upstream connection that belongs to the gate's credentials until it closes.
 
-    An attempt to send a request holds it from its first message to the head of the last response,
-    so that nothing comes between the steps of a handshake.
+    An attempt to send a request holds it from its first message to the head of the last response.
+    So no other request can come between the steps of a handshake.
 
     Args:
         returned: Called when the connection is idle and no attempt holds it.
 
     Attributes:
-        authenticated: Whether the server takes its requests for the credentials' user's.
+        authenticated: Whether the server treats its requests as the credentials' user's.
         kept: Whether the connection has carried a whole exchange before.
-        lost: Whether the connection is gone or about to close.
+        lost: Whether the connection is closed or about to close.
     """
 
     __slots__ = ("_returned", "_settled", "authenticated", "kept", "lost")
@@ -100,7 +100,7 @@ class OwnPin(Pins):
         return isinstance(other, OwnPin) and not other.held and self._returned == other._returned
 
     def adopt(self, connection: UpstreamConnection) -> None:
-        """Take over a connection that `adopts` allows."""
+        """Adopt a connection, if `adopts` allows it."""
         other = connection.pins
         assert isinstance(other, OwnPin), "it belongs to credentials"
         self.authenticated = other.authenticated
@@ -112,7 +112,7 @@ class OwnPin(Pins):
         self.kept = True
 
     def settle(self) -> None:
-        """Let those know who wait for the connection: it is idle, or lost."""
+        """Notify the waiter for the connection, or the credentials, that it is idle or lost."""
         settled, self._settled = self._settled, None
         if settled is not None:
             settled.callback(None)
@@ -120,7 +120,7 @@ class OwnPin(Pins):
             self._returned(self)
 
     def lose(self) -> None:
-        """Record that the connection is of no more use."""
+        """Record that the connection can't be used again."""
         self.lost = True
         self.settle()
 
@@ -158,7 +158,7 @@ class OwnPin(Pins):
 
 
 def lose_own(connection: UpstreamConnection) -> None:
-    """Let credentials know that a connection of theirs is of no more use."""
+    """Notify the credentials that own a connection, if any do, that it can't be used again."""
     pins = connection.pins
     if connection.pinned and isinstance(pins, OwnPin):
         pins.lose()

@@ -190,7 +190,7 @@ class ServerPool:
         """Connect, or wait for a connection. Call this only if none is idle.
 
         Args:
-            limits: Bound the time to connect, including name look-up and TLS handshake.
+            limits: Bounds on the time to connect, including name lookup and TLS handshake.
             holder: The holder of the request.
 
         Returns:

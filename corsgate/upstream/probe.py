@@ -1,4 +1,4 @@
-"""Probes: each server of an upstream is asked now and then whether it is well."""
+"""Probes: regular requests that check the health of each server of an upstream."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from corsgate.upstream.signed import send_signed
 from corsgate.upstream.treq_client import ProxyClient
 
 MAX_BODY_BYTES = 64 * 1024
-"""So much of a response's body is looked through."""
+"""The maximum number of bytes of a response's body that are searched."""
 
 SPREAD = 0.1
-"""The part of the interval by which one differs from the next."""
+"""The part of the interval by which it varies at random."""
 
 _log = Logger()
 
@@ -47,19 +47,19 @@ _USUAL = ((b"User-Agent", b"corsgate"), (b"Accept", b"*/*"))
 class Prober:
     """Probes the servers of an upstream and reports the results to its balancer.
 
-    Probes go over connections of their own, so that a server whose connections are all busy isn't
-    taken for one that is down.
+    Probes use separate connections, so that a server is not considered down because all its
+    connections are busy.
 
     Args:
-        reactor: Connects and tells the time.
-        deadlines: Ends what takes too long.
-        upstream: Whose servers they are; it has a health check.
+        reactor: Connects and has the clock.
+        deadlines: Calls back when a deadline passes.
+        upstream: The upstream, which has a health check.
         balancer: Gets each result.
         credentials: Signs the probes, or None.
-        chance: Returns random numbers from 0 up to 1.
-        hosts: Knows the names that come before DNS; by default the system's do.
-        guard: Says when the credentials may be sent to a server; by default always. A probe that
-            may not be signed is not sent, and leaves the server as it is.
+        chance: Returns random numbers in [0, 1).
+        hosts: Resolves names before DNS does; None for the system's hosts file.
+        guard: Decides when the credentials may be sent to a server; by default always. A probe
+            that may not be signed is not sent, and does not change the server's health.
 
     Raises:
         BadValue: The upstream's certificates can't be used.
@@ -77,7 +77,7 @@ class Prober:
         guard: Guard | None = None,
     ) -> None:
         check = upstream.balancing.health
-        assert check is not None, "there is nothing to probe with"
+        assert check is not None, "the upstream has a health check"
         self._check: HealthCheck = check
         self._clock: IReactorTime = reactor
         self._balancer = balancer
@@ -86,7 +86,7 @@ class Prober:
         self._upstream_credentials = upstream.credentials
         self._has_credentials = bool(upstream.all_credentials)
         rules = upstream.request_rules.request_headers
-        # A probe that lacks what the server wants of each request would take it down.
+        # Without the fields that the server expects in each request, probes would fail.
         self._fields = [
             *(f for f in _USUAL if f[0].lower() not in rules.dropped),
             *rules.constant(secrets=not check.anonymous),
@@ -105,18 +105,18 @@ class Prober:
         self._calls: dict[ServerState, IDelayedCall] = {}
         self._tasks: dict[ServerState, Deferred[Any]] = {}
         self._started = False
-        # What decides how a server is probed, and what its response means.
+        # All settings that decide how servers are probed, and what responses mean.
         self._asks = attrs.evolve(upstream, servers=_ANY, discovered=(), servers_file=None)
-        # Goes on with the probes after a reload.
+        # The prober that takes over after a reload.
         self._heir: Prober | None = None
 
     def start(self) -> None:
-        """Begin to probe, each server at a moment of its own."""
+        """Start probing, each server after a random delay."""
         self._started = True
         self.update()
 
     def update(self) -> None:
-        """Probe the servers that the balancer has now, those that are new to it soon."""
+        """Probe the servers that the balancer has now; new ones are probed soon."""
         states = self._balancer.states.values()
         self._agent.update(self._targets([state.server for state in states]))
         for state in [each for each in self._calls if each not in states]:
@@ -126,7 +126,7 @@ class Prober:
                 self._probe_in(state, self._check.interval_s * SPREAD * self._chance())
 
     def stop(self) -> None:
-        """Probe no more."""
+        """Stop probing."""
         self._started = False
         for call in self._calls.values():
             call.cancel()
@@ -136,10 +136,10 @@ class Prober:
         self._agent.close()
 
     def hand_over(self, heir: Prober) -> None:
-        """Let the prober of the next configuration go on, without a gap.
+        """Let the prober of the new configuration continue without a gap.
 
         Args:
-            heir: It has not started yet; its balancer has inherited the servers' states.
+            heir: The new prober, not started; its balancer has inherited the servers' states.
         """
         self._started = False
         now, states = self._clock.seconds(), set(heir._balancer.states.values())
@@ -158,11 +158,11 @@ class Prober:
         self._agent.close()
 
     def _targets(self, servers: Iterable[Server]) -> Iterable[Server]:
-        """Return where the probes of servers go, each place once."""
+        """Return the servers that get the probes, each origin once."""
         return {each.origin: each for each in map(self._asked, servers)}.values()
 
     def _asked(self, server: Server) -> Server:
-        """Return where a server's probes go."""
+        """Return the server that gets a server's probes, which may have another port."""
         port = self._check.port
         return server if port is None else attrs.evolve(server, port=port)
 
@@ -179,20 +179,20 @@ class Prober:
         task.addErrback(lambda failure: _log.failure("a probe's result was lost", failure))
 
     def _probed(self, reason: str | None, state: ServerState) -> None:
-        """Take in why a probe failed, None where it passed; and wait for the next."""
+        """Record why a probe failed, or None if it passed; schedule the next one."""
         if self._heir is not None:
             self._heir._probed(reason, state)
             return
         del self._tasks[state]
         if reason != STOPPED and self._balancer.states.get(state.server.origin) is state:
-            # One that has gone meanwhile is of no interest.
+            # The result is ignored if the server was removed meanwhile.
             if reason != UNASKED:
                 self._balancer.probed(state, reason is None, self._clock.seconds(), reason or "")
             jitter = 1 + SPREAD * (2 * self._chance() - 1)
             self._probe_in(state, self._check.interval_s * jitter)
 
     async def _ask(self, server: Server) -> str | None:
-        """Return what is wrong with a server; None where it is well."""
+        """Probe a server; return why it failed, or None if it passed."""
         check = self._check
         head = RequestHead(
             method=check.method.encode("ascii"),
@@ -212,10 +212,10 @@ class Prober:
             return None
         beginning = await read_beginning(response, MAX_BODY_BYTES)
         found = check.body.encode("utf-8") in beginning
-        return None if found else "its answer lacks the text"
+        return None if found else "its response lacks the expected text"
 
     def _why_refused(self, head: ResponseHead, *, signed: bool) -> str:
-        """Return what a refusal of a probe's credentials means; empty if it is none."""
+        """Return what the rejection of a probe's credentials means; empty if it is not one."""
         if head.status not in REFUSED or not self._has_credentials:
             return ""
         if self._credentials is None or self._upstream_credentials is None:
@@ -224,7 +224,7 @@ class Prober:
         return f": {words}"
 
     async def _signed(self, server: Server, head: RequestHead) -> tuple[UpstreamResponse, bool]:
-        """Return a server's response, its challenges met, and whether the probe was signed."""
+        """Return the response after any challenges, and whether the probe was signed."""
         origin, credentials = server.origin, self._credentials
         signed = False
 
@@ -242,17 +242,17 @@ class Prober:
 
 
 STOPPED = "stopped"
-UNASKED = "the gate could not ask"
+UNASKED = "the gate could not send the probe"
 
 
 def _reason(failure: Failure) -> str:
     """Return why a probe failed, for the log."""
     if failure.check(DeferredTimedOut):
-        return "it takes too long"
+        return "it did not respond in time"
     if failure.check(CancelledError):
         return STOPPED
     if failure.check(OutOfDescriptors, CredentialsRejected, LoginFailed):
-        # None of them speaks against the server.
+        # None of these is the server's fault.
         return UNASKED
     if not failure.check(CorsgateError):
         _log.failure("a probe failed", failure)

@@ -1,4 +1,4 @@
-"""UDP without a word: twisted.names takes a port per question, and each would log four lines."""
+"""UDP ports that don't log: twisted.names uses one per query, and each would log four lines."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from twisted.internet.udp import Port
 
 
 class QuietReactor:
-    """A reactor whose UDP ports log neither their start nor their end.
+    """A reactor whose UDP ports don't log their start and end.
 
     Args:
-        reactor: Does all the rest.
+        reactor: The real reactor, which does everything else.
     """
 
     def __init__(self, reactor: Any) -> None:
@@ -25,7 +25,7 @@ class QuietReactor:
     def listenUDP(
         self, port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192
     ) -> Port:
-        """Listen, as `IReactorUDP` says."""
+        """Listen; see `IReactorUDP`."""
         protocol.noisy = False
         quiet = _QuietPort(port, protocol, interface, maxPacketSize, self._reactor)
         quiet.startListening()
@@ -33,7 +33,7 @@ class QuietReactor:
 
 
 class _QuietPort(Port):
-    """Does what a `Port` does where it would log something, too."""
+    """A `Port` whose methods are overridden where they would log."""
 
     def _bindSocket(self) -> None:
         try:
@@ -53,7 +53,7 @@ class _QuietPort(Port):
         self.protocol.doStop()
         self.socket.close()
         del self.socket
-        # What `stopListening` returned, where that was called.
+        # The Deferred that `stopListening` returned, if it was called.
         stopped = self.__dict__.pop("d", None)
         if stopped is not None:
             stopped.callback(None)

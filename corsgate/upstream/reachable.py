@@ -1,4 +1,4 @@
-"""Whether a server can be reached: one connection, which is closed at once."""
+"""Checks whether a server can be reached, by a connection that is closed at once."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.tls import creators
 
 _CLOSE_S = 1.0
-"""How long a server may take to close its side, in seconds."""
+"""How long a server has to close its side, in seconds."""
 
 
 @implementer(IHandshakeListener)
 class _Look(Protocol):
-    """A connection without a request. It is closed in the usual way: servers log a reset."""
+    """A connection without a request. It is closed cleanly, because servers log a reset."""
 
     transport: Any
 
@@ -37,7 +37,7 @@ class _Look(Protocol):
         return self._verified
 
     def handshakeCompleted(self) -> None:
-        """Note that the server is who it should be."""
+        """Record that the server's identity is verified."""
         if not self._verified.called:
             self._verified.callback(self)
 
@@ -48,7 +48,7 @@ class _Look(Protocol):
             self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Wait no longer, neither for the handshake nor for the server's side."""
+        """Stop waiting for the handshake or for the server to close its side."""
         if not self._verified.called and isinstance(self.transport, TLSMemoryBIOProtocol):
             self._verified.errback(reason)
         if self._cut is not None and self._cut.active():
@@ -63,10 +63,10 @@ def unreachable(
     No request is sent.
 
     Args:
-        reactor: Connects and tells the time.
-        upstream: Says how certificates are verified.
+        reactor: Connects and has the clock.
+        upstream: The upstream, which sets how certificates are verified.
         server: The server.
-        timeout_s: How long it may take, in seconds.
+        timeout_s: The maximum time in seconds.
 
     Returns:
         A Deferred of the reason why the server can't be reached; empty if it can.
@@ -91,7 +91,7 @@ def unreachable(
 
 
 def _nothing() -> None:
-    """Close nothing: a gate that has just started has no connection to spare."""
+    """Close nothing, because a gate that has just started has no connection to spare."""
 
 
 def _words(failure: Failure, server: Server) -> str:

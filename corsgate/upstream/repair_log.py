@@ -1,4 +1,4 @@
-"""The log of what was put right of a server's responses."""
+"""Logs the repairs of a server's malformed responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _log = Logger()
 
 
 class RepairLog:
-    """Logs what was put right of a server's responses: each kind once.
+    """Logs each kind of repair of a server's responses once.
 
     Args:
         origin: The server's origin.
@@ -21,17 +21,17 @@ class RepairLog:
         self._logged: set[Repair] = set()
 
     def note(self, repair: Repair, count: int) -> None:
-        """Log that something was put right, unless that was logged before.
+        """Log a repair, unless its kind was logged before.
 
         Args:
-            repair: What it was.
-            count: How often it was, in one head or in a part of a body.
+            repair: The kind of repair.
+            count: How often it occurred in one head or in a part of a body.
         """
         if repair in self._logged:
             return
         self._logged.add(repair)
         _log.warn(
-            "{server} sent {fault}{times}: it was read all the same, as browsers do. "
+            "{server} sent {fault}{times}: it was accepted anyway, as in browsers. "
             "strict_responses = true rejects it. Further ones are not logged.",
             server=self._origin,
             fault=repair.value,

@@ -1,4 +1,4 @@
-"""Connections taken back from a client that lets them stall while others have none."""
+"""Takes connections from a client that lets them stall while others wait for one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from corsgate.balance.rates import CONTENDED_GRACE_S
 from corsgate.balance.slots import Slots
 
 RECHECK_S = 0.25
-"""How often those who wait are looked at again, where nothing could be taken back for them."""
+"""How many seconds later to check again if no connection could be cut for the waiters."""
 
 MIN_RECHECK_S = 0.02
 
@@ -24,24 +24,24 @@ class Holder(Protocol):
 
     @property
     def client_key(self) -> str | None:
-        """The client whose share it counts in; None for one that can't be distinguished."""
+        """The client for which it counts; None if its client can't be distinguished."""
 
     @property
     def offers(self) -> Sequence[bytes]:
-        """The protocols that it may switch to."""
+        """The protocols to which it may switch."""
 
     def stalled_s(self, now: float) -> float:
-        """Return for how many seconds its client has let it stall, 0 where it isn't its turn."""
+        """Return for how many seconds the client has stalled it; 0 if the gate isn't waiting."""
 
     def revoke(self) -> None:
         """End the exchange, and cut its connection at once."""
 
 
 class Held(Protocol):
-    """A connection that may be taken back.
+    """A connection that may be cut for others.
 
     Attributes:
-        holder: Who has it, or None.
+        holder: The exchange that uses it, or None.
         lost: Whether it is being cut.
     """
 
@@ -50,36 +50,36 @@ class Held(Protocol):
 
 
 Stalled: TypeAlias = dict[str, list[tuple[float, Held]]]
-"""What clients stall: for how many seconds, and the connection."""
+"""Each client's stalled connections, with the seconds for which they have stalled."""
 
 
 class Revoker:
-    """Cuts the most stalled exchanges of whoever holds most, for clients that hold less and wait.
+    """Cuts the longest stalled exchanges of the clients that hold most, for clients that wait.
 
-    An exchange may be cut after it has stalled for `CONTENDED_GRACE_S`. If none has, this looks
+    An exchange may be cut after it has stalled for `CONTENDED_GRACE_S`. If none has, this checks
     again when the first one will have. It does nothing while nobody waits.
 
     Args:
-        reactor: Calls back, and tells the time.
-        slots: Whose connections they are.
+        reactor: Schedules the checks, and has the clock.
+        slots: Counts the connections.
     """
 
     def __init__(self, reactor: Any, slots: Slots[Any, Any]) -> None:
         self._reactor = reactor
         self._slots = slots
         self._call: IDelayedCall | None = None
-        # What was an equal share when those who wait were last looked at.
+        # An equal share of the connections at the last check.
         self._share = 0.0
 
     def start(self) -> None:
-        """Look at those who wait, once all that has just come is in the queue."""
+        """Check soon, once all requests that have just arrived are in the queue."""
         if self._call is None:
             self._schedule(0.0)
         elif self._call.getTime() > self._reactor.seconds():
             self._call.reset(0.0)
 
     def stop(self) -> None:
-        """Nobody waits any more."""
+        """Stop checking, because nobody waits any more."""
         call, self._call = self._call, None
         if call is not None:
             call.cancel()
@@ -88,7 +88,7 @@ class Revoker:
         self._call = self._reactor.callLater(delay_s, self._look)
 
     def _look(self) -> None:
-        """Cut what may be cut; look again later if that isn't enough."""
+        """Cut the exchanges that may be cut; check again later if that isn't enough."""
         self._call = None
         slots = self._slots
         self._share = slots.share()
@@ -96,14 +96,14 @@ class Revoker:
         waiting = slots.claimants()
         served = waiting
         while served:
-            # One for each in turn, as long as there is one for it.
+            # Cut one for each client in turn, until there is none left to cut for it.
             served = [client for client in waiting if self._cut_for(client, stalled)]
             waiting = [client for client in slots.claimants() if client in served]
         if slots.waiting and self._call is None:
             self._schedule(self._next_s(stalled))
 
     def _cut_for(self, client: str | None, stalled: Stalled) -> bool:
-        """Cut something for a client that waits, if there is anything; return whether."""
+        """Cut an exchange for a waiting client; return whether one was cut."""
         slots = self._slots
         for debtor, queue in stalled.items():
             if not queue or queue[-1][0] < CONTENDED_GRACE_S:
@@ -121,7 +121,7 @@ class Revoker:
         return False
 
     def _stalled(self, debtors: list[str], now: float) -> Stalled:
-        """Return what each of these clients stalls, the longest stalled last."""
+        """Return the stalled connections of these clients, the longest stalled last."""
         found: Stalled = {debtor: [] for debtor in debtors}
         if not found:
             return found
@@ -136,7 +136,7 @@ class Revoker:
         return found
 
     def _next_s(self, stalled: Stalled) -> float:
-        """Return in how many seconds something may be cut for whoever waits first."""
+        """Return in how many seconds an exchange may be cut for the first waiting client."""
         wait_s = RECHECK_S
         for client in self._slots.claimants()[:1]:
             for debtor, queue in stalled.items():
@@ -155,16 +155,16 @@ def take_back(
     now: float,
     unconnected: Collection[Holder] = (),
 ) -> bool:
-    """Cut the most stalled exchange of whoever holds most, for one that finds no place.
+    """Cut the longest stalled exchange of the client that holds most, for a request without room.
 
     Args:
-        pools: The connections to all servers that share the places.
-        holder: Who wants one; its client must hold less than the other one even then.
+        pools: The connections to all servers for which the limit is shared.
+        holder: The request. With it, its client must still hold less than the other client.
         now: The time in seconds.
-        unconnected: Those that have a place, and no connection yet.
+        unconnected: The exchanges that count but have no connection yet.
 
     Returns:
-        Whether there was one. It has ended by now.
+        Whether one was cut. It has already ended then.
     """
     held: Counter[str] = Counter()
     for slots in pools:
@@ -193,4 +193,4 @@ def take_back(
 
 
 def _nothing() -> None:
-    """Do nothing: there is no connection."""
+    """Do nothing, because there is no connection."""

@@ -1,4 +1,4 @@
-"""A request on its way to a server: what is sent, on which connection, and who waits for it."""
+"""A request on its way to a server: its parts, its connection, and the result."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ _NO_FIELDS: Mapping[bytes, list[bytes]] = MappingProxyType({})
 class CarriedHead(Headers):
     """A whole request head in the shape of header fields, so that treq passes it on unchanged.
 
-    treq copies the fields it is given, adds Accept-Encoding of its own, and sorts repeated
-    ones together. What is added to this is ignored, and the agent sends `head`. From then on this
-    is the request that is under way: the agent says where to, and a connection how it went.
+    treq copies the fields it gets, adds Accept-Encoding, and groups repeated fields. This class
+    ignores added fields, and the agent sends `head`. From then on the object is the running
+    request: the agent sets its server, and a connection reports how it ended.
 
     Attributes:
         head: The head to send.
         limits: Bounds on the times of this request.
         inform: Called with interim responses.
-        pins: The connections that are pinned to the client's; None if none may be.
+        pins: The connections that are pinned to the client's; None if none may be pinned.
         binds: Whether the request authenticates its connection.
-        holder: The client's request that it is sent for, if it is one's.
-        ending: What follows `head.wire`, if that is sent: the rest of the head.
+        holder: The client's request for which it is sent, or None.
+        ending: If `head.wire` is sent, the rest of the head after it.
         body: The body to send, or None.
         pool: The connections to its server.
-        result: Waits for the response.
-        connection: What it was sent on; None before.
+        result: A Deferred of the response.
+        connection: The connection on which it was sent; None before that.
         resends: Whether it may be sent once more if the server closed the connection meanwhile.
     """
 
@@ -65,7 +65,7 @@ class CarriedHead(Headers):
         "result",
     )
 
-    # Shared, in the place of a dictionary for each: there are none, and none can be added.
+    # Shared instead of a dictionary for each, since it is always empty.
     _rawHeaders = _NO_FIELDS  # type: ignore[assignment]  # it is only read here
 
     body: IBodyProducer | None
@@ -95,15 +95,15 @@ class CarriedHead(Headers):
 
     @property
     def repeatable(self) -> bool:
-        """Whether it may be sent again though a server may have acted on it."""
+        """Whether it may be sent again even though a server may have acted on it."""
         body = self.body
         replayable = body is None or getattr(body, "replayable", False)
         return may_repeat(self.head.method, replayable=replayable)
 
-    # What treq calls.
+    # Called by treq.
 
     def copy(self) -> CarriedHead:
-        """Return itself: nothing can be added, so there is nothing to keep apart."""
+        """Return itself, since nothing can be added to either copy."""
         return self
 
     def hasHeader(self, name: Any) -> bool:
@@ -111,17 +111,17 @@ class CarriedHead(Headers):
         return True
 
     def addRawHeader(self, name: Any, value: Any) -> None:
-        """Ignore it."""
+        """Ignore the field."""
 
-    # What the agent and the connection call; a response goes to `result` directly.
+    # Called by the agent and the connection, which passes a response to `result` directly.
 
     def connect(self, connecting: Deferred[Taken]) -> None:
-        """Send the request on a connection once there is one."""
+        """Send the request on a connection once that is made or free."""
         self._connecting = connecting
         connecting.addCallback(self._connected).addErrback(self._not_connected)
 
     def connect_alone(self) -> None:
-        """Send the request on a connection that has carried no other, once there is one."""
+        """Send the request on a new connection, once that is made."""
         pool, limits, holder = self.pool, self.limits, self.holder
         idle = pool.take_idle(holder, self)
         if idle is None:
@@ -131,7 +131,7 @@ class CarriedHead(Headers):
             idle.close()
 
     def cancel(self, _: Deferred[UpstreamResponse]) -> None:
-        """Cut the connection, or wait for none: the response is no longer wanted."""
+        """Cut the connection, or stop waiting for one, because the response is not needed."""
         if self._connecting is not None:
             self._connecting.cancel()
         elif self.connection is not None:
@@ -148,7 +148,7 @@ class CarriedHead(Headers):
         lost = self.connection
         if self.resends and lost is not None and failure.check(ConnectionReset):
             # The server may have closed an idle connection (RFC 9112 9.3.1), or may have acted on
-            # the request and then failed: the two can't be told apart.
+            # the request and then failed: the two can't be distinguished.
             repeatable = self.repeatable
             self.pool.keep_alive.closed(lost, repeatable=repeatable)
             if repeatable:
@@ -157,20 +157,20 @@ class CarriedHead(Headers):
                 return
         self.result.errback(failure)
 
-    # The parts.
+    # Internals.
 
     def _connected(self, taken: Taken) -> None:
         self._connecting = None
         pins, connection = self.pins, taken.connection
         if not taken.fresh and pins is not None and pins.adopts(connection):
-            # It is authenticated, so that the request is signed in another way.
+            # It is already authenticated, so the request must be signed differently.
             pins.adopt(connection)
             self.pool.pin(connection)
-            problem = "it is signed anew for a connection that is authenticated"
+            problem = "it must be signed again for an authenticated connection"
             self.result.errback(Failure(PinnedConnectionLost(problem)))
             return
         if not taken.fresh and not self._may_use(connection):
-            # It was waited for. What this request gets in its place comes first.
+            # The request waited for this connection, so it may connect before other waiters.
             self.connect(self.pool.replace(taken.connection, self.limits, self.holder))
             taken.connection.close()
             return

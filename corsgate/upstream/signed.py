@@ -34,10 +34,10 @@ Send: TypeAlias = Callable[[Signed, Body | None], Awaitable[UpstreamResponse]]
 """Sends a signed request and its body to a server."""
 
 MAX_CHALLENGES = 10
-"""How often a request may be signed again; an attempt ends that earlier."""
+"""How often a request may be signed again at most; an attempt usually stops earlier."""
 
 MAX_LOOKED_AT = 4096
-"""How long a JSON body may be that is looked at for an error; errors are short."""
+"""The maximum length of a JSON body that is searched for an error; errors are short."""
 
 
 async def send_signed(
@@ -54,18 +54,19 @@ async def send_signed(
     """Send a signed request, and once more for each challenge; return the last response.
 
     Args:
-        credentials: Sign, and learn from responses.
-        head: What is to be sent, unsigned.
+        credentials: Signs the request, and learns from responses.
+        head: The unsigned head.
         origin: The server's origin.
-        body: Returns what is to be sent of the body now.
+        body: Returns the body for the next attempt, or None.
         send: Sends a signed request and its body to the server.
-        guard: Says when the credentials may be sent; by default always.
-        expectations: Which servers may be asked for 100 Continue; None if none is.
-        client_waits: Whether the client waits for 100 Continue, so that the body may, too.
+        guard: Decides when the credentials may be sent; by default always.
+        expectations: Which servers may be asked for 100 Continue; None to ask none.
+        client_waits: Whether the client waits for 100 Continue, so that the body may also wait.
 
     Raises:
-        CredentialsRejected: The server has rejected them repeatedly.
-        UpstreamError: It gave no response, or challenged where the body can't be sent again.
+        CredentialsRejected: The server has rejected the credentials repeatedly.
+        UpstreamError: The server sent no response, or a challenge although the body can't be sent
+            again.
     """
     admission = _Admission(guard, origin)
     attempt = credentials.begin(origin)
@@ -81,7 +82,7 @@ async def send_signed(
 
 
 class _Admission:
-    """Asks the guard, if there is one, before credentials are sent, and says how it went.
+    """Asks the guard, if there is one, before credentials are sent, and reports the result to it.
 
     Raises:
         CredentialsRejected: The server has rejected the credentials repeatedly.
@@ -102,8 +103,9 @@ class _Admission:
     async def enter(self, signed: Signed, version: int) -> bool:
         """Wait until a request may be sent; return False if its secret is no longer in force.
 
-        Signing may take time, too. A rejection of the secret before must not count for this one.
-        One that does not send the secret, such as for a challenge or with a session, need not wait.
+        The secret may also change while the request is signed, and a rejection of the old secret
+        must not count for the new one. A request that does not send the secret, such as one with a
+        session, need not wait.
 
         Args:
             signed: The request.
@@ -120,7 +122,7 @@ class _Admission:
         return guard.version == version
 
     def judge(self, signed: Signed, response: ResponseHead, *, again: bool) -> None:
-        """Record what a response to a signed request says of the credentials.
+        """Record what a response to a signed request means for the credentials.
 
         Args:
             signed: The request.
@@ -152,13 +154,13 @@ class _Admission:
             self._place.failed(error)
 
     def end(self) -> None:
-        """Give back a place that nothing was recorded for."""
+        """Give back a place for which nothing was recorded."""
         if self._place is not None:
             self._place.end()
 
 
 class _Sending:
-    """Sends one request until no further challenge can be met."""
+    """Sends one request, again for each challenge that can be met."""
 
     def __init__(
         self,
@@ -220,21 +222,21 @@ class _Sending:
     async def _is_challenge(
         self, signed: Signed, response: UpstreamResponse, held: HeldBody | None
     ) -> bool:
-        """Learn from a response; return whether the request is signed and sent again."""
+        """Learn from a response; return whether to sign and send the request again."""
         try:
             again = self._attempt.responded(signed, response.head)
         except UpstreamError:
             _dispose(response, held)
             raise
         if not isinstance(again, bool):
-            # Judged only then: a rejection of a secret that has been replaced doesn't count. Until
-            # then no other request is sent with it.
+            # Wait for the new secret before recording the response: a rejection of a replaced
+            # secret doesn't count. Until then no other request is sent with it.
             try:
                 again = await _awaited(again, response)
             except BaseException:
                 self._admission.judge(signed, response.head, again=False)
                 raise
-            # Other secrets begin like the first ones, perhaps with a challenge.
+            # A new secret starts from the beginning, perhaps with a challenge.
             self._challenges = -1
         if not again and signed.look is not None and _may_be_error(response.head):
             seen = await peek(response, MAX_LOOKED_AT)
@@ -247,7 +249,7 @@ class _Sending:
         return again
 
     def _held(self, body: Body | None, *, waits: bool, is_first: bool) -> HeldBody | None:
-        """Return a body that waits for 100 Continue; None if it needn't, or nobody is asked."""
+        """Return a body that waits for 100 Continue; None if it needn't or can't wait."""
         expectations = self._expectations
         if expectations is None or body is None or not body.length or isinstance(body, KeptBody):
             return None
@@ -276,7 +278,7 @@ async def _ask(signed: Signed, held: HeldBody, send: Send) -> UpstreamResponse |
 
 
 def _dispose(response: UpstreamResponse, held: HeldBody | None) -> None:
-    """Read a response's body to its end, or cut its connection if that is of no more use."""
+    """Read a response's body to its end, or cut its connection if that can't be used again."""
     if held is not None and not held.is_released:
         response.stopProducing()
     else:
@@ -284,7 +286,7 @@ def _dispose(response: UpstreamResponse, held: HeldBody | None) -> None:
 
 
 async def _awaited(again: Awaitable[bool], response: UpstreamResponse) -> bool:
-    """Return the result; let go of the response if the client leaves meanwhile."""
+    """Return the result; stop the response if the client leaves meanwhile."""
     try:
         return await again
     except BaseException:
@@ -293,12 +295,12 @@ async def _awaited(again: Awaitable[bool], response: UpstreamResponse) -> bool:
 
 
 def _is_stale(response: ResponseHead) -> bool:
-    """Return whether a 401 says that only the nonce was wrong (RFC 7616 3.3)."""
+    """Return whether a 401 is only about a stale nonce (RFC 7616 3.3)."""
     return any(is_true(each.parameters.get(b"stale")) for each in challenges_of(response.headers))
 
 
 def _text(head: ResponseHead, body: bytes) -> bytes:
-    """Return a short body without its compression; empty if that can't be undone."""
+    """Return a short body, decompressed; empty if that fails."""
     if not any(name.lower() == b"content-encoding" for name, _ in head.headers):
         return body
     try:
@@ -308,7 +310,7 @@ def _text(head: ResponseHead, body: bytes) -> bytes:
 
 
 def _may_be_error(head: ResponseHead) -> bool:
-    """Return whether a response has a JSON body that is short enough to be looked at."""
+    """Return whether a response has a JSON body that is short enough to be searched."""
     found = index_headers(head.headers)
     length = found.get(b"content-length", [b"0"])[-1]
     return (
@@ -319,7 +321,7 @@ def _may_be_error(head: ResponseHead) -> bool:
 
 
 def _kept(body: Body | None) -> bytes | None:
-    """Return the whole of a body that is kept; None if it is streamed."""
+    """Return all of a kept body; None if it is streamed."""
     if body is None:
         return b""
     return body.take_whole() if isinstance(body, KeptBody) else None
@@ -334,6 +336,6 @@ def _may_go_elsewhere(error: ConnectionReset, signed: Signed, sent: Body | None)
     if isinstance(error, PinnedConnectionLost):
         return True
     if pins is None or not pins.kept or signed.is_fresh:
-        # A server may close the connection of a user that it rejects.
+        # A server may close the connection because it rejects the user.
         return False
     return may_repeat(signed.head.method, replayable=sent is None or sent.replayable)

@@ -1,4 +1,4 @@
-"""TLS towards upstreams: the server's identity is verified, or there is no connection."""
+"""TLS to upstreams: without a verified identity of the server, there is no connection."""
 
 from __future__ import annotations
 
@@ -49,23 +49,23 @@ _VERSIONS: Mapping[str, Any] = {
 }
 
 _UNVERIFIABLE = ":!aNULL:!eNULL:!PSK:!SRP"
-"""Ciphers by which a server shows no certificate, so that nothing verifies it, or nothing is
-encrypted. They are left out whatever the configuration says."""
+"""Excludes ciphers without a server certificate, which can't be verified, and those that don't
+encrypt. The configuration can't include them."""
 
 _OP_LEGACY_SERVER_CONNECT = 0x4
 
 
 def trust_from_pem(pem: bytes) -> Any:
-    """Return the trust root that a file of certificates makes.
+    """Return the trust root for a file of certificates.
 
     Args:
-        pem: One or more certificates, PEM.
+        pem: One or more certificates in PEM format.
 
     Returns:
         An IOpenSSLTrustRoot.
 
     Raises:
-        BadValue: There is no certificate in it, or one that can't be read.
+        BadValue: The file has no certificate, or one that can't be read.
     """
     blocks = [
         _PEM_BEGIN + rest.partition(_PEM_END)[0] + _PEM_END + b"\n"
@@ -81,36 +81,36 @@ def trust_from_pem(pem: bytes) -> Any:
 
 
 def refused(certified: CertifiedKey, error: Exception) -> BadValue:
-    """Return what to say of a certificate that OpenSSL refuses, for instance as too weak.
+    """Return the error for a certificate that OpenSSL rejects, for instance as too weak.
 
     Args:
         certified: The certificate.
-        error: OpenSSL's error; of its words only the reasons are said.
+        error: OpenSSL's error, of which only the reasons are shown.
     """
     reasons = ", ".join(openssl_reasons(error)) or type(error).__name__
     return BadValue(
         f'"{certified.chain_file}" is refused by OpenSSL: {reasons}',
-        "get a certificate of today's strength",
+        "use a stronger certificate",
     )
 
 
 @implementer(IOpenSSLClientConnectionCreator)
 class VerifyingCreator:
-    """Makes TLS connections to one host; whatever keeps it from being verified fails them.
+    """Makes TLS connections to one host; any error in verification makes them fail.
 
-    Twisted's own creator lets a certificate pass whose names can't be read at all, for instance
-    one without a subjectAltName: it only logs that service-identity raised.
+    Twisted's own creator accepts a certificate whose names can't be read at all, for instance one
+    without a subjectAltName. It only logs the exception from service-identity.
 
     Args:
-        host: The name or IP address that the certificate must be for; a name is sent along
-            (RFC 6066 3).
+        host: The name or IP address for which the certificate must be valid. A name is also sent
+            to the server (RFC 6066 3).
         trust: An IOpenSSLTrustRoot, or None for the platform's.
-        certified: What is shown to a server that asks who its client is, or None.
-        verify: Whether the server is verified at all.
-        tls: How TLS is spoken. With pins, nothing but the server's key is verified.
+        certified: The client certificate for servers that ask for one, or None.
+        verify: Whether to verify the server at all.
+        tls: The settings of TLS. With pins, only the server's key is verified.
 
     Raises:
-        BadValue: OpenSSL refuses the certificate in `certified`, or can use none of the ciphers.
+        BadValue: OpenSSL rejects the certificate in `certified`, or can use none of the ciphers.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class VerifyingCreator:
             arguments |= _shown_as(certified)
         self._options: Any = CertificateOptions(**arguments)
         try:
-            # Now, so that an unusable certificate is found before the first connection needs it.
+            # Create the context now, to find an unusable certificate before the first connection.
             context = self._options.getContext()
         except (SSLError, CryptoError) as error:
             if certified is None:
@@ -150,8 +150,8 @@ class VerifyingCreator:
             connection.set_tlsext_host_name(self._server_name)
 
         def verify(_: Connection, certificate: X509, error: int, depth: int, chain_ok: int) -> bool:
-            # OpenSSL can't pass an exception on: one that is raised here would be lost, and
-            # with it the refusal.
+            # OpenSSL doesn't propagate exceptions: one raised here would be lost, and the
+            # certificate accepted.
             try:
                 problem = self._problem(certificate, error, depth, chain_ok=bool(chain_ok))
                 if problem is not None:
@@ -168,10 +168,10 @@ class VerifyingCreator:
         return connection
 
     def describe(self, error: BaseException, first: bytes) -> str:
-        """Return why there is no connection, in words.
+        """Return why there is no connection, in plain words.
 
         Args:
-            error: What its handshake failed with.
+            error: The error of the handshake.
             first: The first bytes that the server sent.
         """
         if isinstance(error, CertificateRefused):
@@ -181,16 +181,16 @@ class VerifyingCreator:
         return handshake_problem(openssl_reasons(error), first, self._tls.min_version)
 
     def _problem(self, certificate: X509, error: int, depth: int, *, chain_ok: bool) -> str | None:
-        """Return why a certificate of the server's chain is refused, or None.
+        """Return why a certificate of the server's chain is rejected; None if it isn't.
 
         Args:
-            certificate: The certificate; OpenSSL begins with the root, and ends with the server's.
-            error: What OpenSSL finds wrong.
-            depth: How far the certificate is from the server's own, which has 0.
-            chain_ok: Whether OpenSSL finds nothing wrong.
+            certificate: The certificate. OpenSSL starts with the root and ends with the server's.
+            error: OpenSSL's error, one of X509_V_ERR_*.
+            depth: The certificate's distance in the chain from the server's own, which has 0.
+            chain_ok: Whether OpenSSL accepts the certificate.
         """
         if self._tls.pin:
-            # It doesn't matter who has issued the certificate, for whom and until when.
+            # The certificate's issuer, name and expiry don't matter.
             return unpinned(certificate, self._tls.pin) if depth == 0 else None
         if not chain_ok:
             return untrusted(certificate.to_cryptography(), error, depth)
@@ -198,16 +198,16 @@ class VerifyingCreator:
 
 
 def check_ciphers_here(tls: UpstreamTls) -> None:
-    """Reject a list of ciphers of which this machine's OpenSSL can use none.
+    """Check that this machine's OpenSSL can use at least one of the configured ciphers.
 
     Raises:
-        BadValue: There is none.
+        BadValue: It can use none.
     """
     _set_strength(Context(TLS_METHOD), tls)
 
 
 def _set_strength(context: Context, tls: UpstreamTls) -> None:
-    """Set which ciphers, keys and signatures a context accepts."""
+    """Set the ciphers, keys and signatures that a context accepts."""
     ciphers = tls.cipher_list
     if ciphers is None:
         return
@@ -219,28 +219,28 @@ def _set_strength(context: Context, tls: UpstreamTls) -> None:
             f'write ciphers as "openssl ciphers" takes them, such as "{WEAK_CIPHERS}"',
         ) from None
     if tls.is_weak:
-        # Servers of that age don't know RFC 5746.
+        # Old servers don't support secure renegotiation (RFC 5746).
         context.set_options(_OP_LEGACY_SERVER_CONNECT)
 
 
 def _shown_as(certified: CertifiedKey) -> dict[str, Any]:
-    """Return the arguments of CertificateOptions that show a certificate."""
+    """Return the arguments of CertificateOptions for a client certificate."""
     leaf, *others = certified.chain
     return {"privateKey": certified.key, "certificate": leaf, "extraCertChain": others}
 
 
 def creators(upstream: Upstream, servers: Iterable[Server]) -> Mapping[str, VerifyingCreator]:
-    """Return what makes the TLS connections to each https server of an upstream, by its origin.
+    """Return the creator of TLS connections to each https server of an upstream, by its origin.
 
     Args:
-        upstream: Says how they are verified.
-        servers: Those that it has now.
+        upstream: The upstream, which sets how servers are verified.
+        servers: Its current servers.
 
     Raises:
         BadValue: The upstream's certificates can't be used.
     """
     trust = None if upstream.ca_pem is None else trust_from_pem(upstream.ca_pem)
-    # One for each name: it takes milliseconds to make one, and a name may have many addresses.
+    # Make one for each name: it takes milliseconds, and a name may have many addresses.
     made: dict[str, VerifyingCreator] = {}
     found: dict[str, VerifyingCreator] = {}
     for server in servers:

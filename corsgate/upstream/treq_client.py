@@ -1,4 +1,4 @@
-"""treq as a proxy's client: none of what it does for a browser's user."""
+"""treq as a proxy's client, without the features that act like a browser."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from corsgate.upstream.revocation import Holder
 from corsgate.upstream.sending import CarriedHead
 
 MAX_URLS = 1000
-"""So many servers' URLs are kept; discovery may bring ever new ones."""
+"""The maximum number of URLs that are kept; discovery may keep adding new servers."""
 
 
 class _ForgetfulJar(IndexableCookieJar):
-    """A cookie jar that neither keeps nor adds a cookie.
+    """A cookie jar that neither keeps nor adds cookies.
 
-    treq's own is shared by all requests of a client, so that one user's session would go out
+    treq's own jar is shared by all requests of a client, so one user's session cookie would be sent
     with the next user's request.
     """
 
     def __iter__(self) -> Iterator[Cookie]:
-        """Return no cookies, at once: treq asks with each request."""
+        """Return no cookies; this is fast, because treq calls it for each request."""
         return iter(())
 
     def add_cookie_header(self, request: Any) -> None:
-        """Add none."""
+        """Add no cookie."""
 
     def extract_cookies(self, response: Any, request: Any) -> None:
-        """Keep none."""
+        """Keep no cookie."""
 
 
 class ProxyClient(HTTPClient):
-    """treq's client, for requests that are to reach an upstream's servers as they are.
+    """treq's client, for requests that must reach an upstream's servers unchanged.
 
-    A `CarriedHead` goes to the agent at once: there is no URL to parse, no cookie to add, no
-    redirect to follow and nothing to decode. Any other request is treq's own, without its cookies.
+    A `CarriedHead` is passed to the agent directly: there is no URL to parse, no cookie to add, no
+    redirect to follow and nothing to decode. treq handles any other request, but without cookies.
 
     Args:
-        agent: Sends a `CarriedHead`'s head.
+        agent: Sends the head of a `CarriedHead`.
 
     Attributes:
-        urls: Those of the servers that were sent to, made once for each.
+        urls: The encoded origins of servers to which requests were sent.
     """
 
     def __init__(self, agent: IAgent) -> None:
@@ -63,14 +63,14 @@ class ProxyClient(HTTPClient):
         """Send a request; see `HTTPClient.request`.
 
         Args:
-            method: Its method; a `CarriedHead`'s own counts.
-            url: Its URL; of a `CarriedHead`, the server's origin in bytes.
-            headers: A `CarriedHead`, or what treq takes.
-            data: Its body; of a `CarriedHead`, an IBodyProducer or None.
-            options: treq's others, which mean nothing to a `CarriedHead`.
+            method: Its method; ignored for a `CarriedHead`, which has its own.
+            url: Its URL; for a `CarriedHead`, the server's origin in bytes.
+            headers: A `CarriedHead`, or any type that treq accepts.
+            data: Its body; for a `CarriedHead`, an IBodyProducer or None.
+            options: treq's other options, which are ignored for a `CarriedHead`.
 
         Returns:
-            A Deferred of the agent's own response to a `CarriedHead`; else of treq's.
+            A Deferred of the agent's response for a `CarriedHead`, otherwise of treq's.
         """
         if isinstance(headers, CarriedHead):
             return self._agent.request(b"GET", url, headers, data)
@@ -92,18 +92,18 @@ class ProxyClient(HTTPClient):
 
         Args:
             origin: The server's origin, such as ``http://10.0.0.11:8000``.
-            head: The head, which goes on the wire as it is.
+            head: The head, which is sent unchanged.
             body: The body, or None.
             limits: Bounds on the times of this request.
             inform: Called with interim responses.
-            pins: The connections that are pinned to the client's; None if none may be.
+            pins: The connections that are pinned to the client's; None if none may be pinned.
             binds: Whether the request authenticates its connection.
-            holder: The client's request that it is sent for, if it is one's.
-            ending: What follows `head.wire`, if there is that: the rest of the head.
+            holder: The client's request for which it is sent, or None.
+            ending: If there is a `head.wire`, the rest of the head after it.
 
         Returns:
-            A Deferred of the response when its head has come, its body neither read nor
-            decoded; it fails with an UpstreamError.
+            A Deferred of the response, which fires when its head has arrived. The body is neither
+            read nor decoded. The Deferred fails with an UpstreamError.
         """
         url = self.urls.get(origin)
         if url is None:

@@ -15,38 +15,38 @@ from corsgate.transport.fast_write import unsent, writer
 
 
 def take_whole(body: IBodyProducer) -> bytes | None:
-    """Return all of a body, where all is here, so that it can go with its head; else None.
+    """Return all of a body to send it together with its head; None if it must be streamed.
 
     Args:
-        body: Its method `take_whole`, if it has one, returns all of it where that is here and its
-            length is known. A body that can't be sent again is gone then, as if it was written.
+        body: If it has a method `take_whole`, that returns all of it, or None if a part is missing
+            or the length is unknown. A body that can't be sent again is then used up.
     """
     take = getattr(body, "take_whole", None)
     return None if take is None else take()
 
 
 class UploadSender(Protocol):
-    """The connection that a body is sent on."""
+    """The connection on which a body is sent."""
 
     def touch(self) -> None:
-        """Something moved: a piece was written, or the server begins or ceases to keep up."""
+        """Record progress: a piece was written, or the transport was paused or resumed."""
 
     def upload_ended(self, failure: Failure | None) -> None:
-        """The body was written whole, or it broke off."""
+        """Record that the whole body was written, or why not."""
 
 
 @implementer(IConsumer, IPushProducer)
 class Upload:
-    """Writes a body as it comes, no faster than the server takes it.
+    """Writes a body as it arrives, no faster than the server reads it.
 
     Args:
-        head: What goes before it, in one write with its first piece if that is there.
-        body: Where it comes from.
-        transport: Where it goes.
-        sender: Called with what happens, until `stop` is called.
+        head: The bytes before the body, in one write with its first piece if that is available.
+        body: The body.
+        transport: The transport to the server.
+        sender: Notified of progress and of the end, until `stop` is called.
 
     Attributes:
-        held: Whether the server does not keep up.
+        held: Whether the upload is paused because the server reads slowly.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Upload:
         self._active = True
 
     def start(self) -> None:
-        """Ask for the body."""
+        """Start the body's producer."""
         self._transport.registerProducer(self, True)
         self._body.startProducing(self).addCallbacks(self._sent, self._failed)
         if self._active and self._head:
@@ -70,17 +70,17 @@ class Upload:
             self._write(head)
 
     def stop(self) -> None:
-        """Send no more of it, and stop its producer."""
+        """Stop sending, and stop the body's producer."""
         if self._active:
             self._end()
             self._body.stopProducing()
 
     @property
     def unsent(self) -> int:
-        """How many bytes wait for the server to take them."""
+        """How many bytes wait to be sent to the server."""
         return unsent(self._transport)
 
-    # What the body's producer calls.
+    # Called by the body's producer.
 
     def write(self, data: bytes) -> None:
         """Send a piece."""
@@ -93,29 +93,29 @@ class Upload:
             self._write(data)
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Do nothing: an IBodyProducer is paused and resumed without being registered."""
+        """Do nothing, since an IBodyProducer is paused and resumed without being registered."""
 
     def unregisterProducer(self) -> None:
         """Do nothing, as `registerProducer` does nothing."""
 
-    # What the transport calls.
+    # Called by the transport.
 
     def pauseProducing(self) -> None:
-        """The server does not keep up."""
+        """Pause the body, because the server reads slowly."""
         self.held = True
         self._sender.touch()
         self._body.pauseProducing()
 
     def resumeProducing(self) -> None:
-        """The server has taken what was buffered."""
+        """Resume the body, because the buffer was sent."""
         self.held = False
         self._sender.touch()
         self._body.resumeProducing()
 
     def stopProducing(self) -> None:
-        """Do nothing: the transport is gone, and the connection gets `connectionLost`."""
+        """Do nothing, since the connection gets `connectionLost`."""
 
-    # The parts.
+    # Internals.
 
     def _end(self) -> None:
         self._active = False

@@ -1,4 +1,4 @@
-"""A request that waits for a connection, and what it gets."""
+"""A request that waits for a connection, and the connection that it gets."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Waiter:
     """A request that waits for a connection.
 
     Attributes:
-        limits: Bound the time to connect, should it come to that.
-        holder: Who will hold the connection; None if it is held for no client, as a probe's is.
-        taken: Gets the connection.
-        connecting: The connection being made for it, once one is.
+        limits: Bounds on the time to connect, if a connection must be made.
+        holder: The client's request; None if there is none, as for a probe.
+        taken: A Deferred of the connection.
+        connecting: A Deferred of the connection being made for it; None if none is.
     """
 
     limits: Limits
@@ -28,7 +28,7 @@ class Waiter:
 
     @property
     def client(self) -> str | None:
-        """The client whose share it counts in."""
+        """The client for which it counts."""
         return None if self.holder is None else self.holder.client_key
 
 
@@ -37,8 +37,8 @@ class Taken:
     """A connection for one request.
 
     Attributes:
-        connection: It is the request's alone.
-        fresh: Whether it has never carried another.
+        connection: The connection, which only this request uses.
+        fresh: Whether it has never carried another request.
     """
 
     connection: UpstreamConnection

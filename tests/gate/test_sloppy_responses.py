@@ -25,7 +25,7 @@ from tests.upstream.sloppy_forms import (
 )
 
 STRICT = "strict_responses = true"
-PUT_RIGHT = "it was read all the same"
+PUT_RIGHT = "it was accepted anyway"
 
 
 def ends(found: Found) -> bool:

@@ -384,5 +384,5 @@ class Starting(TlsTestCase):
         self.assertEqual(
             str(caught.exception),
             'gate.toml: listener.certificates: "/0.pem" is refused by OpenSSL: ee key too small; '
-            "get a certificate of today's strength",
+            "use a stronger certificate",
         )

@@ -153,7 +153,7 @@ class LookupTests(TestCase):
 
         lookup = Lookup(reactor, (await self.listen(FakeServer(reply))).address)
         self.assertEqual(
-            await self.failure(lookup.addresses("a.test")), "a.test: the DNS server fails"
+            await self.failure(lookup.addresses("a.test")), "a.test: the DNS server failed"
         )
 
     async def test_hosts_file(self) -> None:

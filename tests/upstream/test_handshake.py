@@ -51,7 +51,7 @@ class HandshakeTests(SynchronousTestCase):
                 )
         self.assertEqual(
             self.said("unsupported protocol", server_hello(0)),
-            "it speaks no version of TLS that is supported",
+            "it supports no TLS version that the gate supports",
         )
 
     def test_no_common_version(self) -> None:
@@ -63,7 +63,7 @@ class HandshakeTests(SynchronousTestCase):
             )
         self.assertEqual(
             self.said("tlsv1 alert protocol version", ALERT, "1.0"),
-            "it speaks no version of TLS that is supported",
+            "it supports no TLS version that the gate supports",
         )
 
     def test_version_is_no_reason(self) -> None:
