@@ -39,8 +39,8 @@ MAX_WORDS: Final = 25
 
 UNREAD: Final = frozenset(
     (
-        *("admin", "balance", "cli", "config", "credentials", "daemon"),
-        *("gate", "server", "transport", "upstream"),
+        *("admin", "balance", "cli", "config", "credentials"),
+        *("server", "transport", "upstream"),
     )
 )
 """The packages of corsgate/ whose worst words nobody has replaced yet."""
