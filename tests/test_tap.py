@@ -305,7 +305,7 @@ class Rotating(DaemonTestCase):
         old = log.with_name(f"{log.name}.1")
         log.rename(old)
         daemon.signal("HUP")
-        await daemon.when(lambda: "access log was opened again" in daemon.said)
+        await daemon.when(lambda: "access log was reopened" in daemon.said)
         await daemon.when(lambda: "nothing changed" in daemon.said)
         arrived.connection.send(response(body=b"done"))
         self.assertEqual((await busy.response()).body, b"done")

@@ -1,9 +1,9 @@
 """A socket through which ``corsgate reload`` and ``corsgate refusals`` ask the daemon.
 
 It is a Unix socket in Linux's abstract namespace, named after the process: there is no file to
-place, protect or remove. The kernel says who is at the other end (SO_PEERCRED, unix(7)). Only root
-and the daemon's own user may ask. The client checks that the other end is the right process, since
-any process can take the name.
+place, protect or remove. The kernel reports the peer's user (SO_PEERCRED, unix(7)). Only root and
+the daemon's own user may ask. The client checks that its peer is the right process, since any
+process can take the name.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RELOAD = b"reload\n"
 """Asks for a reload. The response is its outcome."""
 
 REFUSALS = b"refusals\n"
-"""Asks for the last refused calls."""
+"""Asks for the last refused calls. The response lists them."""
 
 _REQUESTS = (RELOAD, REFUSALS)
 
@@ -65,7 +65,7 @@ def peer_of(connected: Any) -> tuple[int, int]:
 
 
 class _QuietPort(InheritedUnixPort):
-    """A port of which twistd's own log says nothing: its name begins with a NUL byte."""
+    """A port that twistd's own log doesn't mention, because its name starts with a NUL byte."""
 
     def _logConnectionLostMsg(self) -> None:
         pass
@@ -75,9 +75,9 @@ class Control(Service):
     """The socket as a service.
 
     Args:
-        reactor: Listens.
-        reloader: Reloads.
-        refusals: Returns the last refused calls as JSON has it.
+        reactor: The reactor to listen with.
+        reloader: Reloads the gate.
+        refusals: Returns the last refused calls in a form for JSON.
     """
 
     def __init__(self, reactor: Any, reloader: Reloader, refusals: Callable[[], object]) -> None:
@@ -87,7 +87,7 @@ class Control(Service):
         self._port: Any = None
 
     def startService(self) -> None:
-        """Listen; the process id, which names the socket, is known only after twistd has forked."""
+        """Listen. Not before twistd has forked, since the socket's name has the process id."""
         super().startService()
         if sys.platform != "linux":
             return
@@ -101,8 +101,8 @@ class Control(Service):
                 self._port = _QuietPort.adopt(self._reactor, opened.fileno(), factory)
         except OSError as error:
             _log.warn(
-                "corsgate reload can't ask this process, only SIGHUP can: the abstract socket"
-                " {name!r}: {problem}",
+                "corsgate reload can't reach this process, only SIGHUP can: can't open the abstract"
+                " socket {name!r}: {problem}",
                 name=address.replace("\0", "@"),
                 problem=error.strerror,
             )
@@ -118,10 +118,10 @@ class ControlFactory(Factory):
     """Makes the protocol of each connection, up to `MAX_CONNECTIONS`.
 
     Args:
-        reactor: Calls back.
-        reloader: Reloads.
-        refusals: Returns the last refused calls as JSON has it.
-        peer_of: Returns the process id and the user id at the other end of a socket.
+        reactor: Its clock limits the time of a request.
+        reloader: Reloads the gate.
+        refusals: Returns the last refused calls in a form for JSON.
+        peer_of: Returns the process id and the user id of a socket's peer.
     """
 
     noisy = False
@@ -140,12 +140,12 @@ class ControlFactory(Factory):
         self.connections = 0
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
-        """Return the protocol; None if there are too many."""
+        """Return the protocol; None if there are too many connections."""
         return ControlProtocol(self) if self.connections < MAX_CONNECTIONS else None
 
 
 class ControlProtocol(Protocol):
-    """Takes one request, and writes the response as a line of JSON."""
+    """Accepts one request, and writes the response as a line of JSON."""
 
     def __init__(self, factory: ControlFactory) -> None:
         self._factory = factory
@@ -164,7 +164,7 @@ class ControlProtocol(Protocol):
         self._late = self._factory.reactor.callLater(ASK_S, transport.abortConnection)
 
     def dataReceived(self, data: bytes) -> None:
-        """Do what is asked once the request is complete."""
+        """Handle the request when it is complete."""
         transport: Any = self.transport
         if self._asked:
             return
@@ -180,7 +180,7 @@ class ControlProtocol(Protocol):
                 self._respond(self._factory.refusals())
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Forget the connection; a reload that it has asked for continues."""
+        """Forget the connection; a reload that it asked for continues."""
         self._factory.connections -= 1
         self._end_wait()
 

@@ -1,4 +1,4 @@
-"""How many descriptors the process may open, and the bounds that fit into that."""
+"""How many file descriptors the process may open, and limits that fit into that number."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from corsgate.config.model.values import Config, PoolLimits, Upstream
 from corsgate.transport.listening import ACCEPTS_PER_TURN
 
 RESERVE = 48
-"""Descriptors for anything but connections: the reactor, logs, files that are read, DNS queries."""
+"""Descriptors for other uses than connections: reactor, logs, files, DNS queries."""
 
 
 @attrs.frozen(kw_only=True)
 class Fitted:
-    """A configuration whose bounds fit into the available descriptors.
+    """A configuration whose limits fit into the available descriptors.
 
     Attributes:
-        config: The configuration, with bounds that may be lower than those in the file.
-        lines: Lines for the log about the lower bounds.
+        config: The configuration, with limits that may be lower than those in the file.
+        lines: Lines for the log about the lowered limits.
     """
 
     config: Config
@@ -33,17 +33,17 @@ class Fitted:
 def needed(config: Config) -> int:
     """Return how many descriptors a configuration can use at most.
 
-    Each client's connection may be a tunnel, which has an upstream connection of its own beside
-    those in the pools.
+    Each client's connection may be a tunnel, whose upstream connection is not one of those in the
+    pools.
     """
     return _reserve(config) + 2 * config.limits.max_connections + _in_pools(config)
 
 
 def fit(config: Config, limit: int) -> Fitted:
-    """Lower a configuration's bounds until they fit into a number of descriptors.
+    """Lower a configuration's limits until they fit into a number of descriptors.
 
-    Beyond the reserve, clients and upstreams each get at least half, or as much as their bounds
-    allow: a request that is served needs one of each. Then no client may have more than half of the
+    After the reserve, clients and upstreams each get at least half, or as much as their limits
+    allow, because each request needs one of both. Then no client may have more than half of the
     connections, so that one address can't have all.
 
     Args:
@@ -51,7 +51,7 @@ def fit(config: Config, limit: int) -> Fitted:
         limit: How many descriptors may be open.
 
     Returns:
-        The configuration as it is where all of it fits.
+        The same configuration if all of it fits.
     """
     limits, in_pools = config.limits, _in_pools(config)
     spare = max(limit - min(_reserve(config), limit // 4), 2)
@@ -71,9 +71,9 @@ def fit(config: Config, limit: int) -> Fitted:
     if not changes:
         return Fitted(config=config, lines=())
     line = (
-        f"the process may open only {limit} file descriptors, so these bounds are lower than"
+        f"the process may open only {limit} file descriptors, so these limits are lower than"
         f" configured: {', '.join(changes)}; raise the hard limit (LimitNOFILE= of systemd,"
-        " ulimit -Hn), or lower them in the file"
+        " ulimit -Hn), or lower the limits in the file"
     )
     return Fitted(
         config=attrs.evolve(config, limits=limits, upstreams=upstreams),
@@ -82,7 +82,7 @@ def fit(config: Config, limit: int) -> Fitted:
 
 
 def raise_limit(wanted: int) -> int:
-    """Raise the process's limit of open descriptors, as far as it may.
+    """Raise the process's limit on open descriptors as far as it may.
 
     Args:
         wanted: The number that the process needs.
@@ -97,13 +97,13 @@ def raise_limit(wanted: int) -> int:
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (reached, hard))
     except (OSError, ValueError):
-        # The system has another bound besides the hard limit.
+        # The system has another limit besides the hard limit.
         return soft
     return reached
 
 
 class FittedBounds(Service):
-    """Logs which bounds are lower than configured.
+    """Logs which limits are lower than configured.
 
     Args:
         lines: The lines to log.
@@ -115,7 +115,7 @@ class FittedBounds(Service):
         self._lines = lines
 
     def startService(self) -> None:
-        """Log them, now that there is a log."""
+        """Log the lines, now that there is a log."""
         super().startService()
         for line in self._lines:
             self._log.warn("{line}", line=line)
@@ -125,12 +125,12 @@ def _reserve(config: Config) -> int:
     own = RESERVE + (1 + ACCEPTS_PER_TURN) * len(config.listeners)
     if config.admin is None:
         return own
-    # The operator can connect, however many clients the gate has.
+    # The operator can connect even if the gate has all its clients.
     return own + 1 + ACCEPTS_PER_TURN + ADMIN_LIMITS.max_connections
 
 
 def _in_pools(config: Config) -> int:
-    """Return how many connections the pools of all upstreams may have together."""
+    """Return how many connections the pools of all upstreams may have in total."""
     return sum(
         each.pool.max_connections * max(len(each.servers) + len(each.discovered), 1)
         for each in config.upstreams.values()

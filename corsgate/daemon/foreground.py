@@ -15,7 +15,7 @@ def run_in_foreground(daemon: Any, reactor: Any) -> None:
 
     Args:
         daemon: What `corsgate.tap.makeService` returned.
-        reactor: Runs it.
+        reactor: The reactor.
 
     Raises:
         SystemExit: The gate can't start. The reason is on standard error.

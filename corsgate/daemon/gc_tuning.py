@@ -1,4 +1,4 @@
-"""How often Python collects garbage and switches threads, set for a process that runs for years."""
+"""Tunes Python's garbage collector and thread switching for a process that runs for years."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 TIDY_S = 2.0
-"""The delay from a reload to the collection of what it replaced, in seconds: requests and further
+"""The delay in seconds from a reload to the collection of what it replaced: requests and further
 reloads come first. The collection pauses the gate once: 50 ms for 500 routes, 300 ms for 2,000."""
 
 LONGEST_S = 60.0
-"""For how long a reload may disable garbage collection, in seconds: a file may be on a server that
-does not respond."""
+"""The maximum time in seconds for which a reload may disable garbage collection. It may read a file
+from a server that does not respond."""
 
 SWITCH_S = 0.000_2
-"""How long the thread of a reload may keep the reactor waiting after each of its system calls, in
-seconds. The default is 5 ms, and a request makes several such calls."""
+"""The maximum time in seconds that a reload's thread may keep the reactor waiting after each of its
+system calls. The default is 5 ms, and a request makes several such calls."""
 
-# A request leaves no cycles behind. But a few hundred in flight are so many objects that, with its
-# default thresholds, Python would scan them several times per turn of the reactor: an eighth of the
-# CPU time of a request, to find nothing. Only the first number is for that. There is some garbage:
-# Twisted leaves a TLS connection in a cycle, with tens of kB of OpenSSL's, if its client closes
-# without a close_notify. Objects that survived a scan before they became garbage wait for the
+# A request leaves no cycles. But a few hundred requests in flight have very many objects. With its
+# default thresholds, Python would scan them several times per turn of the reactor, in vain: that
+# takes an eighth of the CPU time of a request. Only the first number is for that. There is some
+# garbage: if a client closes TLS without close_notify, Twisted leaves its connection in a cycle,
+# with tens of kB of OpenSSL's memory. Objects that survive a scan and then become garbage wait for
 # scans of older generations, so these must not be rare.
 _THRESHOLDS = (10_000, 5, 5)
 
 
 def settle() -> None:
-    """Scan less often for cycles, and never again the objects that exist now.
+    """Scan for cycles less often, and never again scan the objects that exist now.
 
-    Call this after the set-up: the objects of a configuration stay until a reload.
+    Call this after the set-up, since the objects of a configuration stay until a reload.
     """
     gc.collect()
     gc.freeze()
@@ -53,13 +53,13 @@ def tidy() -> None:
 class Tidying:
     """Keeps reloads from delaying requests, and collects what they have replaced.
 
-    While the thread of a reload runs, it soon lets the reactor run, and no garbage is collected: it
-    makes so many objects that the collector would stop the process again and again. The objects
-    that it has made are frozen.
+    While a reload's thread runs, it yields to the reactor often, and no garbage is collected:
+    otherwise its many new objects would make the collector stop the process again and again. The
+    new objects are frozen at the end.
 
     Args:
-        clock: Calls back.
-        tidy: Collects; called once for all reloads within `TIDY_S`.
+        clock: Schedules the collection.
+        tidy: Collects the garbage; called once for all reloads within `TIDY_S`.
     """
 
     def __init__(self, clock: IReactorTime, tidy: Callable[[], None] = tidy) -> None:
@@ -81,7 +81,7 @@ class Tidying:
         """Restore the defaults, and schedule the collection."""
         if self._late is not None:
             self._late.cancel()
-            # Otherwise the next collection would scan all that was made meanwhile.
+            # Otherwise the next collection would scan everything that was made in the meantime.
             gc.freeze()
             self._resume()
         if self._call is None:

@@ -1,4 +1,4 @@
-"""Shows what a gate serves, once it has started."""
+"""Shows a summary of the gate when it has started."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from corsgate.transport.address_text import address_text
 from corsgate.upstream.reachable import unreachable
 
 LOOK_S = 1.0
-"""How long the summary waits for connections to the servers, in seconds. The gate serves
-meanwhile."""
+"""How long the summary waits for connections to the servers, in seconds. The gate serves requests
+in the meantime."""
 
 
 class Greeting(Service):
-    """Shows what a gate serves: a table on a terminal, and lines in a log.
+    """Shows a summary of the gate: a table on a terminal, or lines in a log.
 
     Args:
-        reactor: The gate's.
-        config: What it serves.
-        gate: The gate, which listens by then.
+        reactor: The gate's reactor.
+        config: The gate's configuration.
+        gate: The gate, which already listens when this starts.
         file: The configuration's name in messages.
         has_file: Whether the configuration comes from a file.
         status_url: Returns the address of the status page, or None.
-        terminal: Where the table is shown; None for lines in the log.
+        terminal: The terminal for the table; None for lines in the log.
     """
 
     _log = Logger()
@@ -62,10 +62,10 @@ class Greeting(Service):
         self._looking: Deferred[Any] = succeed(None)
 
     def startService(self) -> None:
-        """Log it; a terminal gets it as soon as it is known which servers can be reached."""
+        """Log the summary, or show it when it is known which servers can be reached."""
         super().startService()
         if self._terminal is not None:
-            # The reactor must run to connect to anything, and names are looked up in a thread.
+            # The reactor must run to connect to servers, and names are looked up in a thread.
             self._reactor.callWhenRunning(self._look, self._terminal)
             return
         for line in summary(self._config, self._file):
@@ -74,7 +74,7 @@ class Greeting(Service):
             self._greet()
 
     def stopService(self) -> None:
-        """Show nothing any more."""
+        """Don't show anything from now on."""
         super().stopService()
         self._looking.cancel()
 

@@ -18,7 +18,7 @@ from corsgate.transport.command import run_command
 from corsgate.transport.files import read_file
 
 Signature = tuple[int, ...] | None
-"""What changes when a file changes; None for a file that does not exist."""
+"""A value that changes when a file changes; None for a file that does not exist."""
 
 
 def look(path: str) -> Signature:
@@ -38,12 +38,12 @@ def look(path: str) -> Signature:
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Inputs:
-    """What a configuration was made of; it includes secrets.
+    """The sources of a configuration. They include secrets.
 
     Attributes:
-        source: The file itself.
-        files: The files that it names, by path, without those of secrets.
-        outputs: What commands printed.
+        source: The configuration file.
+        files: The other files that it names, by path, except for those of secrets.
+        outputs: The output of commands that print secrets.
         secret_files: The files of secrets, each with its signature just before it was read.
     """
 
@@ -62,7 +62,7 @@ class Loaded:
         fitted: The same, with bounds that fit into the available descriptors.
         lines: Lines for the log about these bounds.
         document: The file as parsed by tomllib, for the names of credentials; empty without one.
-        inputs: What the configuration was made of.
+        inputs: The sources of the configuration.
     """
 
     config: Config
@@ -96,8 +96,8 @@ class Loader:
 
     Attributes:
         name: The file's name in messages.
-        files: The files that the last `load` has read, or tried to, each with its signature just
-            before that.
+        files: The files that the last `load` has read, or tried to read, each with its signature
+            just before that.
     """
 
     def __init__(
@@ -110,12 +110,12 @@ class Loader:
         self._run = run
 
     def load(self) -> Loaded:
-        """Return the configuration in the file; all files that it names are read again.
+        """Return the configuration in the file; read all files that it names again.
 
         Commands that print secrets are run, each once.
 
         Raises:
-            ConfigError: It has faults; the error holds all of them.
+            ConfigError: It has faults. The exception has all of them.
         """
         files: dict[str, Signature] = {}
         sources: list[bytes] = []
@@ -149,13 +149,13 @@ class Loader:
         return fitted(config, inputs)
 
     def load_secrets(self, inputs: Inputs) -> Loaded:
-        """Return the configuration that was loaded before, with the files of its secrets now.
+        """Return the configuration that was loaded last, with secrets read again from their files.
 
-        The configuration file may have changed or be faulty meanwhile: neither it nor any other
-        file is read again, and no command is run.
+        The configuration file may have changed in the meantime, or have faults. So neither it nor
+        any other file is read again, and no command is run.
 
         Args:
-            inputs: What the configuration was made of.
+            inputs: The sources of the configuration.
 
         Raises:
             ConfigError: A secret can't be read or used.
@@ -202,7 +202,7 @@ class _SecretFiles:
 
 
 class _Outputs:
-    """Runs each command once, even if it is named several times and fails."""
+    """Runs each command once, even if it is named several times, or fails."""
 
     def __init__(self, run: Callable[[Command], bytes]) -> None:
         self.printed: dict[Command, bytes] = {}

@@ -1,4 +1,4 @@
-"""The daemon's own lines of the log, made from Twisted's log events."""
+"""Makes the lines of the daemon's own log from Twisted's log events."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from corsgate.gate.log_style import Place
 from corsgate.gate.log_text import cut, printable
 
 MAX_MESSAGE = 8192
-"""How many characters of a message are shown."""
+"""The maximum number of characters of a message in a line."""
 
 MAX_TRACEBACK = 16384
-"""How many characters of a traceback are shown: its end, where the exception is."""
+"""The maximum number of characters of a traceback; the end is kept, since it has the exception."""
 
 _MEMBERS = ("id", "route", "upstream", "server")
-"""The fields of events that are members of a JSON line too, so that lines can be found by them."""
+"""The fields of events that are also members of a JSON line, so that lines can be found by them."""
 
 
 @attrs.frozen
 class Level:
-    """How lines of a level look.
+    """The format of lines of one level.
 
     Attributes:
-        name: Its name in JSON.
-        priority: The journal's, by syslog(3).
-        word: What goes before the message elsewhere.
+        name: The level's name in JSON.
+        priority: The journal's priority, as in syslog(3).
+        word: The text before the message in other places.
         color: The colour of the message on a terminal, a key of `log_style.ESCAPES`.
     """
 
@@ -74,7 +74,7 @@ def json_line(event: LogEvent, place: Place) -> str:
 
     Args:
         event: The event.
-        place: Where it goes.
+        place: The destination.
     """
     message, traceback = _said(event)
     members: dict[str, Any] = {
@@ -95,12 +95,12 @@ def json_line(event: LogEvent, place: Place) -> str:
 def text_lines(event: LogEvent, place: Place) -> str:
     """Return an event as text for people: a line, or several for a traceback.
 
-    All lines except the first begin with a blank, so that no message can pass for two. In the
+    All lines except the first start with a blank, so that no message looks like two. In the
     journal each line has the event's priority.
 
     Args:
         event: The event.
-        place: Where it goes.
+        place: The destination.
     """
     level = _level(event)
     message, traceback = _said(event)
@@ -116,7 +116,7 @@ def text_lines(event: LogEvent, place: Place) -> str:
 
 
 def _prefix(event: LogEvent, place: Place) -> str:
-    """Return the priority as the journal reads it (sd-daemon(3)); empty in other places."""
+    """Return the priority in the journal's format (sd-daemon(3)); empty in other places."""
     return f"<{_level(event).priority}>" if place is Place.JOURNAL else ""
 
 
@@ -131,10 +131,10 @@ def _said(event: LogEvent) -> tuple[str, str]:
     failure = event.get("log_failure")
     if not isinstance(failure, Failure):
         return cut(message, MAX_MESSAGE), ""
-    # Its default form shows source lines, never the values of variables.
+    # The default form has source lines, but never the values of variables.
     traceback = failure.getTraceback().rstrip()
     if not message:
-        # Twisted logs an unhandled error in a Deferred as two events; the second has no words.
+        # Twisted logs an unhandled error in a Deferred as two events, the second without a message.
         message = traceback.rpartition("\n")[2].removeprefix("Failure: ")
     if len(traceback) > MAX_TRACEBACK:
         traceback = "..." + traceback[3 - MAX_TRACEBACK :]

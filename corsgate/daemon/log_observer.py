@@ -16,13 +16,13 @@ class LogObserver:
     """Writes log events as lines.
 
     Args:
-        write: Takes text with its line end, and does not wait.
+        write: Writes text, given with its line end; it never blocks.
         log_format: ``json`` or ``text``.
         place: Where the lines go.
-        verbose: Whether to write events that are of no use to an operator, too.
+        verbose: Whether to also write events that are of no use to an operator.
         hidden: The namespaces whose events are not written.
-        summarizes: Whether a summary of the start is shown instead of the events that it is made
-            of, which have a field `in_summary`.
+        summarizes: Whether a summary of the start replaces the events that are part of it. These
+            have a field `in_summary`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Where a descriptor leads: to the journal, a terminal, or anything else."""
+"""Finds out whether a descriptor leads to the journal, a terminal, or anything else."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ def is_journal(descriptor: int, environ: Mapping[str, str]) -> bool:
     """Return whether a descriptor leads to systemd's journal.
 
     Args:
-        descriptor: Such as 1 for standard output.
+        descriptor: A file descriptor, such as 1 for standard output.
         environ: The environment of the process.
 
-    Source: ``$JOURNAL_STREAM`` in systemd.exec(5). The numbers are compared since a child process
-    inherits the variable, but may have its output redirected.
+    Source: ``$JOURNAL_STREAM`` in systemd.exec(5). The numbers are compared because a child process
+    inherits the variable, but its output may be redirected.
     """
     stream = environ.get("JOURNAL_STREAM", "")
     try:
@@ -31,9 +31,9 @@ def marked(text: str, descriptor: int, environ: Mapping[str, str], priority: int
 
     Args:
         text: One line or more.
-        descriptor: Where the text will be written.
+        descriptor: The descriptor to which the text will be written.
         environ: The environment of the process.
-        priority: The journal's, by syslog(3); the default is that of an error.
+        priority: The journal's priority, as in syslog(3); by default that of an error.
     """
     if not is_journal(descriptor, environ):
         return text
@@ -41,10 +41,10 @@ def marked(text: str, descriptor: int, environ: Mapping[str, str], priority: int
 
 
 def place_of(descriptor: int, environ: Mapping[str, str]) -> Place:
-    """Return where a descriptor leads.
+    """Return the destination of a descriptor.
 
     Args:
-        descriptor: Such as 1 for standard output.
+        descriptor: A file descriptor, such as 1 for standard output.
         environ: The environment of the process.
 
     Source: https://no-color.org for ``NO_COLOR``, which must not be empty.

@@ -20,20 +20,20 @@ from corsgate.daemon.status_text import Figures, LastReload, draining, serving
 from corsgate.gate.service import GateService
 
 STATUS_INTERVAL_S = 10.0
-"""How often the state is checked; it is sent if its line has changed."""
+"""How often the state is checked, in seconds; it is sent if its line has changed."""
 
 DRAIN_INTERVAL_S = 5.0
-"""How often the gate asks systemd for more time while it drains."""
+"""How often the gate asks systemd for more time while it drains, in seconds."""
 
 EXTENSION_S = 15.0
-"""The time that the gate asks for. It is longer than one interval, so that one late turn of the
-reactor does not end the drain, and short, so that a gate that hangs is killed soon."""
+"""The time in seconds that the gate asks for. It is longer than one interval: one late turn of the
+reactor must not end the drain. It is short, so that a gate that hangs is killed soon."""
 
 _LISTENING_S = 0.1
-"""How often the gate checks whether all listeners listen."""
+"""How often the gate checks whether all listeners listen, in seconds."""
 
 _SHORTEST_S = 0.01
-"""The shortest interval of the watchdog; a shorter one would keep the gate from its work."""
+"""The minimum interval of the watchdog in seconds; a shorter one would take too much work."""
 
 
 class Notices(Service):
@@ -45,8 +45,8 @@ class Notices(Service):
         reactor: The reactor of the gate.
         notifier: Sends the messages.
         gate: The gate.
-        reloader: Reloads it.
-        daemonized: Whether twistd forks before the start, so that systemd needs the process's id.
+        reloader: The gate's reloader.
+        daemonized: Whether twistd forks before the start, so that systemd must get the process id.
         wall_clock: Returns the seconds since 1970.
     """
 
@@ -77,7 +77,7 @@ class Notices(Service):
     def startService(self) -> None:
         """Report that the gate is ready, as soon as the reactor runs."""
         super().startService()
-        # Before that, another service's start may still fail.
+        # Not earlier, because another service may still fail to start.
         self._reactor.callWhenRunning(self._ready)
 
     def stopService(self) -> None:
@@ -85,7 +85,7 @@ class Notices(Service):
         super().stopService()
         self._cut_s = self._reactor.seconds() + self._gate.config.limits.drain_timeout_s
         self._notifier.send(STOPPING=1)
-        # This goes on until the process ends, which it does when all services have stopped.
+        # The loop runs until the process ends, after all services have stopped.
         self._repeat(DRAIN_INTERVAL_S, self._drain)
         self._drain()
 
@@ -93,8 +93,8 @@ class Notices(Service):
         if not self.running:
             return
         if len(self._gate.ports) < len(self._gate.config.listeners):
-            # Twisted's own endpoints listen by now; one of a plugin may take its time. If it takes
-            # more than TimeoutStartSec=, systemd ends the start.
+            # Twisted's own endpoints listen by now. A plugin's endpoint may need more time. If it
+            # needs more than TimeoutStartSec=, systemd ends the start.
             self._reactor.callLater(_LISTENING_S, self._ready)
             return
         self._last_status = self._status()
@@ -125,7 +125,7 @@ class Notices(Service):
     def _reload_began(self) -> None:
         self._reloads += 1
         if self.running:
-            # sd_notify(3), for a service manager that compares the time with that of its request.
+            # sd_notify(3): a service manager compares the time with that of its request.
             now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
             self._notifier.send(RELOADING=1, MONOTONIC_USEC=now_us)
 

@@ -21,31 +21,31 @@ class Notifier:
 
     Args:
         address: The path of the socket, or an abstract name after ``@``; empty for none.
-        watchdog_s: The interval in which systemd wants to hear from the process, in seconds; None
-            if it doesn't.
+        watchdog_s: The interval in seconds in which systemd expects messages; None if it expects
+            none.
 
     Attributes:
-        watchdog_s: The same.
+        watchdog_s: As for the class.
     """
 
     def __init__(self, address: str = "", watchdog_s: float | None = None) -> None:
         self.watchdog_s = watchdog_s
-        # A kind that this doesn't know, such as vsock:, is left alone.
+        # Other kinds of address, such as vsock:, are ignored.
         self._address = address if address[:1] in ("/", "@") else ""
 
     @classmethod
     def from_environment(cls, environ: MutableMapping[str, str], pid: int) -> Self:
-        """Return a notifier for the environment's variables, and remove them.
+        """Return a notifier from environment variables, and remove the variables.
 
-        A program that the gate starts must not send messages in the gate's name.
+        Then a program that the gate starts can't send messages in the gate's name.
 
         Args:
             environ: The environment.
-            pid: The process's own id. The watchdog may be meant for another process.
+            pid: The id of this process. The watchdog may be meant for another one.
         """
         address = environ.pop(_SOCKET, "")
         interval, watched = environ.pop(_INTERVAL, ""), environ.pop(_WATCHED, str(pid))
-        # More digits than this are no sensible number of microseconds.
+        # A number of microseconds with more digits makes no sense.
         is_asked = interval.isdecimal() and len(interval) < 18 and watched == str(pid)
         watchdog_s = int(interval) / 1e6 if is_asked else 0.0
         return cls(address, watchdog_s or None)
@@ -55,11 +55,11 @@ class Notifier:
         return bool(self._address)
 
     def send(self, **fields: object) -> bool:
-        """Send one message.
+        """Send one message to systemd.
 
         Args:
             fields: The assignments, such as ``READY=1``. A line break in a value becomes a space,
-                since it would begin another assignment.
+                since it would start another assignment.
 
         Returns:
             Whether the message was sent. If not, systemd's queue is full, or its socket is gone.

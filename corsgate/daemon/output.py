@@ -19,14 +19,14 @@ from corsgate.gate.log_writer import LineWriter
 
 
 class Output(Service):
-    """Standard output, written to by a thread while the gate runs.
+    """Standard output, which a thread writes to while the gate runs.
 
     Args:
         reactor: The reactor of the gate.
-        config: What it serves.
+        config: The gate's configuration.
 
     Attributes:
-        lines: What writes lines to it.
+        lines: Writes lines to it.
         has_summary: Whether a person reads it, so that a start is summarized.
     """
 
@@ -43,7 +43,7 @@ class Output(Service):
         self.lines = OutputLines(self._writer.put, self._place, lambda: self._writer.lost_lines)
 
     def take_over(self, parent: Any) -> LogObserver | None:
-        """Replace `sys.stdout`, and have the daemon's log written to it as the gate's own lines.
+        """Replace `sys.stdout`, and write the daemon's log to it as the gate's own lines.
 
         Options that choose another log take precedence.
 
@@ -51,7 +51,7 @@ class Output(Service):
             parent: The options of twistd or twist.
 
         Returns:
-            The observer that twistd has to use; None if it is not needed.
+            The observer for twistd to use; None if it is not needed.
         """
         replaced, sys.stdout = sys.stdout, self._stream
         if "logFile" not in parent:
@@ -59,7 +59,7 @@ class Output(Service):
             if chosen or parent.get("logfile") not in (None, "", "-"):
                 return None
             return self._observer(None)
-        # twist has already stored the old one, and makes its observer itself.
+        # twist has already stored the old stream, and makes its observer itself.
         if parent["logFile"] is replaced:
             usual = "text" if replaced.isatty() else "json"
             chosen = parent["logFormat"]
@@ -74,15 +74,15 @@ class Output(Service):
         """Start the thread."""
         super().startService()
         self._stream.start()
-        # This can't happen in stopService, since twistd still logs after that.
+        # Not in stopService, since twistd still logs after that.
         atexit.register(self._writer.stop)
 
     def _observer(self, chosen: str | None, *, verbose: bool = False) -> LogObserver:
         """Return an observer.
 
         Args:
-            chosen: The format that twist's options have; None for that of the configuration.
-            verbose: Whether lines for debugging are written.
+            chosen: The format in twist's options; None for that of the configuration.
+            verbose: Whether to also write lines for debugging.
         """
         config, place = self._config, self._place
         # On a terminal, the line of a refused request has the reason, so a warning adds nothing.

@@ -1,4 +1,4 @@
-"""Reloads the gate while it runs, and keeps the outcome of the last reload."""
+"""Reloads the running gate, and keeps the outcome of the last reload."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _log = Logger()
 
 @attrs.frozen(kw_only=True)
 class ReloadOutcome:
-    """How a reload ended.
+    """The outcome of a reload.
 
     Attributes:
         time_s: When it ended, in seconds since 1970.
-        trigger: What asked for it, such as ``SIGHUP``.
-        faults: Why the old configuration is kept, one text for each fault; empty if the new one
-            is in force.
-        changes: What the change does, as ``corsgate diff`` describes it.
+        trigger: The cause of the reload, such as ``SIGHUP``.
+        faults: The faults because of which the old configuration is kept, one text for each; empty
+            if the new one is in force.
+        changes: The effects of the change, as ``corsgate diff`` describes them.
     """
 
     time_s: float
@@ -45,25 +45,24 @@ class ReloadOutcome:
 class Reloader:
     """Reloads the gate on request, one reload at a time.
 
-    A thread loads and checks the configuration, so that requests continue meanwhile. One turn of
-    the reactor then puts it in force, or nothing changes.
+    A thread loads and checks the configuration, so requests continue in the meantime. Then it comes
+    into force in one turn of the reactor, or nothing changes.
 
     Args:
         gate: The gate.
-        reactor: Runs it.
+        reactor: The gate's reactor.
         wall_clock: Returns the seconds since 1970.
-        loader: Loads the configuration file; None for a gate without one, which has nothing to
-            reload.
-        loaded: What was loaded at the start.
-        follow: Called with a configuration directly before the gate serves it; it changes what
-            else the configuration decides, or fails, so that nothing changes.
+        loader: Loads the configuration file; None for a gate without a file, which can't reload.
+        loaded: The configuration that was loaded at the start.
+        follow: Called with a configuration just before the gate serves it, to apply its other
+            settings. If it fails, nothing changes.
 
     Attributes:
-        last: How the last reload ended; None before the first one. A reload of secrets only does
-            not replace a failure of the configuration file: that would still not start.
+        last: The outcome of the last reload; None before the first one. A reload that only reads
+            secrets does not replace a failure of the configuration file, which still can't start.
         succeeded: How many reloads succeeded.
         failed: How many reloads kept the old configuration.
-        began: Called when a reload begins.
+        began: Called when a reload starts.
         ended: Called with the outcome when it ends.
     """
 
@@ -83,7 +82,7 @@ class Reloader:
         self._loader = loader
         self._loaded = loaded
         self._running = False
-        # The calls since the running reload began, each with its trigger.
+        # The requests since the running reload started, each with its trigger.
         self._asked: list[tuple[str, Deferred[ReloadOutcome]]] = []
         self._secrets_only = True
         self._file_is_faulty = False
@@ -99,18 +98,18 @@ class Reloader:
         return {} if self._loaded is None else self._loaded.inputs.secret_files
 
     def reload(self, trigger: str, *, secrets_only: bool = False) -> Deferred[ReloadOutcome]:
-        """Load the configuration file again, with all that it names, and serve it.
+        """Read the configuration file again, with all files that it names, and serve it.
 
         If anything has a fault, the whole old configuration stays in force.
 
         Args:
-            trigger: What asks for it, for the log.
-            secrets_only: Whether only the files of secrets are read again, for the configuration
-                in force.
+            trigger: The cause, for the log.
+            secrets_only: Whether to read only the files of secrets again, for the current
+                configuration.
 
         Returns:
-            A Deferred of the outcome of a reload that begins after this call. While one runs, all
-            calls share the next one.
+            A Deferred of the outcome of a reload that starts after this call. While one runs, all
+            callers share the next one.
         """
         asked: Deferred[ReloadOutcome] = Deferred()
         self._asked.append((trigger, asked))
@@ -137,7 +136,7 @@ class Reloader:
             self._next()
 
         def broke_off(failure: Failure) -> ReloadOutcome:
-            # Otherwise no later reload would ever begin.
+            # Otherwise no later reload would ever start.
             _log.failure("a reload ended with an error", failure)
             return ReloadOutcome(time_s=self._wall_clock(), trigger="", faults=(BROKEN,))
 
@@ -150,7 +149,7 @@ class Reloader:
     async def _run(self, trigger: str, *, secrets_only: bool) -> ReloadOutcome:
         """Reload, and log the outcome."""
         began_s = self._reactor.seconds()
-        self._tell(self.began)
+        self._notify(self.began)
         faults: Sequence[str] = ()
         changes: Sequence[Difference] = ()
         try:
@@ -173,14 +172,14 @@ class Reloader:
         self.succeeded += not faults
         self.failed += bool(faults)
         self._report(outcome, self._reactor.seconds() - began_s)
-        self._tell(self.ended, outcome)
+        self._notify(self.ended, outcome)
         return outcome
 
     async def _replace(self, *, secrets_only: bool) -> Sequence[Difference]:
-        """Put the configuration of the file in force; return what has changed.
+        """Put the file's configuration into force; return the changes.
 
         Raises:
-            ConfigError: The file has faults; nothing has changed.
+            ConfigError: The file has faults. Nothing has changed.
         """
         gate = self._gate
         if gate.draining:
@@ -194,7 +193,7 @@ class Reloader:
             )
             await gate.swap(snapshot, self._follow)
         except ConfigError:
-            # What asks may be logrotate, which has renamed the log.
+            # The cause may be logrotate, which has renamed the log.
             gate.reopen_log()
             raise
         self._loaded = loaded
@@ -243,7 +242,7 @@ class Reloader:
                 what=f"{count} change(s) in force" if count else "nothing changed",
             )
 
-    def _tell(self, callbacks: Sequence[Callable[..., None]], *arguments: Any) -> None:
+    def _notify(self, callbacks: Sequence[Callable[..., None]], *arguments: Any) -> None:
         for each in callbacks:
             try:
                 each(*arguments)

@@ -1,4 +1,4 @@
-"""The signal handlers as a service, which installs them when the gate starts."""
+"""Installs the signal handlers, as a service."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from corsgate.gate.service import GateService
 class Signals(Service):
     """Installs the signal handlers when the gate starts.
 
-    It must not be earlier: twistd forks just before, and a signal must still end its parent, which
-    waits for the start. Until then, signals that would end the process are held.
+    Not earlier: twistd forks just before, and a signal must still end its parent, which waits for
+    the start. Until then, signals that would end the process are held back.
     """
 
     def __init__(self, reactor: Any, gate: GateService, reloader: Reloader) -> None:
@@ -32,11 +32,11 @@ class Signals(Service):
         self._reloader = reloader
 
     def privilegedStartService(self) -> None:
-        """Hold the signals until there are handlers."""
+        """Hold signals back until there are handlers."""
         hold_signals(on_terminal=os.isatty(0))
 
     def startService(self) -> None:
-        """Install the handlers and let the held signals through."""
+        """Install the handlers, and release the signals held back."""
         super().startService()
         on_terminal = os.isatty(0)
         exit_cleanly_on_signals(self._reactor, self._gate.abort, on_terminal=on_terminal)

@@ -1,7 +1,7 @@
 """SIGTERM and SIGINT: the first drains, the second cuts. SIGHUP reloads.
 
 SIGUSR1 rotates twistd's own log if there is one. Otherwise it is ignored, as SIGUSR2 always is.
-By default each of these three ends a process, and systemd takes that for a clean end.
+By default, SIGHUP, SIGUSR1 and SIGUSR2 end a process, and systemd takes that for a clean end.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def hold_signals(*, on_terminal: bool) -> None:
 
 
 def release_signals() -> None:
-    """Deliver the signals that were held."""
+    """Deliver the signals that were held back."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGHUP, *_UNUSED))
 
 
@@ -50,13 +50,13 @@ def exit_cleanly_on_signals(
 ) -> None:
     """Make a process exit with status 0 on SIGTERM and SIGINT.
 
-    Twisted's own handlers stop the reactor too, but twistd then ends by the signal: the last lines
-    of the log are lost, and a supervisor may take it for a failure.
+    Twisted's own handlers also stop the reactor, but twistd then kills itself with the signal. The
+    last lines of the log are lost, and a supervisor may take that for a failure.
 
     Args:
         reactor: The reactor, which need not run yet.
         cut: Called at each signal after the first.
-        on_terminal: Whether a person can send another signal by Ctrl-C.
+        on_terminal: Whether a person can send another signal with Ctrl-C.
     """
     asked = False
 
@@ -80,7 +80,7 @@ def exit_cleanly_on_signals(
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
 
     # The reactor installs its own handlers when it starts, and these replace them. Until then the
-    # signals are blocked: neither the default action nor the reactor's handlers may get one.
+    # signals are blocked, so that neither the default action nor the reactor's handler gets one.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     reactor.callWhenRunning(install)
 
@@ -90,7 +90,7 @@ def reload_on_hangup(reactor: Any, reload: Callable[[], None]) -> None:
 
     Args:
         reactor: The reactor, which need not run yet.
-        reload: Called, in the reactor's thread, at each SIGHUP.
+        reload: Called in the reactor's thread at each SIGHUP.
     """
 
     def handler(number: int, frame: FrameType | None) -> None:

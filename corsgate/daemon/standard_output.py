@@ -11,7 +11,7 @@ from corsgate.gate.log_writer import LineWriter
 class StandardOutput(TextIOBase):
     """Replaces `sys.stdout`, so that its lines go through a `LineWriter`.
 
-    Until `start`, text is written at once, so that the reason for a failed start is seen.
+    Until `start`, text is written immediately, so that the reason for a failed start is visible.
 
     Args:
         plain: The process's own standard output.
@@ -29,7 +29,7 @@ class StandardOutput(TextIOBase):
         return self._plain.encoding
 
     def write(self, text: str) -> int:
-        """Write text, from `start` on as a line of its own."""
+        """Write text. From `start` on, each text is a line."""
         if self._started:
             self._writer.put(text.removesuffix("\n"))
         else:

@@ -12,13 +12,13 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 @attrs.frozen(kw_only=True)
 class Figures:
-    """What the gate is doing.
+    """The load and state of the gate.
 
     Attributes:
         requests: The number of requests in flight.
         connections: The number of clients' connections.
         servers: The number of upstream servers.
-        down: The origins of those that get no requests now.
+        down: The origins of servers that get no requests now.
         config_age_s: How long the configuration has been in force, in seconds.
     """
 
@@ -31,12 +31,12 @@ class Figures:
 
 @attrs.frozen(kw_only=True)
 class LastReload:
-    """How the last reload ended.
+    """The outcome of the last reload.
 
     Attributes:
-        trigger: What asked for it.
+        trigger: Its cause.
         age_s: How long ago it ended, in seconds.
-        faults: Why the old configuration is kept; empty if it is not.
+        faults: The faults because of which the old configuration is kept; empty if it is not.
     """
 
     trigger: str
@@ -48,8 +48,8 @@ def serving(figures: Figures, last: LastReload | None) -> str:
     """Return the line for a gate that serves.
 
     Args:
-        figures: What it does.
-        last: How the last reload ended; None before the first one.
+        figures: The gate's load and state.
+        last: The outcome of the last reload; None before the first one.
     """
     parts = [f"serving {_load(figures)}", _servers(figures)]
     parts.append(f"configuration in force for {_duration(figures.config_age_s)}")
@@ -62,8 +62,8 @@ def draining(figures: Figures, left_s: float) -> str:
     """Return the line for a gate that stops.
 
     Args:
-        figures: What it does.
-        left_s: The seconds until what is left is cut.
+        figures: The gate's load and state.
+        left_s: The seconds until remaining requests are cut.
     """
     return f"draining {_load(figures)}; cut in {max(left_s, 0):.0f} s at the latest"
 

@@ -1,4 +1,4 @@
-"""The top of the service tree: a fault at startup ends the process with a status of its own."""
+"""The top of the service tree: a fault at startup ends the process with an exit status."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Top(MultiService):
     """The top service under twistd or twist; a fault at startup ends the process.
 
     Args:
-        daemonized: Whether twistd has left the terminal by then.
-        observer: What twistd writes its log with; None for what its options say.
-        notifier: Also gets the fault.
+        daemonized: Whether twistd has left the terminal by the time of the start.
+        observer: Writes twistd's log; None for the log in twistd's options.
+        notifier: Also reports the fault to systemd.
     """
 
     _log = Logger()
@@ -39,7 +39,7 @@ class Top(MultiService):
         self._listens = False
 
     def setServiceParent(self, parent: Any) -> None:
-        """Become a part of the application, which twistd asks for the observer of its log."""
+        """Join the application, from which twistd gets the observer of its log."""
         super().setServiceParent(parent)
         if self._observer is not None and isinstance(parent, Componentized):
             parent.setComponent(ILogObserver, self._observer)
@@ -73,19 +73,19 @@ def exit_for(error: ConfigError, notifier: Notifier) -> SystemExit:
 
     Args:
         error: The faults.
-        notifier: Sends the first of them to systemd, for ``systemctl status``.
+        notifier: Sends the first fault to systemd, for ``systemctl status``.
 
     Returns:
         An exception that ends the process. The status is 78 (EX_CONFIG of sysexits.h) if the
-        configuration has to be changed, so that systemd does not restart it. It is 1 if a port is
-        in use, so that systemd does.
+        configuration must be changed, so that systemd does not restart the gate. It is 1 if a port
+        is in use, so that systemd does.
     """
-    # A newline in a name would begin a record of its own in the journal.
+    # A newline in a name would start another record in the journal.
     lines = "\n".join(
         [
             printable(line)
             for fault in error.faults
-            # An excerpt has lines of its own; a file's name must not have any.
+            # An excerpt has several lines, but a file's name must not.
             for line in (str(attrs.evolve(fault, excerpt="")), *fault.excerpt.splitlines())
         ]
     )
@@ -98,13 +98,13 @@ def report(error: ConfigError, notifier: Notifier) -> None:
     """Report to systemd why the gate does not start.
 
     Args:
-        error: The faults; the first one is named.
+        error: The faults. Only the first one is sent, with the number of others.
         notifier: Sends it.
     """
     more = len(error.faults) - 1
     others = f" (and {more} more fault{'' if more == 1 else 's'})" if more else ""
     number = getattr(error, "errno", None)
     reason = {} if number is None else {"ERRNO": number}
-    # A status is one line.
+    # A status has one line.
     first = attrs.evolve(error.faults[0], excerpt="")
     notifier.send(STATUS=f"did not start: {first}{others}", **reason)

@@ -1,4 +1,4 @@
-"""A warning about sockets that systemd handed over, but that no listener accepts from."""
+"""Warns about sockets from systemd that no listener uses."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from corsgate.transport.inherited import inherited_sockets, unused_sockets
 
 
 class UnusedSockets(Service):
-    """Warns about unused sockets when the gate starts, and when a reload has left one unused.
+    """Warns about unused sockets at the start of the gate, and about new ones after a reload.
 
     Args:
         reactor: The reactor of the gate.
         gate: The gate.
-        reloader: Reloads it.
+        reloader: The gate's reloader.
     """
 
     _log = Logger()
@@ -31,7 +31,7 @@ class UnusedSockets(Service):
         reloader.ended.append(self._reloaded)
 
     def startService(self) -> None:
-        """Warn about each."""
+        """Warn about each unused socket."""
         super().startService()
         self._warn()
 

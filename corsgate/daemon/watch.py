@@ -1,4 +1,4 @@
-"""Reloads when the configuration file, or a file that it names, has changed."""
+"""Reloads after a change of the configuration file, or of a file that it names."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from corsgate.daemon.loading import Loader, Signature, look
 from corsgate.daemon.reload import Reloader
 
 INTERVAL_S = 1.0
-"""How often the files are checked. They are loaded once they look the same twice in a row, since an
-editor or a copy may write them in several steps."""
+"""How often the files are checked, in seconds. They are loaded when two checks in a row find the
+same, since an editor or a copy may write them in several steps."""
 
 PATIENCE = 5
-"""How many checks in a row may find a secret's file missing or empty before that is a fault."""
+"""In how many checks in a row a secret's file may be missing or empty before that is a fault."""
 
 Signatures: TypeAlias = Mapping[str, Signature]
 
@@ -31,14 +31,14 @@ _log = Logger()
 class Watcher(Service):
     """Watches the files of secrets, and with ``watch = true`` all files of the configuration.
 
-    A change of secrets alone reads nothing but them again; see `Loader.load_secrets`. A fault is
-    reported once. The files are loaded again after they have changed again.
+    After a change of secrets, only their files are read again; see `Loader.load_secrets`. A fault
+    is reported once. The files are loaded again after their next change.
 
     Args:
-        clock: Calls back.
+        clock: Schedules the checks.
         loader: Has the files that were read, and their signatures at that time.
-        reloader: Reloads.
-        is_wanted: Returns whether the configuration in force has ``watch = true``.
+        reloader: The gate's reloader.
+        is_wanted: Returns whether the current configuration has ``watch = true``.
         in_thread: Calls a function in a thread, since a file system may not respond.
         look: Returns the signature of a file.
     """
@@ -62,11 +62,11 @@ class Watcher(Service):
         self._busy = False
         self._files = _Change()
         self._secrets = _Change()
-        # The files of secrets that a reload has failed with.
+        # The files of secrets with which a reload has failed.
         self._tried: Signatures | None = None
 
     def startService(self) -> None:
-        """Start to watch."""
+        """Start watching."""
         super().startService()
         self._call = self._clock.callLater(INTERVAL_S, self._check)
 
@@ -92,7 +92,7 @@ class Watcher(Service):
         looking.addCallback(self._looked).addErrback(self._failed).addBoth(self._ended)
 
     def _looked(self, now: Signatures) -> Deferred[object] | None:
-        """Reload if something has changed; return a Deferred of the end."""
+        """Reload after a change; return a Deferred that fires after the reload, or None."""
         if not self.running:
             return None
         files = self._loader.files if self._is_wanted() else {}
@@ -116,20 +116,20 @@ class Watcher(Service):
 
 
 class _Change:
-    """Decides when files that have changed are loaded again."""
+    """Decides when to load changed files again."""
 
     def __init__(self) -> None:
-        # What the last check has found, and how often in a row; None for what is known.
+        # The result of the last check, and how many times in a row; None if nothing had changed.
         self._seen: Signatures | None = None
         self._times = 0
 
     def is_due(self, known: Signatures, now: Signatures, patience: int = 2) -> bool:
-        """Record a check; return whether the files are to be loaded.
+        """Record a check; return whether to load the files.
 
         Args:
             known: The files as they were when they were loaded.
             now: The files as they are, and perhaps others.
-            patience: How often in a row one must be found missing or empty.
+            patience: In how many checks in a row a file must be missing or empty.
         """
         found = {path: now.get(path) for path in known}
         if found == known:

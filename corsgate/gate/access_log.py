@@ -1,4 +1,4 @@
-"""The access log: one line for each request, whatever became of it."""
+"""The access log: one line for each request, however it ended."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from corsgate.message.trace_context import trace_id
 from corsgate.server.request import GateRequest
 
 ABORTED_STATUS = 499
-"""Logged, as nginx does, where the client left before there was a response."""
+"""The status that is logged if the client left before there was a response, as nginx does."""
 
 MAX_VALUE_BYTES = 512
-"""How long a value may be in a line, as it is written there: escapes, of which a client can make
-six bytes out of one of its own, are counted in full. A longer one is cut and ends in `CUT`."""
+"""The maximum size of a value in a line, as it is written there. Escapes count in full: one byte
+from a client can become six. A longer value is cut and ends in `CUT`."""
 
 MAX_LINE_BYTES = 4096
-"""How long a line may be, its end included. A pipe takes so many bytes whole or not at all."""
+"""The maximum size of a line with its end. A pipe accepts that much whole or not at all."""
 
 _MAX_TRIED = 8
-# Where all values are long, each is cut at this, with which all members fit into a line.
+# If all values are long, each is cut at this size, so that all members fit into a line.
 _SHORT_VALUE_BYTES = 128
 
-# As many characters of a JSON string, opening quote included, as end before an escape that is cut.
+# The longest start of a JSON string, opening quote included, that ends before any cut escape.
 _WHOLE_ESCAPES = re.compile(r"(?:[^\\]|\\u[0-9a-f]{4}|\\[^u])*")
 
 _PRIORITY = "<6>"
 """The journal's priority "informational" (sd-daemon(3)). A failed request is not a fault
-of the daemon, whose own lines have warnings where it is."""
+of the daemon; for such faults the daemon logs warnings."""
 
 _log = Logger(namespace="corsgate.access")
 _NONE: Sequence[bytes | None] = (None,)
@@ -49,15 +49,15 @@ class AccessLog:
 
     Args:
         log_format: As in the configuration.
-        write: Takes each line, without its line end, and does not wait; or the file for them; or
-            None for no lines.
-        clock: Returns the reactor's seconds, by which requests are timed.
+        write: Accepts each line, without its line end, and doesn't block; or the file for the
+            lines; or None for no lines.
+        clock: Returns the reactor's seconds, with which requests are timed.
         wall_clock: Returns the seconds since 1970.
         place: Where the lines go.
 
     Attributes:
-        sink: What takes the lines.
-        refusals: What the CORS decision refused.
+        sink: The destination of the lines: the argument `write`.
+        refusals: The calls that the CORS decision refused.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class AccessLog:
         self._clock = clock
         self._wall_clock = wall_clock
         self._file: LogFile | None = None
-        # By files of earlier places.
+        # Lines that the files of earlier places lost.
         self._lost_before = 0
         self.change(log_format, write, place)
-        # The second that was logged last, as ISO 8601 has it.
+        # The last logged second, and its ISO 8601 form.
         self._second, self._second_text = -1, ""
         self.refusals = Refusals(wall_clock)
 
@@ -84,12 +84,12 @@ class AccessLog:
         write: Callable[[str], None] | LogFile | None,
         place: Place = Place.FILE,
     ) -> None:
-        """Write further lines in another format, or to another place.
+        """Write further lines in another format or to another place.
 
         Args:
-            log_format: As above.
-            write: As above.
-            place: As above.
+            log_format: As for the class.
+            write: As for the class.
+            place: As for the class.
         """
         before, self.sink = self._file, write
         if before is not None and before is not write:
@@ -99,17 +99,17 @@ class AccessLog:
         self._write = write.put if isinstance(write, LogFile) else write
 
     def start(self) -> None:
-        """Begin to write, in the process that serves."""
+        """Start writing. Call this in the process that serves, after any fork."""
         if self._file is not None:
             self._file.start()
 
     def stop(self) -> None:
-        """Write what waits; what could not be written is logged."""
+        """Write the waiting lines, and log how many could not be written."""
         _log_lost(0 if self._file is None else self._file.stop())
 
     @property
     def has_file(self) -> bool:
-        """Whether it writes to a file of its own."""
+        """Whether it writes to a file instead of standard output or the daemon's log."""
         return self._file is not None
 
     @property
@@ -118,7 +118,7 @@ class AccessLog:
         return self._lost_before + (0 if self._file is None else self._file.lost_lines)
 
     def closed(self, unlogged: int, more: int) -> None:
-        """Count and log what a file of an earlier place has lost.
+        """Count and log the lines that a file of an earlier place has lost.
 
         Args:
             unlogged: How many lost lines were not logged.
@@ -128,21 +128,21 @@ class AccessLog:
         _log_lost(unlogged)
 
     def reopen(self) -> None:
-        """Continue in a new file if the log is a file, which may have been renamed; log that."""
+        """If the log is a file, reopen it, since it may have been renamed; log that."""
         if self._file is None:
             return
         try:
             self._file.reopen()
         except OSError as error:
             _log.error(
-                "the access log can't be opened again ({reason}): lines go on into the old file",
+                "the access log can't be reopened ({reason}); lines still go to the old file",
                 reason=error.strerror or str(error),
             )
         else:
-            _log.info("the access log was opened again")
+            _log.info("the access log was reopened")
 
     def record(self, request: GateRequest) -> None:
-        """Write a request's line, once it was responded to or its client left."""
+        """Write the line of a request whose response has ended, or whose client has left."""
         now = self._clock()
         if request.log.refused is not None:
             self.refusals.record(request, now)
@@ -158,7 +158,7 @@ class AccessLog:
 
 
 def place_of_log(access_log: str | None, output: OutputLines | None) -> Place:
-    """Return where the lines of an access log go, as far as their format depends on it.
+    """Return where the lines of an access log go, in the terms that decide their format.
 
     Args:
         access_log: As for `open_log`.
@@ -175,13 +175,13 @@ def open_log(
     max_bytes: int,
     call_in_reactor: Callable[..., None],
 ) -> Callable[[str], None] | LogFile | None:
-    """Return what writes the lines of an access log.
+    """Open an access log for writing.
 
     Args:
         access_log: A path, ``off``, or ``-`` or None for standard output.
-        output: Standard output; None where there is none, as for a process that has left its
-            terminal: the lines go to the daemon's log then.
-        max_bytes: How many bytes of lines may wait for a file.
+        output: Standard output; None if there is none, as in a process that has left its
+            terminal. Lines then go to the daemon's log.
+        max_bytes: The maximum size in bytes of the lines that wait for a file.
         call_in_reactor: Calls a function with arguments in the reactor's thread.
 
     Returns:
@@ -200,16 +200,16 @@ def open_log(
             return lambda line: put(_PRIORITY + line)
         return output.put
 
-    def tell(what: str) -> None:
+    def report(what: str) -> None:
         call_in_reactor(_log.warn, "the access log {what}", what=what)
 
-    return LogFile(access_log, max_bytes, tell)
+    return LogFile(access_log, max_bytes, report)
 
 
 def _formatter(
     log_format: str, place: Place, wall_clock: Callable[[], float]
 ) -> Callable[[GateRequest, str, float], str]:
-    """Return what makes a line of a request, of the time, and of how long it took in seconds."""
+    """Return the function that formats a request, its time, and its duration in seconds."""
     if log_format == "json":
         return _json_line
     if log_format == "combined":
@@ -228,9 +228,10 @@ def _field(request: GateRequest, name: bytes) -> str | None:
 
 
 def _json_line(request: GateRequest, stamp: str, took_s: float) -> str:
-    """Return the line as a JSON object, without members that have nothing to say.
+    """Return the line as a JSON object, without empty members.
 
-    What the client's fields say of it is made once for all requests with the same ones.
+    The members that depend only on the client's fields are made once for all requests with the
+    same fields.
     """
     memo = request.memo
     asked: _Asked | None = memo.log_members
@@ -261,17 +262,17 @@ def _json_line(request: GateRequest, stamp: str, took_s: float) -> str:
 
 
 class _Asked:
-    """The members of a line that the client's method, fields and address alone decide.
+    """The members of a line that depend only on the client's method, fields and address.
 
     Args:
-        request: The client's.
-        most: At how many bytes values are cut.
+        request: The client's request.
+        most: The maximum size of a value in bytes.
 
     Attributes:
         method: The method.
-        first: Those that come before the target, whose own name is the end of it.
-        fields: What the client's fields say of it.
-        wanted: What a preflight asks for, which `corsgate learn` reads.
+        first: The members before the target, and the target's name.
+        fields: The members from the client's Origin, User-Agent and traceparent.
+        wanted: The members for what a preflight asks for, which `corsgate learn` reads.
     """
 
     __slots__ = ("fields", "first", "method", "wanted")
@@ -300,7 +301,7 @@ class _Asked:
 
 @lru_cache(maxsize=512)
 def _first(client: str, method: bytes, host: bytes, most: int) -> str:
-    """Return the members of a line that come before the target, and the target's name."""
+    """Return the members of a line before the target, and the target's name."""
     asked = _member("method", method.decode("latin-1"), most)
     at = _member("host", host.decode("latin-1"), most)
     return f'{_member("client", client, most)}{asked}{at}, "target": '
@@ -308,7 +309,7 @@ def _first(client: str, method: bytes, host: bytes, most: int) -> str:
 
 @lru_cache(maxsize=512)
 def _fields(origin: bytes | None, agent: bytes | None, most: int) -> str:
-    """Return the members of a line that say what the client's fields do."""
+    """Return the members for a client's Origin and User-Agent."""
     members = (("origin", origin), ("user_agent", agent))
     return "".join(
         [
@@ -320,7 +321,7 @@ def _fields(origin: bytes | None, agent: bytes | None, most: int) -> str:
 
 
 def _tried(servers: Sequence[str], most: int) -> str:
-    """Return the members of the array of servers that were tried before the last one."""
+    """Return the items of the array of servers that were tried before the last one."""
     shown = [_value(server, most) for server in servers[:_MAX_TRIED]]
     if len(servers) > _MAX_TRIED:
         shown.append(_quote(CUT))
@@ -329,13 +330,13 @@ def _tried(servers: Sequence[str], most: int) -> str:
 
 @lru_cache(maxsize=1024)
 def _where(route: str | None, server: str | None, most: int) -> str:
-    """Return the members that say where a request went; there are as many as are configured."""
+    """Return the members for where a request went. The configuration bounds their number."""
     members = (("route", route), ("server", server))
     return "".join([_member(name, text, most) for name, text in members if text is not None])
 
 
 def _member(name: str, text: str, most: int) -> str:
-    """Return a member of a JSON object, behind a comma."""
+    """Return a member of a JSON object, after a comma."""
     return f', "{name}": {_value(text, most)}'
 
 
@@ -349,12 +350,12 @@ def _value(text: str, most: int) -> str:
         return quoted
     mark = _quote(CUT)[1:]
     whole = _WHOLE_ESCAPES.match(quoted[:-1], 0, most + 2 - len(mark))
-    assert whole is not None, "it matches nothing at all, too"
+    assert whole is not None, "the pattern also matches an empty string"
     return whole[0] + mark
 
 
 def _combined_line(request: GateRequest, stamp: str, took_s: float) -> str:
-    """Return the line that Apache calls combined; what is cut ends in three dots."""
+    """Return the line in Apache's combined format; a cut value ends in three dots."""
     when = datetime.fromisoformat(stamp)
     stamp = f"{when.day:02d}/{_MONTHS[when.month - 1]}/{when:%Y:%H:%M:%S} +0000"
     method = _quoted(request.method.decode("latin-1"))
@@ -370,7 +371,7 @@ def _combined_line(request: GateRequest, stamp: str, took_s: float) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return text with what would end a quoted part or a line escaped, as Apache does."""
+    """Return text without characters that would end a quoted part or a line; escape as Apache."""
     escaped = [
         f"\\{char}" if char in '"\\' else char if " " <= char <= "~" else f"\\x{ord(char):02x}"
         for char in text[:MAX_VALUE_BYTES]

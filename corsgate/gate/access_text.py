@@ -1,4 +1,4 @@
-"""A line of the access log for people: short, and coloured on a terminal."""
+"""Lines of the access log for people: short, and in colour on a terminal."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from corsgate.gate.log_text import cut, printable, sender
 from corsgate.server.request import GateRequest
 
 MAX_TARGET = 300
-"""How many characters of a target are shown."""
+"""The maximum number of characters of a target in a line."""
 
 MAX_REASON = 400
-"""How many characters of a reason are shown."""
+"""The maximum number of characters of a reason in a line."""
 
 _MAX_TRIED = 8
 
@@ -22,15 +22,15 @@ _COLORS = {1: "cyan", 2: "green", 3: "cyan", 4: "yellow", 5: "red"}
 
 
 class TextLines:
-    """Makes the lines.
+    """Formats the lines.
 
-    A line has the status, the method and target, how long it took, the route and the server, and
-    why the gate refused or ended the request. On a terminal it begins with the time of day, and may
-    end with what would allow a refused call.
-    Elsewhere it also has the client and the request's id, by which other lines name it.
+    A line has the status, method, target, duration, route and server, and why the gate refused or
+    ended the request. On a terminal it begins with the time of day, and may end with the settings
+    that would allow a refused call. Elsewhere it also has the client, and the request's id, which
+    other lines of the log refer to.
 
     Args:
-        place: Where they go.
+        place: Where the lines go.
         wall_clock: Returns the seconds since 1970, for the time of day.
     """
 
@@ -42,9 +42,9 @@ class TextLines:
         """Return the line of a request, without its end.
 
         Args:
-            request: The request, which was responded to, or whose client left.
+            request: A request whose response has ended, or whose client has left.
             status: The status to log.
-            stamp: The time, as ISO 8601 has it.
+            stamp: The time in ISO 8601 format.
             took_s: How long it took, in seconds.
         """
         place, log = self._place, request.log
@@ -65,7 +65,7 @@ class TextLines:
         paint = place.paint
         code = paint(_COLORS.get(status // 100, ""), str(status))
         when = paint("dim", time_of_day(self._wall_clock()))
-        # Elsewhere the warning of the refusal has it, which is not shown on a terminal.
+        # In other places this is in the refusal's warning, which a terminal doesn't show.
         fix = f"; {log.remedy}" if log.remedy else ""
         shown = f"{paint('dim', took + where)}{paint('yellow', why)}{paint('cyan', fix)}"
         return f"{when} {code} {asked}  {shown}"
@@ -82,7 +82,7 @@ def time_of_day(time_s: float) -> str:
 
 @lru_cache(maxsize=1024)
 def _where(route: str, tried: tuple[str, ...], server: str | None) -> str:
-    """Return the route and the servers that had the request."""
+    """Return the route, and the servers that the request was sent to."""
     servers = list(tried[:_MAX_TRIED])
     if len(tried) > _MAX_TRIED:
         servers.append("...")

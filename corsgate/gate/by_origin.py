@@ -1,4 +1,4 @@
-"""Routes whose upstream has several accounts: the Origin of a request chooses one."""
+"""Routes whose upstream has several accounts: the request's Origin chooses one."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Accounts:
     """The routes of one upstream, one for each account.
 
     Args:
-        named: The route of each origin that is named.
-        other: The route of all other requests; None: they are refused.
+        named: The routes of the configured origins.
+        other: The route of all other requests; None if they are refused.
     """
 
     def __init__(self, named: Mapping[bytes, CompiledRoute], other: CompiledRoute | None) -> None:
@@ -32,13 +32,13 @@ class Accounts:
         self._other = other
 
     def route_for(self, request: GateRequest) -> CompiledRoute:
-        """Return the route with the account that a request gets.
+        """Return the route with the account for a request.
 
         Args:
             request: The request.
 
         Raises:
-            TargetError: There is no account for it.
+            TargetError: There is no account for the request.
         """
         origins = request.index.get(b"origin", ())
         route = chosen(self._named, self._other, origins)
@@ -55,7 +55,7 @@ def add_accounts(
     Args:
         route: The route with the upstream's own credentials, if it has any.
         kinds: The kinds of routes, see `CompiledRoute`.
-        shortcuts: Which ones are taken.
+        shortcuts: Which shortcuts to take.
 
     Returns:
         That route, and one for each further account.
@@ -76,7 +76,7 @@ def _with_account(
     kinds: dict[Hashable, object],
     shortcuts: Shortcuts,
 ) -> CompiledRoute:
-    """Return a copy of a route that signs with another account, and shares all else."""
+    """Return a copy of a route that signs with another account, and shares everything else."""
     signer = account.credentials
     assert signer is not None, "an account has credentials"
     made = copy(route)
@@ -84,7 +84,7 @@ def _with_account(
     made.refusals = account.credential_refusals
     made.request_shape = route.request_shape.signed(signer.fixed or ())
     made.direct = shortcuts.direct and signer.fixed is not None
-    # What a connection remembers for one account is not used for another.
+    # A different kind, so that what a connection remembers for one account isn't used for another.
     made.kind = kinds.setdefault((route.kind, id(account)), object())
     made.head_kind = object() if made.request_shape.by_route else made.kind
     return made

@@ -1,4 +1,4 @@
-"""What the choice of a server goes by, besides how the servers do."""
+"""What a request itself adds to the choice of a server: a key, a cookie, a pinned connection."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from corsgate.upstream.pins import Pins
 
 
 class Choice(NamedTuple):
-    """What the choice of a request's server goes by.
+    """The criteria for the choice of a request's server.
 
     Attributes:
-        key: What belongs together, where requests are shared out by that.
-        sticks_to: The origin of the server that the client sticks to, or None.
-        pinned_to: That of the one that the client's connection has a connection pinned to.
+        key: Requests with the same key go to the same server, if the upstream hashes; else empty.
+        sticks_to: The origin of the server that the client's cookie names, or None.
+        pinned_to: The origin of the server to which the client's connection is pinned, or None.
     """
 
     key: bytes = b""
@@ -37,26 +37,26 @@ class Choice(NamedTuple):
         client: Client,
         gate_origin: bytes,
     ) -> Sequence[Header]:
-        """Return the fields of a response that neither its server nor a policy sends.
+        """Return the fields of a response that come neither from its server nor from a policy.
 
         Args:
-            request: What the client asked.
-            route: The request's.
+            request: The client's request.
+            route: The request's route.
             server: The server that has responded.
-            client: Who asks.
-            gate_origin: The origin that the client's browser knows the gate by.
+            client: The client.
+            gate_origin: The gate's origin, as the client's browser sees it.
         """
         fields = route.response_fields.fields(client, request.head, request.log.id)
         cookie = self.cookie(route, server, gate_origin)
         return fields if cookie is None else [*fields, (b"Set-Cookie", cookie)]
 
     def cookie(self, route: CompiledRoute, server: Server, gate_origin: bytes) -> bytes | None:
-        """Return the Set-Cookie value that leads the client back to a server that is new to it.
+        """Return the Set-Cookie value that binds the client to a server; None if not needed.
 
         Args:
-            route: The request's.
+            route: The request's route.
             server: The server that has responded.
-            gate_origin: The origin that the client's browser knows the gate by.
+            gate_origin: The gate's origin, as the client's browser sees it.
         """
         sticky = route.upstream.sticky
         if sticky is None or server.origin == self.sticks_to:
@@ -68,15 +68,15 @@ class Choice(NamedTuple):
 async def server_to_come(
     upstream: UpstreamRuntime, choice: Choice, timeout_s: float
 ) -> ServerState:
-    """Return a server, after waiting for DNS: right after a start there may be none yet.
+    """Wait for DNS, and return a server. Right after a start there may be none yet.
 
     Args:
-        upstream: Whose servers there are.
-        choice: What its choice goes by.
+        upstream: The upstream.
+        choice: The criteria of the choice.
         timeout_s: How long DNS may take, in seconds.
 
     Raises:
-        NoServer: There is none.
+        NoServer: No server is available.
     """
     if upstream.watchers:
         await upstream.found(timeout_s)
@@ -91,11 +91,11 @@ FREE: Final = Choice()
 
 
 def choice_of(request: GateRequest, upstream: UpstreamRuntime, pins: Pins | None) -> Choice:
-    """Return what the choice of a request's server goes by.
+    """Return the criteria for the choice of a request's server.
 
     Args:
-        request: What the client asked.
-        upstream: Whose servers there are.
+        request: The client's request.
+        upstream: The upstream of its route.
         pins: The upstream connections that are pinned to the client's; None if none may be.
     """
     key, sticky = upstream.key, upstream.sticky

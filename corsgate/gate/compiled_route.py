@@ -31,53 +31,53 @@ FindRoute: TypeAlias = "Callable[[bytes, Sequence[bytes]], CompiledRoute | None]
 
 
 class CompiledRoute:
-    """One route, ready to serve; the resources of its places hold it.
+    """One route, ready to serve. The resources at its places in the tree hold it.
 
     Args:
-        route: How it is configured.
-        prefix: Its prefix percent-encoded, as it stands in a target; empty for ``/``.
+        route: Its configuration.
+        prefix: Its prefix, percent-encoded as in a target; empty for ``/``.
         depth: How many segments the prefix has.
-        upstream: Where its requests go.
+        upstream: The upstream that its requests go to.
         compiled: Compiles a CORS policy.
-        kinds: The kinds of the routes compiled before; a new one is added to them.
+        kinds: The kinds of the routes compiled before; the route adds its kind if that is new.
         find: Returns the route of a Host value and the segments of a path, once all
             routes are compiled.
         is_foreign: Returns whether an endpoint is a server of another upstream.
         cookies: The cookies that pages of other sites may use.
-        pseudonym: What this process calls itself in Via.
-        shortcuts: Which ones are taken.
+        pseudonym: The name of this process in Via.
+        shortcuts: Which shortcuts to take.
 
     Attributes:
-        accounts: Choose the account of a request, if the upstream has several; or None.
+        accounts: Chooses the account of a request if the upstream has several; else None.
         route: As above.
         prefix: As above.
-        credentialed: Whether the gate adds secrets, for any upstream that the route names.
+        credentialed: Whether the gate adds secrets for any upstream that the route names.
         authenticates: Whether the gate logs in at one of these upstreams.
         carries_sessions: Whether its requests may carry cookies over https that pages of other
             sites may use.
         pseudonym: As above.
-        request_shape: What becomes of its requests' heads.
-        response_shape: What becomes of the heads of responses.
-        response_fields: Makes the fields that the operator adds to them.
-        adds_fields: Whether there are such fields, or a cookie of the gate's own.
-        kind: What routes have in common that make the same of the same fields, wherever they are:
-            thousands of them may share what a connection remembers.
-        head_kind: The same for the heads that servers get.
+        request_shape: Makes the heads for servers from the heads of requests.
+        response_shape: Makes the heads for clients from the heads of responses.
+        response_fields: Makes the fields that the operator adds to responses.
+        adds_fields: Whether there are such fields, or a cookie that the gate itself sets.
+        kind: An object shared by all routes that derive the same results from the same fields.
+            Thousands of routes may share what a connection remembers.
+        head_kind: The same for the heads that are sent to servers.
         label: Its host and prefix, for the log.
-        origin: What its upstream sees as Origin, if that is configured; None for the default.
+        origin: The Origin that its upstream gets, if configured; None for the default.
         policy: Its compiled CORS policy, or None.
         report_only: Its ``cors_report_only``, or None.
         methods: The methods it serves, or None for all.
-        limits: Its bounds.
+        limits: Its limits.
         upstream: As above.
-        log_throttle: How often its failures are logged.
-        refusals: Which servers refuse the gate's credentials; None if it has none.
-        guard: Says when these may be sent to a server; None if it has none.
-        direct: Whether a request without a body may be sent at once: nothing has to be learned
-            from a server before.
-        whole: Whether a response that has come whole is written whole.
-        reach: What its requests may reach, or None where that is everything.
-        counters: Count its requests; None if nothing does.
+        log_throttle: Limits how often its failures are logged.
+        refusals: Records which servers refuse the gate's credentials; None if it has none.
+        guard: Decides when the credentials may be sent to a server; None if it has none.
+        direct: Whether a request without a body can be sent immediately, because nothing has to be
+            learned from a server first.
+        whole: Whether a response that has arrived whole is written in one piece.
+        reach: The methods and paths that its requests may use; None for all.
+        counters: Counts its requests; None if nothing does.
     """
 
     __slots__ = (
@@ -141,7 +141,7 @@ class CompiledRoute:
             own_fields=upstream.own_fields | withheld_fields(route),
             fixed=fixed or (),
             pseudonym=pseudonym,
-            # A by_url route has no URLs of its own that a resource could have.
+            # A by_url route has no URLs at which a resource could be.
             is_served=lambda host, path: not route.by_url and find(host, path) is self,
             shortcuts=shortcuts,
         )
@@ -184,7 +184,7 @@ class CompiledRoute:
 
         def is_elsewhere(host: bytes, path: Sequence[bytes]) -> bool:
             found = find(host, path)
-            # The route of "/" has all that no other route serves, which says nothing of an address.
+            # The route of "/" serves everything else, so it proves nothing about an address.
             return found is not None and found is not self and bool(found.prefix)
 
         return make_mount(
@@ -206,7 +206,7 @@ def _kind_of(
     carries_sessions: bool,
     kinds: dict[Hashable, object] | None,
 ) -> object:
-    """Return what routes have in common that make the same of the same fields."""
+    """Return the object shared by routes that derive the same results from the same fields."""
     key = (
         id(policy),
         route.upstream.name,

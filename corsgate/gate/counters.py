@@ -33,17 +33,17 @@ from corsgate.errors import (
 from corsgate.server.request import GateRequest
 
 BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""The upper bounds of the histograms of durations, in seconds; one more bucket has the rest."""
+"""The upper bounds of the histograms of durations, in seconds; the rest is in one more bucket."""
 
 CODES: Final = ("client_left", "1xx", "2xx", "3xx", "4xx", "5xx")
-"""The classes of responses; ``client_left``: there was none when the client left."""
+"""The classes of responses; ``client_left`` if the client left before the response."""
 
-# Some servers send 600 to 999, which counts as 5xx (RFC 9110 15).
+# Some servers send 600 to 999. They count as 5xx (RFC 9110 15).
 _LAST_CODE: Final = len(CODES) - 1
 
 VERDICTS: Final = ("none", "allowed", "ungranted", "preflight", "refused")
-"""Results of the CORS decision: ``none`` for a request without Origin that was not refused,
-``ungranted`` for one that was forwarded although a page may not do the same, ``preflight`` for an
+"""Results of the CORS decision. ``none``: a request without Origin that was not refused.
+``ungranted``: a request that was forwarded although a page may not send it. ``preflight``: an
 allowed preflight."""
 
 _NONE, _ALLOWED, _UNGRANTED, _PREFLIGHT, _REFUSED = range(len(VERDICTS))
@@ -66,10 +66,10 @@ _FAILURES: Final[tuple[tuple[type[CorsgateError], str], ...]] = (
     (HandshakeFailed, "challenge"),
     (BodyNotCovered, "challenge"),
 )
-"""The causes of failures, a subclass before its base class."""
+"""The causes of failures, each subclass before its base class."""
 
 CUT: Final = "cut"
-"""The cause of a failure where the response broke off after it had begun."""
+"""The cause of a failure if the response broke off after it had started."""
 
 FAILURES: Final = (*dict.fromkeys(cause for _, cause in _FAILURES), CUT, "other")
 """The causes of failures of attempts."""
@@ -84,9 +84,9 @@ def failure_cause(error: BaseException) -> str:
 
 
 def refusal_kind(reason: str) -> str:
-    """Return the kind of a reason of the CORS decision: one of `REFUSALS`.
+    """Return the kind of a reason for a CORS refusal: one of `REFUSALS`.
 
-    Reasons contain what clients sent, which would make too many different ones for labels.
+    Reasons contain what clients sent, so they would make too many different labels.
     """
     if reason.endswith("has no CORS policy"):
         return "no_policy"
@@ -107,20 +107,20 @@ class RouteCounters:
     """Counts the requests on one route.
 
     Args:
-        label: The route's label; empty for requests that belong to no route.
+        label: The route's label; empty for requests without a route.
 
     Attributes:
         label: As above.
         in_flight: How many requests are being served.
         requests: How many requests have ended, at the index ``code * len(VERDICTS) + verdict``.
-        received_bytes: How many bytes of bodies came from clients.
+        received_bytes: How many bytes of bodies clients sent.
         sent_bytes: How many bytes of bodies were sent to clients.
-        buckets: How many requests took how long: not cumulative, one more than `BUCKETS_S`.
-            Those that switched protocols, such as WebSockets, are not among them.
-        sum_s: How long those took together.
-        refusals: How many the CORS decision refused, by `refusal_kind`.
-        own: How many responses the gate made itself instead of the upstream, by status.
-        revoked: How many were ended because their clients let them stall while others waited.
+        buckets: How many requests have each duration: not cumulative, one more than `BUCKETS_S`.
+            Requests that switched protocols, such as to WebSocket, are not included.
+        sum_s: The total duration of these requests.
+        refusals: How many requests the CORS decision refused, by `refusal_kind`.
+        own: How many responses the gate itself made, by status.
+        revoked: How many requests were ended because their clients stalled while others waited.
     """
 
     __slots__ = (
@@ -157,7 +157,7 @@ class RouteCounters:
         """Count a request that has ended.
 
         Args:
-            request: One that was responded to, or whose client left.
+            request: A request whose response has ended, or whose client has left.
             now: The reactor's seconds.
         """
         log, index = request.log, request.index
@@ -191,11 +191,11 @@ class ServerCounters:
 
     Attributes:
         responses: How many responses it sent, by the first digit of the status.
-        failures: How many attempts got no response or no whole one, by cause.
-        buckets: How long it took until the head of the response: not cumulative, one more than
+        failures: How many attempts got no complete response, by cause.
+        buckets: How many responses have each time to the head: not cumulative, one more than
             `BUCKETS_S`.
-        sum_s: How long that took together.
-        retries: How many requests it got that another server, or it itself, had failed before.
+        sum_s: The total of these times.
+        retries: How many requests it got after an attempt at it or another server had failed.
         credentials_refused: How many responses refused the gate's own credentials, by status.
     """
 
@@ -214,7 +214,7 @@ class ServerCounters:
 
         Args:
             status: 101, or 200 to 999.
-            took_s: The time from the attempt's start until the head came.
+            took_s: The time in seconds from the start of the attempt until the head arrived.
         """
         code = status // 100
         self.responses[code if code < _LAST_CODE else _LAST_CODE] += 1
@@ -223,12 +223,12 @@ class ServerCounters:
 
 
 class Counters:
-    """All counters of a gate.
+    """All counters of the gate.
 
     Attributes:
-        unrouted: Those of requests that belong to no route.
-        routes: Those of routes, by label.
-        servers: Those of servers, by the name of the upstream and the server's origin.
+        unrouted: The counters of requests without a route.
+        routes: The counters of each route, by label.
+        servers: The counters of each server, by the upstream's name and the server's origin.
     """
 
     def __init__(self) -> None:
@@ -239,29 +239,29 @@ class Counters:
     @property
     def revoked(self) -> int:
         """How many requests on all routes were revoked."""
-        # The thread of a reload may add to them meanwhile.
+        # The thread of a reload may add routes in the meantime.
         return self.unrouted.revoked + sum(each.revoked for each in list(self.routes.values()))
 
     def route(self, label: str) -> RouteCounters:
-        """Return the counters of a route, new ones if there are none."""
+        """Return the counters of a route; make them if necessary."""
         found = self.routes.get(label)
         if found is None:
             found = self.routes[label] = RouteCounters(label)
         return found
 
     def server(self, upstream: str, origin: str) -> ServerCounters:
-        """Return the counters of a server, new ones if there are none."""
+        """Return the counters of a server; make them if necessary."""
         found = self.servers.get((upstream, origin))
         if found is None:
             found = self.servers[upstream, origin] = ServerCounters()
         return found
 
     def keep_servers(self, upstream: str, origins: Iterable[str]) -> None:
-        """Forget the servers of an upstream that it no longer has.
+        """Forget the servers that an upstream no longer has.
 
         Args:
             upstream: Its name.
-            origins: The origins of the servers that it has.
+            origins: The origins of its servers.
         """
         kept = set(origins)
         for name, origin in list(self.servers):
@@ -269,7 +269,7 @@ class Counters:
                 del self.servers[name, origin]
 
     def keep(self, routes: Iterable[str], servers: Iterable[tuple[str, str]]) -> None:
-        """Forget removed routes and servers, so that discovery and reloads leave nothing behind.
+        """Forget removed routes and servers, so that discovery and reloads leak no counters.
 
         Args:
             routes: The labels of the routes that exist.
@@ -278,7 +278,7 @@ class Counters:
         labels, places = set(routes), set(servers)
         for label in self.routes.keys() - labels:
             if not self.routes[label].in_flight:
-                # It stays in the sum of all routes.
+                # The total of all routes keeps this count.
                 self.unrouted.revoked += self.routes.pop(label).revoked
         for place in self.servers.keys() - places:
             del self.servers[place]

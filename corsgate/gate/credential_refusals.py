@@ -1,4 +1,4 @@
-"""Servers that refuse the gate's own credentials: noted by server, and logged now and then."""
+"""Servers that refuse the gate's own credentials: recorded by server, and logged sometimes."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["REFUSED", "CredentialRefusal", "CredentialRefusals", "note_response"]
 
 MAX_SERVERS: Final = 1000
-"""For how many servers refusals are kept; discovery may bring ever new ones."""
+"""The maximum number of servers with recorded refusals, since discovery may bring new ones."""
 
 INTERVAL_S: Final = {401: 60.0, 403: 3600.0}
-"""The shortest time between two lines about a server, by status. A 403 is more often about a single
-resource than about the credentials."""
+"""The minimum time in seconds between two lines about a server, by status. A 403 is more often
+about a single resource than about the credentials."""
 
 _log = Logger()
 
@@ -38,10 +38,10 @@ class CredentialRefusal:
     """A server's last refusal.
 
     Attributes:
-        time_s: When, in seconds since 1970.
+        time_s: When it was, in seconds since 1970.
         status: 401 or 403.
-        words: What it means, in one line without a secret.
-        count: How often the server refused since it last accepted a request.
+        words: Its meaning, in one line without a secret.
+        count: How often the server has refused since it last accepted a request.
     """
 
     time_s: float
@@ -51,18 +51,18 @@ class CredentialRefusal:
 
 
 class _Throttles:
-    """What limits the lines about one server."""
+    """Limits the log lines about one server."""
 
-    __slots__ = ("by_status", "told")
+    __slots__ = ("by_status", "logged")
 
     def __init__(self) -> None:
         self.by_status = {status: Throttle(interval_s=s) for status, s in INTERVAL_S.items()}
-        # Whether a line says that the server refuses, so that another is due when it accepts.
-        self.told = False
+        # Whether a refusal was logged, so that its end has to be logged as well.
+        self.logged = False
 
 
 class CredentialRefusals:
-    """Which servers of an upstream refuse the gate's credentials.
+    """Records which servers of an upstream refuse the gate's credentials.
 
     Args:
         upstream: The upstream's name, for the log.
@@ -71,8 +71,8 @@ class CredentialRefusals:
         wall_clock: Returns the seconds since 1970.
 
     Attributes:
-        any: Whether a server has refused and not accepted a request since. While it is False, only
-            responses with a status of `REFUSED` need be noted.
+        any: Whether a server has refused and not accepted a request since. If it is False, only
+            responses with a status in `REFUSED` need to be recorded.
     """
 
     __slots__ = (
@@ -113,12 +113,12 @@ class CredentialRefusals:
             signed: Whether the request had the credentials.
 
         Returns:
-            What a refusal means; empty if it is none.
+            The meaning of a refusal; empty if the response is not one.
         """
         if head.status in REFUSED:
             return self._refused(origin, head, signed)
-        # A 404 may be sent before the credentials are checked, and so may a 5xx. Success without
-        # them says nothing: the page is public.
+        # Servers may send 404 and 5xx before they check credentials. Success without credentials
+        # proves nothing, since the page may be public.
         if signed and head.status < 400 and origin in self._last:
             self._accepted(origin)
         return ""
@@ -129,7 +129,7 @@ class CredentialRefusals:
         words = refusal_words(self._credentials, status, head.headers, signed=signed)
         before = self._last.get(origin)
         if before is not None and before.status == 401 and status == 403:
-            # What the server asks for is more to the point than a resource that it protects.
+            # The 401 is about the credentials themselves; the 403 may be about a single resource.
             return words
         count = 1 if before is None or before.status != status else before.count + 1
         self._bound(origin)
@@ -140,7 +140,7 @@ class CredentialRefusals:
         throttles = self._throttles.setdefault(origin, _Throttles())
         more = throttles.by_status[status].due(self._clock())
         if more is not None:
-            throttles.told = throttles.told or status == 401
+            throttles.logged = throttles.logged or status == 401
             log = _log.warn if status == 401 else _log.info
             log(
                 "upstream {upstream}, server {server}: {words}{more}",
@@ -155,8 +155,8 @@ class CredentialRefusals:
         del self._last[origin]
         self.any = bool(self._last)
         throttles = self._throttles[origin]
-        if throttles.told:
-            throttles.told = False
+        if throttles.logged:
+            throttles.logged = False
             _log.info(
                 "upstream {upstream}, server {server}: box accepts the gate's credentials again",
                 upstream=self._upstream,
@@ -164,7 +164,7 @@ class CredentialRefusals:
             )
 
     def _bound(self, origin: str) -> None:
-        """Make room for a server, at the cost of the one that refused first."""
+        """Make room for a server: remove the one that refused first."""
         if origin not in self._throttles and len(self._throttles) >= MAX_SERVERS:
             oldest = next(iter(self._throttles))
             del self._throttles[oldest]
@@ -179,10 +179,10 @@ def note_response(
     *,
     signed: bool,
 ) -> None:
-    """Record and count a refusal; add what it means to the response, if the client may know that.
+    """Record and count a refusal; explain it in the response if the client may know the reason.
 
-    That is who may know why a request was refused by its policy: with ``debug`` a client on the
-    gate's own machine, and pages of ``debug_origins``.
+    These are the clients that may know why a policy refused a request: with ``debug``, a client on
+    the gate's machine, and pages of ``debug_origins``.
 
     Args:
         request: The client's request.

@@ -1,10 +1,10 @@
-"""How serving ends: exchanges may finish for a limited time, and the rest is ended or cut.
+"""How the gate stops serving: exchanges may finish for a limited time, then they are ended.
 
 The timeline, in seconds since the drain began:
 
 =====================  ==================================================================
-0                      no connection is accepted any more; idle ones are closed; responses
-                       say `Connection: close`; HTTP/2 gets GOAWAY; event streams end after
+0                      no connection is accepted; idle ones are closed; responses have
+                       `Connection: close`; HTTP/2 gets GOAWAY; event streams end after
                        the current event
 `tunnel_grace`         clients of WebSockets get a Close frame with 1001 after the current
                        message; other tunnels and endless responses are cut
@@ -31,22 +31,22 @@ from corsgate.server.site import STOPPED, GateSite
 from corsgate.transport.endless import CLOSING_S, Fate, Stage
 
 AGAIN_S = 1.0
-"""The interval, in seconds, for closing connections that were established during the drain."""
+"""The interval in seconds at which connections accepted during the drain are closed."""
 
 
 def grace_s(limits: Limits) -> float:
-    """Return how long tunnels continue, in seconds; it leaves enough time to close them."""
+    """Return how long tunnels may continue, in seconds; this leaves enough time to close them."""
     return max(0.0, min(limits.tunnel_grace_s, limits.drain_timeout_s - CLOSING_S))
 
 
 class Drain:
-    """Ends what some listeners serve.
+    """Ends the exchanges of some listeners.
 
     Args:
-        sites: What they serve.
+        sites: The sites of the listeners.
         limits: How long it may take.
-        reactor: Tells the time.
-        ended: How the log's line about the drain begins, such as "stopped".
+        reactor: The clock.
+        ended: The start of the log line about the drain, such as "stopped".
         outcome: The outcome of cut requests in the access log.
 
     Attributes:
@@ -73,17 +73,17 @@ class Drain:
         self._calls: list[IDelayedCall] = []
 
     def run(self, stopped: Sequence[Deferred[Any]] = ()) -> Deferred[DrainReport]:
-        """Begin, and log what was cut in the end.
+        """Start the drain, and log at the end what was cut.
 
         Args:
-            stopped: Fire when the listening sockets are closed.
+            stopped: Deferreds that fire when the listening sockets are closed.
 
         Returns:
             A Deferred that fires when no connection is left, after `drain_timeout` at the latest.
         """
         for site in self._sites:
             context = site.context
-            # From now on each response says close, also on connections that are accepted last.
+            # From now on each response has Connection: close, also on connections accepted last.
             context.draining = True
             context.record = partial(self._record, site, context.record)
         limits = self._limits
@@ -102,7 +102,7 @@ class Drain:
         began = self._reactor.seconds()
         try:
             await gatherResults(stopped)
-            # A turn of the reactor later, what has come on an idle connection has been read.
+            # One turn of the reactor later, requests that had arrived on idle connections are read.
             await deferLater(self._reactor, 0)
             emptied = [site.drain() for site in self._sites]
             self._later(AGAIN_S, self._again)
@@ -131,7 +131,7 @@ class Drain:
     def _record(
         self, site: GateSite, record: Callable[[GateRequest], None], request: GateRequest
     ) -> None:
-        """Count a request that has ended, one way or another."""
+        """Count a request that has ended, whether or not the drain ended it."""
         endless = site.context.endless.of(request)
         is_cut = request.log.outcome == self._outcome
         if endless is not None:
@@ -146,7 +146,7 @@ class Drain:
 
 
 def _kind_of(request: GateRequest) -> str:
-    """Return what was cut of a request, a noun for the log."""
+    """Return a noun for the log: the part of a request that was cut."""
     if request.body is not None and not request.body.complete:
         return "upload"
     return "download" if request.startedWriting else "request without a response"

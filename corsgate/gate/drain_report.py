@@ -1,4 +1,4 @@
-"""Which exchanges a drain let finish, ended and cut, in one line."""
+"""The report of a drain in one line: which exchanges finished, were ended, and were cut."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class DrainReport:
     """The exchanges that ended during a drain, counted by kind.
 
     Attributes:
-        finished: Those that ended by themselves.
-        ended: Those that may never end by themselves, and were ended cleanly.
+        finished: Those that ended on their own.
+        ended: Those that might never have ended on their own, and were ended cleanly.
         cut: Those that were cut.
-        lost: Those whose client left, or broke the protocol.
+        lost: Those whose client left or broke the protocol.
         seconds: How long the drain took, in seconds.
     """
 
@@ -33,7 +33,7 @@ class DrainReport:
         Args:
             kind: A singular noun.
             fate: How the drain ended it.
-            lost: Whether it ended badly because of its client.
+            lost: Whether the client's fault ended it.
         """
         if fate is Fate.CUT:
             self.cut[kind] += 1
@@ -45,7 +45,7 @@ class DrainReport:
             self.finished[kind] += 1
 
     def __str__(self) -> str:
-        """Return the report in words, such as "5.2 s: 12 requests finished; cut: 1 WebSocket"."""
+        """Return the report as text, such as "5.2 s: 12 requests finished; cut: 1 WebSocket"."""
         parts = [
             *(f"{each} finished" for each in _counted(self.finished)),
             *(f"{each} closed" for each in _counted(self.ended)),

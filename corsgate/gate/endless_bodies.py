@@ -1,4 +1,4 @@
-"""Responses whose bodies may never end: event streams, and the pictures of cameras."""
+"""Responses whose bodies may never end: event streams, and pictures from cameras."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ ENDED = "a drain ended the event stream"
 """The outcome of an event stream that a drain has ended after an event."""
 
 CUT = "a drain cut the response"
-"""The outcome of a body that could not be ended cleanly."""
+"""The outcome of a body that could not be ended cleanly during a drain."""
 
 EVENTS = "text/event-stream"
 PICTURES = "multipart/x-mixed-replace"
 
 NAMES = {EVENTS: "event stream", PICTURES: "picture stream"}
-"""The name of each in the log."""
+"""Their names in the log."""
 
 
 def kind_of_body(request: GateRequest, head: ResponseHead) -> str | None:
-    """Return the media type of a body that may never end, and whose client can ask for it again.
+    """Return the media type of a body that may never end and that its client can request again.
 
-    A response to a method other than GET ends by itself, such as the output of a language model
-    that is sent as an event stream. A client that asked for it with POST must not get half of it.
+    A response to another method than GET ends on its own, such as a language model's output that is
+    sent as an event stream. A client that asked for it with POST must not get half of it.
 
     Args:
         request: The client's request.
-        head: The upstream's head of a response without a Content-Length.
+        head: The head of an upstream's response without a Content-Length.
 
     Returns:
         `EVENTS` or `PICTURES`; None for any other response.
@@ -41,8 +41,8 @@ def kind_of_body(request: GateRequest, head: ResponseHead) -> str | None:
     (media, *_) = index_headers(head.headers).get(b"content-type", [b""])
     name = media.partition(b";")[0].strip().lower().decode("latin-1")
     if name == EVENTS:
-        # An EventSource always sends this. A page that fetches such a resource in another way may
-        # not ask for it again.
+        # An EventSource always sends this. A page that fetches the resource in another way may
+        # not request it again.
         asked = b",".join(request.index.get(b"accept", ())).lower()
         return EVENTS if EVENTS.encode() in asked else None
     return PICTURES if name == PICTURES else None
@@ -54,7 +54,7 @@ def endless_body(
     """Return the forwarder of a body that may never end; None for any other.
 
     Args:
-        request: The client's request; the body is added to the endless exchanges of its listener.
+        request: The client's request; the body joins the endless exchanges of its listener.
         head: The upstream's head.
         end: Ends the response cleanly.
     """
@@ -82,16 +82,16 @@ class EndlessBody:
         self._request = request
 
     def write(self, data: bytes) -> None:
-        """Take a piece of the body."""
+        """Send a piece of the body."""
         self._request.write(data)
 
     def advance(self, stage: Stage) -> None:
-        """End as a drain asks for it."""
+        """End at a stage of the drain."""
         if stage >= Stage.ENDING:
             self._finally(self._cut)
 
     def _finally(self, act: Callable[[], None]) -> None:
-        # Not now: a response that has just begun must not end before its caller has noted it.
+        # Not now: the caller must first record a response that has just started.
         self._request.channel.context.reactor.callLater(0, self._unless_gone, act)
 
     def _unless_gone(self, act: Callable[[], None]) -> None:
@@ -105,7 +105,7 @@ class EndlessBody:
 
 
 class EventStream(EndlessBody):
-    """A stream of events, which a drain ends after a complete event.
+    """An event stream, which a drain ends after a complete event.
 
     Args:
         request: The client's request.
@@ -119,7 +119,7 @@ class EventStream(EndlessBody):
         self._tracker = EventTracker()
 
     def write(self, data: bytes) -> None:
-        """Take a piece of the body."""
+        """Send a piece of the body."""
         if self._ending:
             at = self._tracker.first_end(data)
             if at >= 0:
@@ -130,7 +130,7 @@ class EventStream(EndlessBody):
         self._request.write(data)
 
     def advance(self, stage: Stage) -> None:
-        """End after the current event; if that never ends, in the middle of it."""
+        """End after the current event; if it never ends, in the middle of it."""
         super().advance(stage)
         if not self._ending:
             self._ending = True

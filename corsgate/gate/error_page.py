@@ -1,4 +1,4 @@
-"""The short page that the gate responds with to an error."""
+"""The short page that the gate sends for an error."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from corsgate.message.head import ResponseHead
 from corsgate.message.headers import Header, short_list
 
 RETRY_AFTER_S = 5
-"""When a client may try again whose request found the upstream busy: a burst has passed then."""
+"""When a client may try again after the upstream was busy, in seconds: a burst is over by then."""
 
 JSON = b"application/problem+json"
 HTML = b"text/html"
@@ -65,13 +65,13 @@ _PAGE = """<!doctype html>
 
 @attrs.frozen(kw_only=True)
 class Problem:
-    """An error that the gate itself responds with.
+    """An error response that the gate itself makes.
 
     Attributes:
         status: 400 to 599.
-        detail: One sentence for the client; it names no address, upstream or secret.
-        headers: Further fields of the answer, such as Allow.
-        guide: What a developer gets in addition; None for everybody else.
+        detail: One sentence for the client, without an address, an upstream's name or a secret.
+        headers: Further fields of the response, such as Allow.
+        guide: Hints for a developer; None for everybody else.
     """
 
     status: int
@@ -81,7 +81,7 @@ class Problem:
 
 
 def render_fallback(fallback: Fallback) -> tuple[ResponseHead, bytes]:
-    """Return the head and body that an upstream's ``on_down`` says."""
+    """Return the head and body that an upstream's ``on_down`` defines."""
     headers = [
         (b"Content-Type", fallback.content_type.encode("ascii")),
         (b"Cache-Control", b"no-store"),
@@ -94,21 +94,21 @@ def render_fallback(fallback: Fallback) -> tuple[ResponseHead, bytes]:
     return head, fallback.body.encode("utf-8")
 
 
-FAILED = Problem(status=500, detail="The gate failed; its log says more.")
+FAILED = Problem(status=500, detail="The gate failed; its log has the details.")
 _SOON = ((b"Retry-After", b"%d" % RETRY_AFTER_S),)
 
-TOO_LARGE = Problem(status=413, detail="The request's body is larger than this route takes.")
+TOO_LARGE = Problem(status=413, detail="The request's body is larger than this route accepts.")
 
 
 _PROBLEMS: Sequence[tuple[type[BaseException], Problem]] = (
     (BodyTooLarge, TOO_LARGE),
     (BodyTimedOut, Problem(status=408, detail="The request's body did not arrive in time.")),
     (
-        # By now the gate knows the challenge, so that the next try is signed from the start.
+        # The gate now has the server's challenge, so that it signs the next request from the start.
         ChallengedMidUpload,
         Problem(
             status=502,
-            detail="The upstream asked for credentials only after it took the body, which can't be"
+            detail="The upstream asked for credentials only after it read the body, which can't be"
             " sent twice. The next request will be signed: send it again.",
         ),
     ),
@@ -116,12 +116,12 @@ _PROBLEMS: Sequence[tuple[type[BaseException], Problem]] = (
         BodyNotCovered,
         Problem(
             status=502,
-            detail="The upstream wants the body signed, but the body is too large for that.",
+            detail="The upstream requires a signed body, but the body is too large to sign.",
         ),
     ),
     (TargetError, Problem(status=400, detail="The request's body is not well-formed.")),
-    (ConnectTimedOut, Problem(status=504, detail="The upstream did not answer in time.")),
-    (UpstreamTimedOut, Problem(status=504, detail="The upstream did not answer in time.")),
+    (ConnectTimedOut, Problem(status=504, detail="The upstream did not respond in time.")),
+    (UpstreamTimedOut, Problem(status=504, detail="The upstream did not respond in time.")),
     (
         UpstreamBusy,
         Problem(status=503, detail="The upstream is busy; try again in a moment.", headers=_SOON),
@@ -136,24 +136,25 @@ _PROBLEMS: Sequence[tuple[type[BaseException], Problem]] = (
     ),
     (
         LoginFailed,
-        Problem(status=502, detail="The gate could not log in to the upstream; its log says why."),
+        Problem(
+            status=502, detail="The gate could not log in to the upstream; its log has the reason."
+        ),
     ),
     (ConnectFailed, Problem(status=502, detail="No server of the upstream could be reached.")),
-    (UpstreamError, Problem(status=502, detail="The upstream gave no usable response.")),
+    (UpstreamError, Problem(status=502, detail="The upstream sent no usable response.")),
 )
-"""What a client gets on each kind of failure; the first that fits counts."""
+"""The error response for each kind of failure; the first match counts."""
 
 
 def problem_of(error: BaseException | None) -> Problem:
-    """Return what a client gets on a failure on the way to or from an upstream.
+    """Return the error response for a failure on the way to or from an upstream.
 
     Args:
-        error: What was raised, if that is known.
+        error: The exception; None if it is unknown.
 
     Returns:
-        413, 408 and 400 for the client's body; 503 where the upstream takes no more at
-        the moment, 504 where time ran out, 502 for any other failure of the upstream
-        (RFC 9110 15.6); 500 for one of our own.
+        For the client's body 413, 408 or 400. For the upstream 503 if it accepts no more requests
+        now, 504 if time ran out, else 502 (RFC 9110 15.6). For a failure of the gate 500.
     """
     match error:
         case AddressRefused():
@@ -173,7 +174,7 @@ def problem_of(error: BaseException | None) -> Problem:
 
 
 def title_of(status: int) -> str:
-    """Return the phrase of a status, as the registry has it (RFC 9110 15)."""
+    """Return the registered phrase of a status (RFC 9110 15)."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
@@ -187,13 +188,13 @@ def render(
 
     Args:
         problem: What went wrong.
-        accept: The values of the client's Accept fields.
-        request_id: By which the access log's line is found.
+        accept: The values of the request's Accept fields.
+        request_id: The request's id, which is also in the access log.
         more: Further fields, such as the route's CORS headers.
 
     Returns:
         A head without framing fields, and the body: problem details (RFC 9457) unless the
-        client likes HTML or plain text better.
+        client prefers HTML or plain text.
     """
     title = title_of(problem.status)
     kind = choose_type(accept)
@@ -242,19 +243,19 @@ def render(
 
 
 def choose_type(accept: Sequence[bytes]) -> bytes:
-    """Return which of `JSON`, `HTML` and `TEXT` a client likes best (RFC 9110 12.5.1).
+    """Return which of `JSON`, `HTML` and `TEXT` a client prefers (RFC 9110 12.5.1).
 
     Args:
         accept: The values of its Accept fields.
 
     Returns:
-        The type with the highest weight, the first named among equals; `JSON` where none of
-        the three is named, since a program is the likelier reader, and where Accept is longer
-        than any real one.
+        The type with the highest weight, the first among equals. `JSON` if none of the three is
+        named, because the reader is more likely a program. `JSON` also if Accept is longer than any
+        real one.
     """
     best, best_weight = JSON, 0.0
     for member in short_list(accept) or ():
-        # What comes behind the first few parameters says nothing here.
+        # Anything after the first few parameters is irrelevant here.
         media, *parameters = (part.strip() for part in member.lower().split(b";", _MOST_PARAMETERS))
         kind = _TYPES.get(media)
         weight = _weight(parameters)

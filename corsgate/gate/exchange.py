@@ -1,7 +1,7 @@
-"""One request's way through: each stage decides, this calls them in order.
+"""One request from its head to the end of its response: calls each stage in order.
 
-What is usual runs by plain callbacks. A coroutine is started where something has to be waited for
-besides a server's response: another server, a body that is kept, a challenge that is met.
+The usual path runs in plain callbacks. A coroutine starts only if something besides a server's
+response must be waited for: another server, a buffered body, or an authentication challenge.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class Exchange:
     """A request on a route, from its head to the end of its response.
 
     Args:
-        request: What the client asked.
+        request: The client's request.
         route: Its route.
-        client: Who asks.
+        client: The client.
 
     Attributes:
-        state: The server that has the request, as long as the balancer counts it.
+        state: The server that has the request, while the balancer counts it.
     """
 
     __slots__ = (
@@ -76,11 +76,11 @@ class Exchange:
         self._entered = False
         self._failover: Failover | None = None
         self._timeout: RouteTimeout | None = None
-        # What runs, so that a client that leaves ends it.
+        # The current Deferred, which is cancelled if the client leaves.
         self._pending: Deferred[Any] | None = None
 
     def start(self) -> None:
-        """Serve the request; a client that leaves ends it."""
+        """Serve the request; stop if the client leaves."""
         request, ruling = self._request, self._ruling
         try:
             if ruling.ungranted:
@@ -102,15 +102,15 @@ class Exchange:
         except Exception:
             self._fail(Failure())
 
-    # What is responded to here.
+    # Responses that the gate itself makes.
 
     def _respond_here(self) -> None:
-        """Respond with why the request goes no further, or to a preflight."""
+        """Respond to a preflight, or say why the request is not forwarded."""
         request, ruling, refusal = self._request, self._ruling, self._request.refusal
         if refusal is not None and not ruling.precedes(
             refusal.status, after_policy=refusal.after_policy
         ):
-            # What can't be served at all does not also get why its origin would be refused.
+            # A request that can't be served at all does not also get the CORS reason.
             problem = Problem(status=refusal.status, detail=refusal.detail)
             respond(request, problem, ruling.live)
             return
@@ -123,7 +123,7 @@ class Exchange:
             respond(request, ruling.problem, ruling.decision)
 
     def _admit(self, length: int | None) -> bool:
-        """Bound the request's body; return whether it is known to be small enough."""
+        """Limit the request's body; return whether its size is allowed or not yet known."""
         most = self._route.limits.max_body_bytes
         if most is not None:
             if length is not None and length > most:
@@ -132,16 +132,16 @@ class Exchange:
             self._request.body.limit = most
         return True
 
-    # What is forwarded.
+    # Forwarding.
 
     def _forward(self) -> None:
-        """Send the request to a first server."""
+        """Send the request to its first server."""
         request, route, ruling = self._request, self._route, self._ruling
         upstream = route.upstream
         balancer = upstream.balancer
-        # Where one client has too many of the places, and lets them stall, there may be one yet.
+        # If a client that holds many places lets its requests stall, one of them may be ended.
         if not balancer.enter() and not (upstream.agent.take_back(request) and balancer.enter()):
-            raise UpstreamFull("as many requests run as max_requests lets")
+            raise UpstreamFull("as many requests run as max_requests allows")
         self._entered = True
         pins = None if ruling.pins_none else request.channel.pins
         self._sender = Sender(request, route, self._client, ruling, pins)
@@ -151,7 +151,7 @@ class Exchange:
         if route.limits.timeout_s is not None:
             self._limit_time(route.limits.timeout_s)
         prefer = choice.pinned_to or choice.sticks_to
-        # It has arrived just now.
+        # The request has just arrived, so this is the current time.
         state = balancer.pick(request.arrived_s, choice.key, prefer=prefer)
         if state is None:
             timeout_s = route.limits.connect_timeout_s
@@ -177,7 +177,7 @@ class Exchange:
         sent.addCallbacks(self._responded, self._not_responded)
 
     def _responded(self, response: UpstreamResponse) -> None:
-        """Hand a server's response to the client, unless it is one that another may better."""
+        """Relay a server's response to the client, unless its status may be worth another try."""
         try:
             status, route = response.head.status, self._route
             if self._last.counters is not None:
@@ -190,7 +190,7 @@ class Exchange:
                 upstream = route.upstream
                 upstream.balancer.responded(self._last, self._term, upstream.clock.seconds())
             if self._failover is not None:
-                # Its body may be an endless one, which is no repetition any more.
+                # The body may be endless, and from now on the request can't be repeated.
                 self._failover.end()
             refusals = route.refusals
             if refusals is not None and (status in REFUSED or refusals.any):
@@ -203,7 +203,7 @@ class Exchange:
             self._drop(response, Failure())
 
     def _not_responded(self, failure: Failure) -> None:
-        """Find another server where one gave no response."""
+        """Try another server after one gave no response."""
         error = failure.value
         if not isinstance(error, UpstreamError):
             self._fail(failure)
@@ -220,14 +220,14 @@ class Exchange:
         response: UpstreamResponse | None,
         error: UpstreamError | None,
     ) -> None:
-        """Send the request to another server after the last one has failed it, if that can be.
+        """After a failed attempt, send the request to another server if possible.
 
         Args:
-            cause: How it failed, if that is something that can be configured.
-            response: Its response; without another server, that is the client's.
-            error: Why there is none.
+            cause: The configurable cause of the failure; None for any other.
+            response: The failed server's response; without another server, the client gets it.
+            error: The error, if there is no response.
         """
-        # At once, so that the next requests avoid a server that is known to fail.
+        # Now, so that the next requests avoid a server that is known to fail.
         self._end_attempt(self._is_served(cause))
         self._pending = finding = Deferred.fromCoroutine(self._another_server(cause, error))
 
@@ -251,7 +251,7 @@ class Exchange:
                 self._sender.let_go()
                 self._relay(response)
             else:
-                assert error is not None, "there is a response, or why there is none"
+                assert error is not None, "either a response or an error exists"
                 raise error
         except Exception:
             self._drop(response, Failure())
@@ -259,7 +259,7 @@ class Exchange:
     async def _another_server(
         self, cause: str | None, error: UpstreamError | None
     ) -> ServerState | None:
-        """Return the server that gets the request after the last one failed it, or None."""
+        """Return the server to send the request to next, or None."""
         request, limits, last = self._request, self._route.limits, self._last
         if self._failover is None:
             until_s = request.arrived_s + (limits.timeout_s or limits.first_byte_timeout_s)
@@ -267,21 +267,21 @@ class Exchange:
             request.log.tried = self._failover.shown
         sent = error is None or not nothing_sent(error)
         if sent and (self._ruling.binds or last.server.origin == self._choice.pinned_to):
-            # The other server knows nothing of the handshake, nor of the user.
+            # Another server doesn't know about the handshake or the user.
             return None
         return await self._failover.next(
             last, cause, self._choice.key, sent=sent, replayable=self._sender.replayable
         )
 
     def _is_served(self, cause: str | None) -> bool | None:
-        """Return whether a server that failed a request did as it should; None for neither."""
-        # Where a 500 doesn't count as a failure, it is a proper response of the application.
+        """Return whether a server did its job despite a failed request; None for neither."""
+        # A 500 that doesn't count as a failure is a proper response of the application.
         return None if cause is None else cause not in self._route.upstream.ejecting
 
     # The response.
 
     def _relay(self, response: UpstreamResponse) -> None:
-        """Hand a response to the client, as it comes unless it is here."""
+        """Relay a response to the client: at once if it is complete, else as it arrives."""
         request, route, ruling = self._request, self._route, self._ruling
         server = self._last.server
         if self._timeout is not None:
@@ -325,7 +325,7 @@ class Exchange:
         elif len(whole) == length:
             request.respond(head, whole)
         else:
-            # A response to HEAD says how long the body of one to GET would be.
+            # The length in a response to HEAD is that of the response to GET.
             request.begin(head, length)
             request.finish()
         self._end(served=True)
@@ -341,10 +341,14 @@ class Exchange:
         except Exception:
             self._fail(Failure())
 
-    # The end.
+    # Ending.
 
     def ran_late(self, *, to_blame: bool) -> None:
-        """End what waits for a response: the route's timeout is over."""
+        """End the attempt, because the route's timeout has passed.
+
+        Args:
+            to_blame: Whether the server, not the client, caused the delay.
+        """
         if to_blame and self._last.counters is not None:
             self._last.counters.failures["timeout"] += 1
         self._end_attempt(self._is_served("timeout") if to_blame else None)
@@ -352,12 +356,12 @@ class Exchange:
         self._leave()
 
     def _leave(self) -> None:
-        """End what runs."""
+        """Cancel what is in progress."""
         if self._pending is not None:
             self._pending.cancel()
 
     def _end_attempt(self, served: bool | None) -> None:
-        """Report to the balancer how the attempt that runs, if any does, has ended."""
+        """Report the result of the current attempt, if there is one, to the balancer."""
         state, self.state = self.state, None
         if state is not None:
             upstream = self._route.upstream
@@ -367,8 +371,8 @@ class Exchange:
         """Record that the exchange has ended.
 
         Args:
-            served: Whether the response was relayed whole; False where the server cut it short
-                or gave none, None where something else ended it.
+            served: Whether the response was relayed whole. False if the server cut it short or sent
+                none; None if something else ended it.
         """
         self._pending = None
         self._end_attempt(served)
@@ -381,17 +385,17 @@ class Exchange:
             self._timeout.end()
 
     def _drop(self, response: UpstreamResponse | None, failure: Failure) -> None:
-        """End without the rest of a response, which would keep its connection from others."""
+        """Fail, and drop the rest of a response, which would keep its connection busy."""
         self._fail(failure)
         if response is not None:
             response.stopProducing()
 
     def _fail(self, failure: Failure) -> None:
-        """End without a whole response; the client gets an error, if it still can."""
+        """End without a complete response; send the client an error if possible."""
         if self._timeout is not None and self._late and failure.check(CancelledError):
             failure = Failure(UpstreamTimedOut("no response came within the route's timeout"))
         try:
             self._end(served=False if failure.check(UpstreamError) else None)
         finally:
-            # Whatever else fails, the client must not wait for ever.
+            # Even if the bookkeeping fails, the client must not wait forever.
             respond_to_failure(self._request, self._route, self._ruling.decision, failure)

@@ -1,4 +1,4 @@
-"""What follows on an attempt that failed: another server, or the end."""
+"""What happens after a failed attempt: another server gets the request, or it fails."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ _log = Logger()
 class Failover:
     """The servers that failed one request, and whether another may get it.
 
-    It is made once a first attempt has failed, so that requests that are served at once don't
-    pay for it.
+    It is made after the first attempt has failed, so that successful requests don't pay for it.
 
     Args:
-        upstream: Whose servers they are.
+        upstream: The upstream of the servers.
         method: The request's method.
-        until_s: Until when it may be repeated, by the reactor's clock.
+        until_s: The reactor's time in seconds until which the request may be repeated.
 
     Attributes:
-        shown: What was tried, for the access log.
-        since_s: When the last attempt began, by the reactor's clock.
+        shown: The failed servers with the causes, for the access log.
+        since_s: The reactor's time in seconds when the last attempt started.
     """
 
     def __init__(self, upstream: UpstreamRuntime, method: bytes, until_s: float) -> None:
@@ -44,21 +43,21 @@ class Failover:
     async def next(
         self, failed: ServerState, cause: str | None, key: bytes, *, sent: bool, replayable: bool
     ) -> ServerState | None:
-        """Return the server that gets the request next, once it may.
+        """Return the next server for the request, after waiting if necessary.
 
         Args:
-            failed: The one that had it.
-            cause: How that failed; None for no cause that can be configured.
-            key: What belongs together, as for `Balancer.pick`.
-            sent: Whether something of it may have reached the server.
-            replayable: Whether all of the body can be sent again.
+            failed: The server that had it.
+            cause: The configurable cause of the failure; None for any other.
+            key: The balancing key, as for `Balancer.pick`.
+            sent: Whether any part of the request may have reached the server.
+            replayable: Whether the whole body can be sent again.
 
         Returns:
-            Its state; None where no other server may get it.
+            Its state; None if no other server may get the request.
         """
         self._servers.append(failed)
         if len(self._servers) >= self._upstream.rules.max_tries:
-            # Each try costs a connection, be it one that is refused.
+            # Each try costs a connection, even if it is refused.
             return None
         balancer, clock = self._upstream.balancer, self._upstream.clock
         may = May.WAIT
@@ -77,7 +76,7 @@ class Failover:
                 await deferLater(clock, wait_s)
         if may is May.END:
             return None
-        # Others may have come or gone in the meantime.
+        # Servers may have appeared or disappeared in the meantime.
         state = balancer.pick(clock.seconds(), key, tried=self._servers)
         if state is not None:
             self.since_s = clock.seconds()
@@ -87,7 +86,7 @@ class Failover:
         return state
 
     def end(self) -> None:
-        """Record that no other server will be asked; again does no harm."""
+        """Record that no further server will be tried. Calling it again is harmless."""
         self._retries.end()
 
 
@@ -98,14 +97,14 @@ def count_response(
     route: CompiledRoute,
     failover: Failover | None,
 ) -> None:
-    """Count a server's response, and how long it took to begin.
+    """Count a server's response, and the time until it started.
 
     Args:
         state: The server, which has counters.
         response: What it sent.
-        request: The client's.
+        request: The client's request.
         route: The request's route.
-        failover: What came before; None for a first attempt, which began when the request came.
+        failover: The earlier attempts; None if this was the first, which started on arrival.
     """
     began_s = request.arrived_s if failover is None else failover.since_s
     state.counters.responded(response.head.status, route.upstream.clock.seconds() - began_s)
@@ -117,13 +116,13 @@ def report(
     error: CorsgateError,
     state: ServerState | None = None,
 ) -> None:
-    """Log why an attempt failed: a line per second, route and kind of failure at most; count it.
+    """Count a failed attempt, and log it at most once a second per route and kind of failure.
 
     Args:
         route: The request's route.
-        request_id: By which the access log's line is found.
-        error: What the attempt failed with.
-        state: The server, if one had the request.
+        request_id: The request's id, which is also in the access log.
+        error: Why the attempt failed.
+        state: The server, if one was chosen.
     """
     if state is not None and state.counters is not None:
         state.counters.failures[failure_cause(error)] += 1

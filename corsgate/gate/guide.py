@@ -1,4 +1,4 @@
-"""What a developer gets in addition to a 404: the routes there are, and where to look next."""
+"""Hints that a developer gets with a 404: the routes, and where to look next."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from html import escape
 import attrs
 
 MAX_ROUTES = 20
-"""The maximum number of routes that are named."""
+"""The maximum number of listed routes."""
 
 _SERVED = (
     "This is corsgate. Through it, pages of allowed origins call REST APIs that don't support CORS."
@@ -21,14 +21,14 @@ _BLOCKED = (
 
 @attrs.frozen(kw_only=True)
 class Guide:
-    """What a developer needs whose request no route serves.
+    """Hints for a developer whose request matches no route.
 
     Attributes:
         routes: The labels of the first `MAX_ROUTES` routes, such as ``/v1``.
-        more: How many further routes there are.
-        near: Paths that may have been meant.
+        more: How many further routes exist.
+        near: Similar paths that a route serves.
         status_page: The URL of the status page; empty if there is none.
-        is_root: Whether the request was for ``/``, so that the page describes the gate.
+        is_root: Whether the request was for ``/``; then the page describes the gate.
     """
 
     routes: tuple[str, ...]
@@ -52,7 +52,7 @@ class Guide:
 
     @property
     def text(self) -> str:
-        """The same as lines of plain text."""
+        """The same hints as lines of plain text."""
         lines = [_SERVED] if self.is_root else []
         if self.near:
             lines.append(f"Did you mean {_either(self.near)}?")
@@ -64,13 +64,13 @@ class Guide:
         return "".join(f"{line}\n" for line in lines)
 
     def html(self, status: int, title: str, detail: str, request_id: str) -> str:
-        """Return the page.
+        """Return the hints as a page.
 
         Args:
             status: The response's status.
             title: Its phrase.
-            detail: What is wrong, in a sentence.
-            request_id: By which the access log's line is found.
+            detail: The problem in one sentence.
+            request_id: The request's id, which is also in the access log.
         """
         parts: list[str] = []
         if self.near:
@@ -131,7 +131,7 @@ code {{ font-family: ui-monospace, monospace; background: var(--soft); border-ra
 <main>
 {head}
 {body}
-<p><small>Only a gate with <code>debug = true</code> that listens on this machine alone shows
+<p><small>Only a gate with <code>debug = true</code> that listens only on this machine shows
 this.<br>Request {request_id}</small></p>
 </main>
 </html>
@@ -139,7 +139,7 @@ this.<br>Request {request_id}</small></p>
 
 
 def _link(path: str) -> str:
-    """Return a path as a link; one with a host in front is not on this origin, and is text."""
+    """Return a path as a link, or as text if it starts with a host and so has another origin."""
     shown = escape(path)
     if not path.startswith("/") or path.startswith("//"):
         return f"<code>{shown}</code>"

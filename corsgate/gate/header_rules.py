@@ -1,4 +1,4 @@
-"""The fields that an operator adds to a message, ready to be sent as far as they can be."""
+"""The fields that an operator adds to messages, built in advance if possible."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from corsgate.message.headers import Header, HeaderList
 
 
 class FieldMaker:
-    """Makes the fields that are set and added; whatever can be worked out once is.
+    """Makes the fields of ``set`` and ``add`` rules. Constant parts are computed once.
 
     Args:
-        rules: The fields.
+        rules: The rules.
         route: The route's host and prefix, percent-encoded.
 
     Attributes:
-        dropped: The names of the fields that don't pass, in lower case and with ``-`` for ``_``.
+        dropped: The names of the fields to remove, in lower case and with ``-`` for ``_``.
         fixed: The fields that are the same in each message of the route.
-        varies: Whether there are others.
+        varies: Whether any field is not fixed.
         makes_any: Whether there is any field.
-        by_route: Whether a fixed field names the route.
-        by_request: Whether a field is another one for each request.
+        by_route: Whether a fixed field contains the route.
+        by_request: Whether a field differs between requests.
     """
 
     __slots__ = ("_varying", "by_request", "by_route", "dropped", "fixed", "makes_any", "varies")
@@ -38,7 +38,7 @@ class FieldMaker:
             named = {each for _, each in parts}
             self.by_route |= "route" in named
             self.by_request |= "request_id" in named
-            # The route is known by now.
+            # The route is known at this point.
             parts = [(route, "") if each == "route" else (text, each) for text, each in parts]
             if named <= {"", "route"}:
                 fixed.append((name, b"".join(text for text, _ in parts)))
@@ -52,8 +52,8 @@ class FieldMaker:
         """Return all fields.
 
         Args:
-            client: Who asks.
-            head: The client's head.
+            client: The client.
+            head: The head of the client's request.
             request_id: The id of the request in the access log.
         """
         if not self._varying:
@@ -61,7 +61,7 @@ class FieldMaker:
         return [*self.fixed, *self.varying(client, head, request_id)]
 
     def varying(self, client: Client, head: RequestHead, request_id: str) -> HeaderList:
-        """Return the fields that are not fixed, for the arguments of `fields`."""
+        """Return only the fields that are not fixed; the arguments are those of `fields`."""
         values = {
             "client_ip": client.address.encode("ascii"),
             "host": gate_origin(client, head.headers).partition(b"://")[2],

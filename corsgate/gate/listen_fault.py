@@ -1,4 +1,4 @@
-"""Say why an endpoint can't be listened on, and what to do about it."""
+"""Faults that say why the gate can't listen on an endpoint, and how to fix that."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from corsgate.errors import BadValue, Fault
 from corsgate.transport.port_holder import Process, is_taken, port_holder
 
 COMMAND_LINE = "command line"
-"""What faults name instead of a file if there is none."""
+"""Faults name this instead of a file if there is none."""
 
 _PRIVILEGED = 1024
 _HIGHEST = 65535
@@ -29,43 +29,43 @@ def listen_fault(
     holder: Callable[[int], Process | None] = port_holder,
     taken: Callable[[int], bool] = is_taken,
 ) -> Fault:
-    """Return the fault of an endpoint that can't be listened on.
+    """Return the fault of an endpoint on which the gate can't listen.
 
     Args:
         file: The configuration's name.
         key: The endpoint's key in it.
         text: The endpoint.
-        error: The reason.
-        own: The endpoints that the gate itself listens on.
+        error: Why it can't listen.
+        own: The endpoints on which the gate itself listens.
         holder: Returns the process that listens on a port, or None.
         taken: Returns whether any process listens on a port.
     """
     if isinstance(error, BadValue):
         return Fault(file=file, key=key, problem=error.problem, fix=error.fix)
     cause = error.socketError if isinstance(error, CannotListenError) else error
-    # In full, the error of a Unix socket names its lock file.
+    # The full message of a Unix socket's error names its lock file.
     reason = getattr(cause, "strerror", None) or str(cause)
     number, port = errno_of(error) or 0, port_of(text)
     if number == EADDRINUSE:
         mine = next((each for each in own if _may_collide(each, text)), None)
         if mine is not None:
-            fix = f"restart the gate for that: until it stops, it listens on {mine!r} itself"
+            fix = f"restart the gate for this change: until it stops, it listens on {mine!r} itself"
         else:
             stop = _stop(port, None if port is None else holder(port))
             fix = f"{stop}, or {_elsewhere(file, key, text, port, taken)}"
     elif number == EACCES and port is not None and 0 < port < _PRIVILEGED:
         fix = _privileged(text)
     elif number == EACCES:
-        fix = "let the daemon's user listen there, or name another address"
+        fix = "allow the daemon's user to listen there, or use another address"
     elif number == ENOENT:
-        fix = "make the directory, or name another"
+        fix = "create the directory, or use another one"
     else:
-        fix = "name another address"
+        fix = "use another address"
     return Fault(file=file, key=key, problem=f"can't listen on {text!r}: {reason}", fix=fix)
 
 
 def errno_of(error: BaseException | None) -> int | None:
-    """Return the system's reason for which an endpoint can't be listened on."""
+    """Return the errno for which the gate can't listen on an endpoint."""
     reason = error.socketError if isinstance(error, CannotListenError) else error
     return getattr(reason, "errno", None)
 
@@ -75,16 +75,16 @@ def _stop(port: int | None, process: Process | None) -> str:
         return f"stop process {process.pid} ({process.name}), which uses it"
     if port is None:
         return "stop the process that uses it"
-    # As root, the command shows the processes of all users.
+    # With sudo, because only root sees the processes of other users.
     return f"stop the process that uses it (sudo ss -ltnp 'sport = :{port}' shows it)"
 
 
 def _elsewhere(
     file: str, key: str, text: str, port: int | None, taken: Callable[[int], bool]
 ) -> str:
-    """Return how to use another port; only an endpoint on loopback is written out."""
+    """Return how to use another port. Only a loopback endpoint is written out."""
     if port is None:
-        return "name another address"
+        return "use another address"
     following = range(port + 1, min(port + 10, _HIGHEST))
     free = next((each for each in following if not taken(each)), None)
     if free is None or not is_loopback(text):
@@ -99,14 +99,14 @@ def _elsewhere(
 
 def _privileged(text: str) -> str:
     python = os.path.realpath(sys.executable)
-    higher = "use a port from 1024 on"
+    higher = "use port 1024 or higher"
     if is_loopback(text):
         higher += ', such as "tcp:8080:interface=127.0.0.1"'
     return (
         f"ports below {_PRIVILEGED} need a privilege: {higher}; or let systemd open the port"
         ' (docs/howto/systemd.md, listen = ["systemd:name=corsgate"]); or run'
-        f" sudo setcap cap_net_bind_service=+ep {python}, which gives it to every program that"
-        " this Python runs"
+        f" sudo setcap cap_net_bind_service=+ep {python}, which gives the privilege to every"
+        " program that this Python runs"
     )
 
 

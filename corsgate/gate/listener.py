@@ -1,4 +1,4 @@
-"""One listener: its connections, which outlive the configuration that they began under."""
+"""One listener and its connections, which outlive the configuration that they started with."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from corsgate.transport.deadlines import Deadlines
 
 
 class Entrance(Factory):
-    """Makes the protocol of each new connection, by the configuration in force.
+    """Makes the protocol of each new connection, as the current configuration requires.
 
-    The listening socket keeps it across reloads.
+    The listening socket keeps this factory across reloads.
 
     Attributes:
-        current: The factory of the connections that are accepted now.
+        current: The factory for new connections.
     """
 
     noisy = False
@@ -41,20 +41,20 @@ class Entrance(Factory):
 
 
 class ListenerSite:
-    """One listener and its connections; `use` replaces what it serves.
+    """One listener and its connections; `use` changes its configuration.
 
     Args:
-        served: What it serves first.
+        served: What it serves initially.
         limits: Bounds on heads, bodies and times, which a reload changes in place.
         access_log: Gets a line for each request.
         admission: Counts the connections of all listeners.
-        memory: Counts what waits in memory for all listeners.
-        shortcuts: Which ones are taken.
+        memory: Counts the bytes that wait in memory for all listeners.
+        shortcuts: Which shortcuts to take.
 
     Attributes:
-        served: What it serves.
-        site: Has its connections.
-        factory: What listens.
+        served: What it serves now.
+        site: The site, which has its connections.
+        factory: The factory of the listening socket.
     """
 
     def __init__(
@@ -93,14 +93,14 @@ class ListenerSite:
 
     @property
     def certificates(self) -> CertificateTable | None:
-        """What TLS is spoken with on new connections; None for plain TCP."""
+        """The certificates for new TLS connections; None for plain TCP."""
         return self.served.certificates
 
     def use(self, served: Served) -> None:
-        """Serve something else from the next request and the next connection on.
+        """Serve a new configuration, starting with the next request and the next connection.
 
-        Requests in flight end under the configuration that they began under. What connections
-        remember of their last request is for the old resources, so it is not used again.
+        Requests in flight finish under their old configuration. What connections remember about
+        their last request belongs to the old resources, so it is not used again.
         """
         before, self.served = self.served, served
         self.site.resource = served.root
@@ -109,7 +109,7 @@ class ListenerSite:
         before.root.end()
 
     def _entrance(self, served: Served) -> IProtocolFactory:
-        """Return what makes the protocols of new connections."""
+        """Return the factory of the protocols of new connections."""
         if served.certificates is None:
             return self.site
         return over_tls(self.site, served.certificates, served.make_http2, self._reactor)

@@ -1,4 +1,4 @@
-"""The listening sockets: which one belongs to which listener, and how a reload changes them."""
+"""The listening sockets: which listener each belongs to, and how a reload changes them."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ class Socket:
 
 
 class Listening:
-    """The listening sockets of a gate.
+    """The listening sockets of the gate.
 
     Args:
-        reactor: Listens.
-        short: Called when there is no descriptor for a connection.
+        reactor: The reactor to listen with.
+        short: Called if there is no file descriptor left for a connection.
 
     Attributes:
-        sockets: Those of the configuration in force, in its order.
-        leaving: Listeners of earlier configurations whose connections have not all ended, each
-            with a Deferred that fires when they have.
+        sockets: The sockets of the current configuration, in its order.
+        leaving: Listeners of earlier configurations that still have connections, each with a
+            Deferred that fires when its last connection has ended.
     """
 
     def __init__(self, reactor: Any, short: Callable[[], None]) -> None:
@@ -77,17 +77,17 @@ class Listening:
         file: str,
         admin: str | None = None,
     ) -> Deferred[None]:
-        """Open sockets, or none of them.
+        """Open all of some sockets, or none of them.
 
         Args:
-            sockets: Those to open.
-            numbers: The number of each listener in the file, for faults.
-            file: The configuration's name in faults.
-            admin: The endpoint of the admin listener, if there is one.
+            sockets: The sockets to open.
+            numbers: The index of each listener in the configuration, for faults.
+            file: The configuration's name, for faults.
+            admin: The endpoint of the admin listener, or None.
 
         Returns:
-            A Deferred that fails with ListenError if one can't be opened; all others are closed
-            then. With Twisted's own endpoints it has fired already.
+            A Deferred that fails with ListenError if one can't be opened; then all others are
+            closed. With Twisted's own endpoints, it has already fired when this returns.
         """
         opening = [maybeDeferred(each.endpoint.listen, each.site.factory) for each in sockets]
 
@@ -106,14 +106,14 @@ class Listening:
                     )
                     reasons.append(errno_of(result.value))
             if faults:
-                # Nothing waits for this, since a start has to fail at once.
+                # Don't wait for this, since a start has to fail immediately.
                 self.close(sockets)
                 raise ListenError(faults, reasons[-1])
 
         return DeferredList(opening, consumeErrors=True).addCallback(opened)
 
     def close(self, sockets: Sequence[Socket]) -> Deferred[Any]:
-        """Close sockets that nobody can have connected to yet."""
+        """Close sockets to which no client can have connected yet."""
         closing = []
         for each in sockets:
             port, each.port = each.port, None
@@ -125,8 +125,8 @@ class Listening:
         """Use these sockets from now on; all others close and drain.
 
         Args:
-            sockets: They are open.
-            limits: How long the connections of the others may continue.
+            sockets: The sockets, which are open.
+            limits: How long connections of the other sockets may continue.
         """
         before, self.sockets = self.sockets, tuple(sockets)
         for each in before:
@@ -134,7 +134,7 @@ class Listening:
                 self._drain(each, limits)
 
     def _drain(self, socket: Socket, limits: Limits) -> None:
-        """Close a socket, and let the connections of its listener end."""
+        """Close a socket, and drain the connections of its listener."""
         leaving = socket.site
         drain = Drain(
             [leaving.site],
@@ -157,7 +157,7 @@ class Listening:
             site.site.abort()
 
     def stop(self) -> list[Deferred[Any]]:
-        """Accept the connections that wait, and close all sockets; return a Deferred for each."""
+        """Accept the pending connections, and close all sockets; return a Deferred for each."""
         stopped = [self._stop(each) for each in self.sockets if each.port is not None]
         for each in self.sockets:
             each.port = None
@@ -168,10 +168,10 @@ class Listening:
         return stop_listening(socket.port, self._reactor, handed_over=handed_over)
 
     def find(self, endpoint: str, others: Sequence[Socket]) -> Socket | None:
-        """Return the socket that an endpoint can keep using, if it is not among others.
+        """Return the socket that an endpoint can keep using, unless it is among others.
 
-        Only the address has to be the same: the backlog of a TCP socket and the mode of a Unix
-        socket are changed in place.
+        Only the address must be the same. The backlog of a TCP socket and the mode of a Unix socket
+        can be changed in place.
         """
         address = address_of(endpoint)
         return next(
@@ -184,20 +184,20 @@ class Listening:
         )
 
     def make(self, site: ListenerSite) -> Socket:
-        """Return a listener with what opens its socket.
+        """Return the socket of a listener, not yet open.
 
         Raises:
-            Exception: Whatever the endpoint's parser raises for bad arguments.
+            Exception: The endpoint's arguments are bad. The endpoint's parser decides on the type.
         """
         text = with_backlog(site.listener.endpoint)
         return Socket(site, listening_endpoint(self._reactor, text))
 
     def bad_endpoint(self, file: str, number: int, text: str) -> Fault:
-        """Return the fault of an endpoint for which `make` has just raised an error."""
+        """Return the fault of an endpoint for which `make` has just raised an exception."""
         return listen_fault(file, _key(file, number), text, Failure().value, ())
 
     def began(self, sockets: Sequence[Socket]) -> Iterator[str]:
-        """Prepare open sockets for connections; return the log's line about each."""
+        """Prepare open sockets for connections; return a log line for each."""
         for each in sockets:
             if each.port is not None:
                 bound_unsent(each.port)
@@ -205,11 +205,11 @@ class Listening:
 
 
 def adjust_socket(socket: Socket, before: str) -> None:
-    """Apply the other options of an endpoint to the socket that is kept for its address.
+    """Apply changed options of an endpoint to its socket, which is kept.
 
     Args:
-        socket: The socket; its listener has the new endpoint already.
-        before: The endpoint that it was opened for.
+        socket: The socket, whose listener already has the new endpoint.
+        before: The endpoint for which it was opened.
     """
     if socket.text != before and socket.port is not None:
         adjust(socket.port, with_backlog(socket.text))

@@ -1,4 +1,4 @@
-"""A configuration read from where its user keeps it."""
+"""Reads a configuration and its secrets from files and other sources on this machine."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ def load_config(
     read_secret: Callable[[str], bytes] | None = None,
     run: Callable[[Command], bytes] | None = None,
 ) -> Config:
-    """Return the configuration in a file, its secrets taken from their sources.
+    """Return the configuration from a file, with secrets read from their sources.
 
-    What it needs of this machine is looked at too, once the file itself has no faults; nothing
-    is opened.
+    If the file itself has no faults, this also checks what it needs of this machine, without
+    opening anything.
 
     Args:
         path: The file.
-        reactor: What it would be served with.
+        reactor: The reactor that would serve it.
         name: The file's name in messages; its path by default.
         read: Reads the file itself.
-        read_named: Reads the files that it names.
-        read_secret: Reads those that contain a secret; None for `read_named`.
-        run: Runs the commands that print secrets; by default each one once.
+        read_named: Reads the files that the configuration names.
+        read_secret: Reads the files that contain secrets; None for `read_named`.
+        run: Runs the commands that print secrets; by default, each distinct one once.
 
     Returns:
-        A configuration that can be served, as far as is known without opening anything.
+        A configuration that can be served, as far as can be known without opening anything.
 
     Raises:
-        ConfigError: It can't be read, or with all its faults at once.
+        ConfigError: The file can't be read, or has faults. The exception has all of them.
     """
     source, file = read_source(path, read), name or path
     config = parse_config(

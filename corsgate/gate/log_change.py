@@ -1,4 +1,4 @@
-"""The access log of a new configuration, opened early so that a fault changes nothing."""
+"""The access log of a new configuration, opened early so that a failure changes nothing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def log_fault(config: Config, file: str, error: OSError) -> Fault:
 class LogChange:
     """A change of the access log, prepared in a thread and applied in the reactor.
 
-    A file is opened again even if its name is the same: logrotate may have renamed the old one.
+    A file is reopened even if its name is the same, because logrotate may have renamed the old one.
 
     Args:
         access_log: The access log.
@@ -46,7 +46,7 @@ class LogChange:
         output: Standard output; None if there is none.
         reactor: The gate's reactor.
 
-    Raises:
+    OSError: The file can't be opened, or its thread can't be started. Nothing has changed.
         OSError: The file can't be opened, or no thread started for it; nothing has changed.
     """
 
@@ -70,7 +70,7 @@ class LogChange:
 
     @staticmethod
     def _start(sink: LogFile) -> None:
-        """Start the thread that writes, while that may still fail."""
+        """Start the thread that writes, at a time when a failure can still be reported."""
         try:
             sink.start()
         except RuntimeError as error:
@@ -78,7 +78,7 @@ class LogChange:
             raise OSError(EAGAIN, f"no thread can be started: {error}") from error
 
     def discard(self) -> None:
-        """Close what was opened; the access log stays as it is."""
+        """Close the new file or descriptor; the access log stays as it is."""
         if self._descriptor is not None:
             os.close(self._descriptor)
         elif isinstance(self._sink, LogFile):
@@ -94,10 +94,10 @@ class LogChange:
             return
         assert isinstance(before, LogFile)
         assert config.access_log is not None
-        before.go_on(config.access_log, self._descriptor)
+        before.switch(config.access_log, self._descriptor)
         before.bound(config.limits.max_buffered_log_bytes)
         self._access_log.change(config.log_format, before, self._place)
-        _log.info("the access log was opened again")
+        _log.info("the access log was reopened")
 
     def _close(self, before: LogFile) -> None:
         counted = before.lost_lines
@@ -105,7 +105,7 @@ class LogChange:
         def closed(unlogged: int) -> None:
             self._access_log.closed(unlogged, before.lost_lines - counted)
 
-        # It waits for the disk.
+        # In a thread, because it waits for the disk.
         closing = deferToThreadPool(self._reactor, self._reactor.getThreadPool(), before.close)
         closing.addCallback(closed)
         closing.addErrback(lambda failure: _log.failure("the old access log", failure))

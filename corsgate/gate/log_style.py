@@ -16,16 +16,16 @@ ESCAPES = {
     "yellow": "\x1b[33m",
     "cyan": "\x1b[36m",
 }
-"""The escape sequences for colours (ECMA-48 8.3.117, SGR), which every terminal knows."""
+"""The escape sequences for colours (ECMA-48 8.3.117, SGR), which all terminals support."""
 
 _END = "\x1b[0m"
 
 
 class Place(Enum):
-    """A destination of lines, as far as their format depends on it."""
+    """A destination of lines, in the terms that decide their format."""
 
     JOURNAL = "journal"
-    """systemd's journal, which has the time itself, and takes the priority from ``<N>``."""
+    """systemd's journal, which records the time itself, and reads the priority from ``<N>``."""
     TERMINAL = "terminal"
     """A terminal without colours."""
     COLOR_TERMINAL = "colour terminal"
@@ -39,7 +39,7 @@ class Place(Enum):
         return self in (Place.TERMINAL, Place.COLOR_TERMINAL)
 
     def paint(self, color: str, text: str) -> str:
-        """Return text in a colour where there are colours.
+        """Return text in a colour if the place has colours.
 
         Args:
             color: A key of `ESCAPES`, or empty for none.
@@ -52,10 +52,10 @@ class Place(Enum):
 
 @attrs.frozen
 class OutputLines:
-    """Standard output, for those that write lines to it.
+    """Standard output, for parts of the daemon that write lines to it.
 
     Attributes:
-        put: Writes a line, given without its end; it never waits.
+        put: Writes a line, given without its line end; it never blocks.
         place: Where the lines go.
         lost: Returns how many lines were lost since the start.
     """
@@ -66,10 +66,10 @@ class OutputLines:
 
 
 def line_format(log_format: str, place: Place) -> str:
-    """Return the format of lines of the access log.
+    """Return the format of the access log's lines.
 
     Args:
-        log_format: As in the configuration; ``auto`` for the usual one of the place.
+        log_format: As in the configuration; ``auto`` for the default of the place.
         place: Where the lines go.
 
     Returns:
@@ -81,10 +81,10 @@ def line_format(log_format: str, place: Place) -> str:
 
 
 def daemon_format(log_format: str, place: Place) -> str:
-    """Return the format of the daemon's own lines, ``json`` or ``text``.
+    """Return the format of the daemon's own log lines, ``json`` or ``text``.
 
     Args:
-        log_format: As for `line_format`; ``combined`` is a format of the access log alone.
+        log_format: As for `line_format`; ``combined`` only applies to the access log.
         place: Where the lines go.
     """
     return "json" if line_format(log_format, place) == "json" else "text"

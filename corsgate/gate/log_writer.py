@@ -1,4 +1,4 @@
-"""Lines on their way into a log: a thread writes them, so that the gate never waits for its log."""
+"""Writes lines to a log in a thread, so that the gate never waits for its log."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from threading import Condition, RLock, Thread
 from corsgate.transport.files import open_to_append
 
 MAX_WRITE_BYTES = 4096
-"""How much is written at once. A pipe takes so much whole (``PIPE_BUF``), so that nobody else who
-writes to it comes between."""
+"""The maximum size of one write. A pipe accepts that much whole (``PIPE_BUF``), so that no other
+writer can come in between."""
 
 PAUSE_S = 0.02
-"""How long lines gather between two turns of the thread, which cost more than the lines do."""
+"""How long lines gather between two turns of the thread. A turn costs more than the lines."""
 
 RETRY_S = 1.0
-"""How long a log that can't be written to is left alone."""
+"""The pause in seconds after the log could not be written to."""
 
 STOP_S = 1.0
-"""How long the writing of what waits at the end may take, as perhaps the other end is not read."""
+"""The maximum time for writing the remaining lines at the end, since a pipe may not be read."""
 
 
 class LineWriter:
-    """Writes whole lines to a descriptor, in the order in which they were put.
+    """Writes whole lines to a descriptor, in the order of `put`.
 
-    A line for which there is no room is lost, and counted. The rest of one that was written in
-    part, to a disk that was full just then, comes before anything else once there is room.
+    A line for which there is no room is lost, and counted. If a full disk accepted only part of a
+    line, its rest is written first when there is room again.
 
     Args:
-        descriptor: Where it writes. It stays a blocking one, since other processes may share it.
+        descriptor: The destination. It stays in blocking mode, since other processes may share it.
         max_bytes: How many bytes may wait.
-        tell: Called with words when lines begin to wait or to be lost, and when that is over, in
-            whatever thread finds out; no more than three times per `retry_s`.
+        report: Called with a message when lines start to wait or to be lost, and when that is over.
+            It may be called in any thread, at most three times per `retry_s`.
         write: As `os.write`.
-        retry_s: How long a log that can't be written to is left alone.
+        retry_s: The pause in seconds after the log could not be written to.
 
     Attributes:
         lost_lines: How many lines were lost since the start.
@@ -46,36 +46,36 @@ class LineWriter:
         self,
         descriptor: int,
         max_bytes: int,
-        tell: Callable[[str], None],
+        report: Callable[[str], None],
         *,
         write: Callable[[int, bytes], int] = os.write,
         retry_s: float = RETRY_S,
     ) -> None:
         self._descriptor = descriptor
         self._max_bytes = max_bytes
-        self._tell = tell
+        self._report = report
         self._write = write
         self._retry_s = retry_s
         self._thread: Thread | None = None
-        # It guards all below. Reentrant, as `tell` may come back with a line.
+        # It guards everything below. It is reentrant, because `report` may put another line.
         self._lock = RLock()
         self._changed = Condition(self._lock)
-        # What is queued is a line, or the descriptor to go on with.
+        # An item is a line, or a descriptor to which the next lines are written.
         self._queue: deque[bytes | int] = deque()
         self._waiting_bytes = 0
         self._writing = b""
         self._lost = 0
         self.lost_lines = 0
-        # Whether the thread has to be woken; it is not while it writes, nor while lines gather.
+        # Whether the thread waits to be woken, instead of writing or letting lines gather.
         self._idle = False
         self._stopping = False
-        # Since when lines wait longer than they should or are lost, and what was said of it.
+        # Since when lines are late or lost, and which messages about it were sent.
         self._troubled_s: float | None = None
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def put(self, line: str) -> None:
-        """Queue a line, which is given without its end; it is lost where there is no room."""
-        # Its end is added when it is written, together with those of others.
+        """Queue a line, given without its line end; it is lost if there is no room."""
+        # The line end is added when the line is written, together with others.
         data = line.encode("utf-8", "backslashreplace")
         with self._lock:
             waiting = self._waiting_bytes + len(data) + 1
@@ -91,32 +91,32 @@ class LineWriter:
                 self._changed.notify_all()
 
     def bound(self, max_bytes: int) -> None:
-        """Use another bound on the bytes that may wait."""
+        """Change the maximum number of waiting bytes."""
         self._max_bytes = max_bytes
 
     def switch(self, descriptor: int) -> None:
-        """Go on with another descriptor once the lines before are written, and close the old one.
+        """Write to another descriptor after the lines already queued, and close the old one.
 
-        Where the old one can't be written to, the lines that wait go to the new one.
+        If the old one can't be written to, the queued lines also go to the new one.
         """
         with self._lock:
             self._queue.append(descriptor)
             self._changed.notify_all()
 
     def start(self) -> None:
-        """Begin to write what was put, and what will be; a process that forks does so before."""
+        """Start writing. A process that forks must fork first."""
         thread = Thread(target=self._run, name="corsgate-log", daemon=True)
         thread.start()
         self._thread = thread
 
     def stop(self, timeout_s: float = STOP_S) -> int:
-        """Write what waits, and end; what is put after that is lost.
+        """Write the queued lines, and end; later lines are lost.
 
         Args:
             timeout_s: How long it may take.
 
         Returns:
-            How many lines were lost since that was last logged, those that still wait included.
+            How many lines were lost since the last report, including those still queued.
         """
         with self._lock:
             self._stopping = True
@@ -130,7 +130,7 @@ class LineWriter:
             return self._lost + waiting
 
     def close(self) -> int:
-        """Do as `stop` does, and close the descriptor, unless it can't be written to."""
+        """Stop as `stop` does, and close the descriptor unless a write to it still blocks."""
         lost = self.stop()
         if self._thread is None or not self._thread.is_alive():
             os.close(self._descriptor)
@@ -140,7 +140,7 @@ class LineWriter:
         while self._wait():
             while (piece := self._take()) is not None:
                 if isinstance(piece, int):
-                    self._go_on_with(piece)
+                    self._continue_with(piece)
                 elif not self._write_whole(piece):
                     return
             with self._lock:
@@ -149,7 +149,7 @@ class LineWriter:
                     self._changed.wait(PAUSE_S)
 
     def _wait(self) -> bool:
-        """Wait until there is something to write; return False where nothing more will come."""
+        """Wait until there is something to write; return False if nothing more will be queued."""
         with self._lock:
             while not self._queue and not self._stopping:
                 self._end_trouble()
@@ -159,7 +159,7 @@ class LineWriter:
             return bool(self._queue)
 
     def _take(self) -> bytes | int | None:
-        """Return the lines that are written next, all at once, or the descriptor to go on with."""
+        """Return as many lines as one write can have, or the next descriptor, or None."""
         with self._lock:
             self._waiting_bytes -= len(self._writing)
             self._writing = b""
@@ -180,7 +180,7 @@ class LineWriter:
             return self._writing
 
     def _write_whole(self, lines: bytes) -> bool:
-        """Write lines, however often it takes; return False where the end comes first."""
+        """Write lines, in as many writes as necessary; return False if stopped before the end."""
         written, before = 0, _NOWHERE
         while written < len(lines):
             try:
@@ -188,7 +188,7 @@ class LineWriter:
                 if written < len(lines):
                     before = _place(self._descriptor)
             except BlockingIOError:
-                # Whoever shares it has made it non-blocking.
+                # Another process that shares the descriptor has made it non-blocking.
                 time.sleep(PAUSE_S)
             except OSError as error:
                 if not self._wait_for_room(error):
@@ -197,7 +197,7 @@ class LineWriter:
         return True
 
     def _wait_for_room(self, error: OSError) -> bool:
-        """Wait a while, or for another descriptor; return False where the end comes first."""
+        """Wait a while, or for another descriptor; return False if stopped before."""
         with self._lock:
             self._in_trouble(f"can't be written to ({error.strerror}): lines wait or are lost")
             if not any(isinstance(each, int) for each in self._queue) and not self._stopping:
@@ -205,29 +205,29 @@ class LineWriter:
             for each in self._queue:
                 if isinstance(each, int):
                     self._queue.remove(each)
-                    self._go_on_with(each)
+                    self._continue_with(each)
                     return True
             return not self._stopping
 
-    def _go_on_with(self, descriptor: int) -> None:
+    def _continue_with(self, descriptor: int) -> None:
         old, self._descriptor = self._descriptor, descriptor
         os.close(old)
 
     def _in_trouble(self, what: str) -> None:
         if self._troubled_s is None:
             self._troubled_s = time.monotonic()
-        if what not in self._told:
-            self._told.add(what)
-            self._tell(what)
+        if what not in self._reported:
+            self._reported.add(what)
+            self._report(what)
 
     def _end_trouble(self) -> None:
-        """Tell that all is well again, once all that waited is written."""
+        """Report that all is well again, if nothing has been late or lost for a while."""
         since_s = self._troubled_s
         if since_s is not None and time.monotonic() - since_s >= self._retry_s:
             lost, self._lost = self._lost, 0
             self._troubled_s = None
-            self._told.clear()
-            self._tell(f"is being written to again; {lost} line(s) were lost")
+            self._reported.clear()
+            self._report(f"is being written to again; {lost} line(s) were lost")
 
 
 _Place = tuple[int, int, int]
@@ -235,7 +235,7 @@ _NOWHERE = (0, 0, 0)
 
 
 def _place(descriptor: int) -> _Place:
-    """Return which file a descriptor is of, and its size; a pipe's is 0."""
+    """Return the identity of a descriptor's file, and its size, which is 0 for a pipe."""
     try:
         status = os.fstat(descriptor)
     except OSError:
@@ -244,29 +244,29 @@ def _place(descriptor: int) -> _Place:
 
 
 def _rest(lines: bytes, written: int, before: _Place, now: _Place) -> tuple[bytes, int]:
-    """Return what is to be written after a failure, and how much of it is written already.
+    """Return what to write after a failure, and how much of that is already written.
 
     Args:
-        lines: What was to be written.
-        written: How much of it was written.
-        before: The file and its size behind what was written.
-        now: The file and its size by now.
+        lines: The lines of the failed write.
+        written: How many of their bytes were written.
+        before: The file, and its size after these bytes.
+        now: The file and its size now.
     """
     start = lines.rfind(b"\n", 0, written) + 1
     if now == before or start == written:
         return lines, written
-    # The beginning of the line is in another file, was cut off, or has another's line behind it.
+    # The start of the line is in another file, was truncated, or is followed by others' output.
     is_amid = now[:2] == before[:2] and now[2] > 0
     return (b"\n" if is_amid else b"") + lines[start:], 0
 
 
 class LogFile:
-    """A file that lines are appended to.
+    """A file to which lines are appended.
 
     Args:
-        path: The file, which is made if need be, for its owner and group alone.
+        path: The file. If it doesn't exist, it is created, accessible only to its owner and group.
         max_bytes: How many bytes may wait.
-        tell: As for `LineWriter`.
+        report: As for `LineWriter`.
 
     Attributes:
         path: As above.
@@ -275,32 +275,32 @@ class LogFile:
         OSError: It can't be opened.
     """
 
-    def __init__(self, path: str, max_bytes: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, path: str, max_bytes: int, report: Callable[[str], None]) -> None:
         self.path = path
-        self._writer = LineWriter(open_log_file(path), max_bytes, tell)
+        self._writer = LineWriter(open_log_file(path), max_bytes, report)
         self.put = self._writer.put
         self.bound = self._writer.bound
         self.start = self._writer.start
         self.stop = self._writer.stop
         self.close = self._writer.close
-        if _ends_amid_a_line(path):
-            # A process that was killed, or whose disk was full to its end, wrote it.
+        if _ends_mid_line(path):
+            # The last process that wrote to it was killed, or its disk was full until it ended.
             self.put("")
 
     def reopen(self) -> None:
-        """Go on in the file that has the path now, after the old one was renamed.
+        """Continue in the file that has the path now, after the old one was renamed.
 
         Raises:
-            OSError: It can't be opened; the lines go on into the old one.
+            OSError: It can't be opened; lines still go to the old file.
         """
-        self.go_on(self.path, open_log_file(self.path))
+        self.switch(self.path, open_log_file(self.path))
 
-    def go_on(self, path: str, descriptor: int) -> None:
-        """Go on in another file, once the lines before are written.
+    def switch(self, path: str, descriptor: int) -> None:
+        """Continue in another file after the lines already queued.
 
         Args:
             path: The file.
-            descriptor: The file, opened by `open_log_file`. It is closed here in time.
+            descriptor: The file, opened by `open_log_file`. The writer closes it when it is done.
         """
         self.path = path
         self._writer.switch(descriptor)
@@ -312,7 +312,10 @@ class LogFile:
 
 
 def open_log_file(path: str) -> int:
-    """Return a descriptor of a log that is appended to; it is made for its owner and group.
+    """Open a log for appending; if it is created, only its owner and group can access it.
+
+    Returns:
+        The descriptor.
 
     Raises:
         OSError: It can't be opened.
@@ -320,8 +323,8 @@ def open_log_file(path: str) -> int:
     return open_to_append(path, 0o640)
 
 
-def _ends_amid_a_line(path: str) -> bool:
-    """Return whether a file's last line lacks its end; False where that can't be read."""
+def _ends_mid_line(path: str) -> bool:
+    """Return whether a file's last line has no line end; False if the file can't be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

@@ -1,4 +1,4 @@
-"""How routes mount upstreams at the gate: by which names a server's addresses are known."""
+"""How routes mount upstreams at the gate, and which names stand for a server's address."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def make_mount(
 
     Args:
         route: The route.
-        prefix: Its prefix percent-encoded, as it stands in a target; empty for ``/``.
+        prefix: Its prefix, percent-encoded as in a target; empty for ``/``.
         is_foreign: Returns whether an endpoint is a server of another upstream.
         servers: Returns the servers of the upstream.
         is_elsewhere: Returns whether another route serves a Host value and the segments of a path.
@@ -39,7 +39,7 @@ def make_mount(
         except TargetError:
             return False
 
-    # A page on the server's host is no other name of the server.
+    # If a page is on the server's host, its origin is not another name of the server.
     pages = () if route.cors is None else route.cors.allow_origins
     page_endpoints = {parse_origin(page.encode()) for page in pages}
     named = map(alias_endpoint, route.upstream.addresses.aliases)
@@ -53,7 +53,7 @@ def make_mount(
 
 
 def foreign_to(upstreams: Mapping[str, Upstream]) -> Callable[[str], IsForeign]:
-    """Return what knows which endpoints are servers of other upstreams than a named one.
+    """Return a function that returns an `IsForeign` for the upstream with a given name.
 
     Args:
         upstreams: All upstreams by name.
@@ -64,6 +64,6 @@ def foreign_to(upstreams: Mapping[str, Upstream]) -> Callable[[str], IsForeign]:
 
 
 def _endpoints(upstream: Upstream) -> Iterable[Endpoint]:
-    """Return the endpoints of an upstream's servers, as far as the configuration knows them."""
+    """Return the endpoints of an upstream's servers, as far as they are configured."""
     for server in upstream.configured_servers:
         yield from server_endpoints(server)

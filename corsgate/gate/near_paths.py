@@ -1,4 +1,4 @@
-"""Which paths somebody may have meant whose path no route serves."""
+"""Suggests paths that a route serves, for a path that no route serves."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 
 MAX_NEAR = 3
-"""The maximum number of paths that are proposed."""
+"""The maximum number of suggested paths."""
 
 MAX_PREFIXES = 30
-"""How many prefixes are compared."""
+"""The maximum number of compared prefixes."""
 
 MAX_LENGTH = 80
-"""A longer path or prefix is not compared, so that a comparison takes some milliseconds."""
+"""The maximum length of a compared path or prefix; it limits a comparison to milliseconds."""
 
 _ALIKE = 0.6
-"""The ratio of SequenceMatcher from which two spellings are near."""
+"""The minimum ratio of SequenceMatcher for two similar spellings."""
 
 _CLEARLY_WORSE = 0.15
-"""A path is not proposed whose score is lower than the best one's by more than that."""
+"""A path is not suggested if its score is lower than the best one by more than this."""
 
 
 def near_paths(path: str, prefixes: Iterable[str]) -> tuple[str, ...]:
-    """Return paths that a route serves and that resemble one that no route serves.
+    """Return paths that a route serves and that are similar to a path that no route serves.
 
     Args:
         path: The path, percent-encoded, without a query.
-        prefixes: The prefixes of the routes, percent-encoded, without a slash at the end.
+        prefixes: The prefixes of the routes, percent-encoded, without a trailing slash.
 
     Returns:
         At most `MAX_NEAR` paths, the most similar first.
@@ -48,15 +48,15 @@ def near_paths(path: str, prefixes: Iterable[str]) -> tuple[str, ...]:
 
 
 def _readings(parts: Sequence[str], prefix: Sequence[str]) -> Iterator[tuple[Sequence[str], float]]:
-    """Return what would follow a prefix if a path was meant to begin with it, and how likely."""
+    """Return what would follow a prefix if the path was meant to start with it, with a score."""
     squeezed = [part for part in parts if part]
     if squeezed != list(parts):
-        # `base + "/" + path` easily makes a doubled slash.
+        # `base + "/" + path` easily produces a double slash.
         parts = [*squeezed, *parts[-1:]] if not parts[-1] else squeezed
     size = len(prefix)
     for start in range(len(parts) - size + 1):
         if _lower(parts[start : start + size]) == _lower(prefix):
-            # In another case, or behind a segment too many.
+            # The case differs, or there is an extra segment before the prefix.
             yield parts[start + size :], 1.0 if start == 0 else 0.9
     for left_out in range(1, size):
         known = prefix[left_out:]
@@ -64,7 +64,7 @@ def _readings(parts: Sequence[str], prefix: Sequence[str]) -> Iterator[tuple[Seq
             yield parts[len(known) :], 0.8
     spelled = "/" + "/".join(_lower(parts[:size]))
     matcher = SequenceMatcher(None, spelled, "/" + "/".join(_lower(prefix)), autojunk=False)
-    # An upper bound, which is worked out much faster.
+    # An upper bound, which is much faster to compute.
     if matcher.quick_ratio() >= _ALIKE:
         yield parts[size:], matcher.ratio()
 

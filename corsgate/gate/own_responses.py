@@ -1,4 +1,4 @@
-"""Responses that the gate makes itself: to what goes no further, and to what has failed."""
+"""Responses that the gate itself makes: to requests that it doesn't forward, and to failures."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _log = Logger()
 
 
 def respond(request: GateRequest, problem: Problem, decision: Decision | None = None) -> None:
-    """Respond with why a request is not served.
+    """Respond with an error to a request that is not served.
 
     Args:
         request: The request.
-        problem: What is wrong.
-        decision: Whose CORS headers let a page read it; None where no route was found.
+        problem: The error.
+        decision: Its CORS headers let a page read the response; None if no route was found.
     """
-    # Unless more is known, the log says what the client gets.
+    # Unless the exchange has set another outcome, the log has the same detail as the client.
     request.log.conclude(problem.detail)
     _count_own(request, problem.status)
     own = (REQUEST_ID, request.log.id.encode("ascii"))
@@ -53,23 +53,25 @@ def respond(request: GateRequest, problem: Problem, decision: Decision | None = 
 def respond_to_failure(
     request: GateRequest, route: CompiledRoute, decision: Decision, failure: Failure
 ) -> None:
-    """End a request that has failed, by an error page or by cutting its connection: it never hangs.
+    """End a failed request with an error page, or by cutting its connection, so it never hangs.
 
     Args:
         request: The request.
         route: Its route.
-        decision: Whose CORS headers let a page read it.
-        failure: What ended the exchange.
+        decision: Its CORS headers let a page read the response.
+        failure: The failure that ended the exchange.
     """
     try:
-        _tell(request, route, decision, failure)
+        _respond_or_cut(request, route, decision, failure)
     except Exception:
-        _report(route, request, "request {id} was not answered", Failure())
+        _report(route, request, "request {id} got no response", Failure())
         request.abort()
 
 
-def _tell(request: GateRequest, route: CompiledRoute, decision: Decision, failure: Failure) -> None:
-    # A body fails with ConnectionDone where its client left, before its request knows of it.
+def _respond_or_cut(
+    request: GateRequest, route: CompiledRoute, decision: Decision, failure: Failure
+) -> None:
+    # If the client leaves, its body fails with ConnectionDone before `gone` is set.
     if request.gone or failure.check(ConnectionDone):
         return
     error = failure.value
@@ -93,9 +95,10 @@ def _tell(request: GateRequest, route: CompiledRoute, decision: Decision, failur
 
 
 def _explained(request: GateRequest, route: CompiledRoute, error: BaseException | None) -> Problem:
-    """Return what a client gets on a failure, with the reason where developers may know it.
+    """Return the error response for a failure, with the reason if the client may know it.
 
-    The reason names the server. So it is for whoever may know why a policy refuses a request.
+    The reason contains the server's name, so only clients that may know why a policy refuses a
+    request get it.
     """
     problem, policy = problem_of(error), route.policy
     if policy is None or not policy.debugs or not isinstance(error, UpstreamError):
@@ -104,8 +107,8 @@ def _explained(request: GateRequest, route: CompiledRoute, error: BaseException 
         return problem
     hint, server = "", request.log.server or ""
     if isinstance(error, ConnectionReset) and server.startswith("http://"):
-        # Many servers that speak TLS close a connection in plain HTTP without a word.
-        hint = f" ({server}); if it speaks TLS on this port, write https:// in servers"
+        # Many TLS servers close a connection on which they get plain HTTP, without a response.
+        hint = f" ({server}); if it uses TLS on this port, write https:// in servers"
     return attrs.evolve(problem, detail=f"{problem.detail} The reason: {error}{hint}")
 
 
@@ -124,7 +127,7 @@ def _count_cut(request: GateRequest, route: CompiledRoute, error: BaseException 
 
 
 def _report(route: CompiledRoute, request: GateRequest, what: str, failure: Failure) -> None:
-    """Log what was not foreseen: once per second for each place where it is raised."""
+    """Log an unexpected failure, once per second for each place where it is raised."""
     now = route.upstream.clock.seconds()
     more = route.log_throttle.due((what, place_of(failure)), now)
     if more is not None:

@@ -1,4 +1,4 @@
-"""The host that a trusted proxy was asked for: it must be one that is served here, as Host must."""
+"""Checks the host in a trusted proxy's fields, as Host is checked: it must be served here."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _log = Logger()
 class ProxiedHost:
     """Checks X-Forwarded-Host and Forwarded of one listener's trusted proxies.
 
-    What they say becomes the gate's own origin, stands in rewritten Location fields and goes to the
-    upstream. So a page that reaches the proxy by a name of its own (DNS rebinding) must get no
-    further than it would by Host.
+    The host in these fields becomes the gate's own origin, which is in rewritten Location fields
+    and in what the upstream gets. Without this check, a page could use DNS rebinding to reach the
+    proxy by its own name, although Host would stop it.
 
     Args:
-        hosts: The Host values that are served.
+        hosts: The hosts that are served.
         networks: The listener's ``trusted_proxies``.
     """
 
@@ -35,7 +35,7 @@ class ProxiedHost:
 
     def is_refused(self, request: GateRequest) -> bool:
         """Return whether the proxy was asked for a host that is not served; log it if so."""
-        # Worked out once for all requests with the same fields.
+        # Computed once for all requests with the same fields.
         known = request.memo.refused_host
         if known is None or known[1] is not self:
             known = request.memo.refused_host = (self._find_refused(request), self)

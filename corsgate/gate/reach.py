@@ -1,6 +1,6 @@
-"""What a request may reach on a route that restricts it, and with which account; else it gets 403.
+"""Restrictions on what a route's requests may reach, and with which account; the rest gets 403.
 
-These are routes with ``by_url`` or ``allow_paths``, and those of an upstream with
+They exist for routes with ``by_url`` or ``allow_paths``, and for upstreams with
 ``credentials_by_origin``.
 """
 
@@ -31,10 +31,10 @@ _FORBIDDEN = 403
 
 
 class Reach:
-    """What a route lets its requests reach.
+    """The URLs, paths and accounts that a route's requests may use.
 
     Args:
-        route: How it is configured.
+        route: Its configuration.
         depth: How many segments its prefix has.
     """
 
@@ -46,25 +46,25 @@ class Reach:
         self._table: UrlTable[CompiledRoute] = UrlTable(())
 
     def choose_among(self, routes: Sequence[CompiledRoute]) -> None:
-        """Have the URL of each request choose its route.
+        """Let the URL of each request choose its route.
 
         Args:
-            routes: One for each upstream of ``by_url``.
+            routes: One route for each upstream of ``by_url``.
         """
         self._routes = routes
 
     def admitted(
         self, request: GateRequest, route: CompiledRoute, gate_origin: Callable[[], bytes]
     ) -> CompiledRoute:
-        """Return the route that serves a request; note in the request if it must not be served.
+        """Return the route that serves a request; record a refusal in the request if there is none.
 
-        What the policy does not forward, it responds to: a preflight is granted as usual, and the
-        request that it asks for gets its reason in a response that the page may read.
+        The policy still responds first: a preflight is granted as usual. The request after it then
+        gets the reason for the refusal in a response that the page may read.
 
         Args:
             request: The request.
-            route: The route that was found by its path.
-            gate_origin: Returns the origin that the client's browser knows the gate by.
+            route: The route found by the request's path.
+            gate_origin: Returns the gate's origin, as the client's browser sees it.
         """
         if request.refusal is not None:
             return route
@@ -96,27 +96,27 @@ class Reach:
         request: GateRequest,
         gate_origin: Callable[[], bytes] | None,
     ) -> None:
-        """Raise TargetError where a target, or what a Destination names, is not allowed.
+        """Raise TargetError if a target or a Destination is not allowed.
 
         Args:
             method: The request's method.
-            target: What the paths are compared with.
+            target: The target to compare with the allowed paths.
             request: The request.
-            gate_origin: As in `admitted`; None where a Destination can't name a path of the gate.
+            gate_origin: As in `admitted`; None if a Destination can't be a path of the gate.
         """
         if self._allowed is None:
             return
         reason = self._allowed.refusal(method, segments(target))
         if reason:
             raise TargetError(reason)
-        # RFC 4918 10.3: COPY and MOVE write there.
+        # RFC 4918 10.3: COPY and MOVE write to the Destination.
         for value in request.index.get(b"destination", ()):
             path = b"" if gate_origin is None else path_at_gate(value, gate_origin())
             if not path or not self._allowed.allows(method, path):
-                raise TargetError("the Destination is not one that this route allows")
+                raise TargetError("this route does not allow this Destination")
 
     def _current_table(self) -> UrlTable[CompiledRoute]:
-        """Return what finds a URL's route; discovery and files may have changed the servers."""
+        """Return the table of routes by URL, renewed if discovery or files have changed servers."""
         states = [route.upstream.balancer.states for route in self._routes]
         if len(states) != len(self._states) or any(
             now is not before for now, before in zip(states, self._states, strict=True)
@@ -125,7 +125,7 @@ class Reach:
             self._table = UrlTable(
                 (
                     route,
-                    # A name in DNS counts before it is looked up.
+                    # A DNS name belongs to its upstream even before it is resolved.
                     (
                         *(each.server for each in known.values()),
                         *names_in_dns(route.route.upstream),
@@ -137,10 +137,10 @@ class Reach:
 
 
 def reach_of(route: Route, depth: int) -> Reach | None:
-    """Return what a route lets its requests reach; None if it restricts nothing.
+    """Return the restrictions of a route; None if it has none.
 
     Args:
-        route: How it is configured.
+        route: Its configuration.
         depth: How many segments its prefix has.
     """
     has_accounts = any(each.credentials_by_origin for each in upstreams_of(route))
@@ -149,15 +149,15 @@ def reach_of(route: Route, depth: int) -> Reach | None:
 
 
 def reach_key(route: Route) -> Hashable:
-    """Return what decides which fields a server gets, of what a route lets requests reach."""
+    """Return the part of a route's restrictions that decides which fields a server gets."""
     return tuple(each.name for each in route.by_url), judges_methods(route.allow_paths)
 
 
 def as_one(routes: Sequence[CompiledRoute]) -> CompiledRoute:
-    """Return the route that is found by its path, of those to each of its upstreams.
+    """Return the route to find by path, out of the routes to each of its upstreams.
 
     Args:
-        routes: One for each upstream. To clients and to the log they are one route.
+        routes: One for each upstream. Clients and the log see them as one route.
     """
     first = routes[0]
     if first.route.by_url:
@@ -169,16 +169,15 @@ def as_one(routes: Sequence[CompiledRoute]) -> CompiledRoute:
 
 
 def path_at_gate(destination: bytes, gate_origin: bytes) -> bytes:
-    """Return the path that a Destination names at the gate.
+    """Return the path at the gate that a Destination refers to.
 
     Args:
         destination: The field's value.
-        gate_origin: The origin that the client's browser knows the gate by; empty if unknown.
+        gate_origin: The gate's origin, as the client's browser sees it; empty if unknown.
 
     Returns:
-        The path; empty if the value is not a path, and not a URL of the gate, or has more than one
-        reading. The gate does not map such a value, so that its path would be another one for the
-        server.
+        The path. Empty if the value is neither a path nor a URL of the gate, or is ambiguous. The
+        gate does not map such a value, so the server would see a different path in it.
     """
     is_path = destination.startswith(b"/")
     try:
@@ -191,7 +190,7 @@ def path_at_gate(destination: bytes, gate_origin: bytes) -> bytes:
 
 
 def _signing(account: CompiledRoute, made: CompiledRoute) -> CompiledRoute:
-    """Return the route with an account whose requests go to the same URL as those of another."""
+    """Return the route with another account, for the same URL as that of a made route."""
     signed, shape = copy(account), made.request_shape
     signed.request_shape = shape.signed(_fixed(account))
     signed.response_shape = made.response_shape
@@ -211,13 +210,13 @@ def _toward(
     *,
     logs_in: bool,
 ) -> CompiledRoute:
-    """Return a route whose requests go to one URL.
+    """Return a copy of a route whose requests go to one URL.
 
     Args:
         route: The route of the URL's upstream.
-        rest: The URL's path behind the server's own path, and its query.
+        rest: The part of the URL's path after the server's own path, and its query.
         url: The URL.
-        table: Finds a URL's route.
+        table: Finds the route of a URL.
         logs_in: Whether the upstream gets the request's own Authorization.
     """
     request_shape, response_shape = route.request_shape, route.response_shape
@@ -225,9 +224,9 @@ def _toward(
     assert isinstance(response_shape, UrlResponseShape)
 
     def reaches(other: ProxiedUrl) -> bool:
-        # A server must not lead a page's request to where another's secrets are added. Nor may it
-        # get the page's own Authorization to another upstream: a browser repeats that where a
-        # redirect stays at the gate (Fetch #http-redirect-fetch).
+        # A server must not redirect a page's request to an upstream for which the gate adds
+        # secrets. Nor may another upstream get the page's own Authorization, which a browser
+        # repeats if a redirect stays at the gate (Fetch #http-redirect-fetch).
         found = table.find(other)
         return found is not None and (
             found.value is route or not (logs_in or found.value.route.upstream.adds_secrets)

@@ -1,4 +1,4 @@
-"""What would allow a refused call: for the status page, and in short for a line of the log."""
+"""Suggests settings that would allow a refused call: for the status page and the log."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ from corsgate.gate.log_text import MAX_SHOWN, printable
 from corsgate.gate.refusals import Refusal
 
 MAX_LINE = 300
-"""How many characters of TOML a line of the log has at most; for more, it says where to look."""
+"""The maximum length of TOML in a log line. For longer TOML the line refers to a command."""
 
 MAX_CACHED = 100
-"""For how many refusals a line is kept."""
+"""The maximum number of refusals whose lines are cached."""
 
 WORK_PER_SECOND = 500
-"""How much work explanations for the log may be in a second, in routes gone through: 25 ms."""
+"""The limit on explanations for the log per second, in examined routes; it is about 25 ms."""
 
 MAX_WORK = 2000
-"""The work of one explanation from which the log goes without: some 0.1 s."""
+"""If one explanation takes more work than this, about 0.1 s, the log goes without."""
 
 _log = Logger()
 
 _LEAST_WORK = 25
 _ORIGIN, _HEADER = 4, 16
-"""The work of an entry of allow_origins or allow_headers, each of which may be a near miss."""
+"""The work for an entry of allow_origins and allow_headers, each of which may be a near miss."""
 
 NO_ORIGIN = "-"
-"""How a `Refusal` shows that there was no Origin."""
+"""The value of `Refusal.origin` if there was no Origin."""
 
-_CUT = "The call is too long to be kept whole, so what would allow it is not known."
-_NO_BROWSERS = "No browser sends such an Origin, so no entry of allow_origins is proposed for it."
-_ALLOWED_NOW = "The configuration in force allows this call."
+_CUT = "The call is too long to be kept whole, so the gate can't say what would allow it."
+_NO_BROWSERS = "No browser sends such an Origin, so there is no entry to add to allow_origins."
+_ALLOWED_NOW = "The current configuration allows this call."
 _NOT_CORS = (
-    "The request had no Origin, so it is not a CORS call: another site's page made a form, a link"
-    " or an image of it."
+    "The request had no Origin, so it is not a CORS call: a form, a link or an image on another"
+    " site's page sent it."
 )
 
 
 @attrs.frozen(kw_only=True)
 class Remedy:
-    """What a configuration has that is similar to a refused call, and what would allow the call.
+    """How a refused call differs from allowed ones, and the settings that would allow it.
 
     Attributes:
         near_miss: How the call differs from similar ones that are allowed; None if there are none.
-        toml: The keys to write; None if no configuration can allow the call.
-        changes: The same, key by key.
-        option: The command line option that allows it, without a file; None with one.
+        toml: The keys to write, as TOML; None if no configuration can allow the call.
+        changes: The same keys one by one.
+        option: The command line option that allows it; None if there is a configuration file.
         advice: Further advice, in sentences.
     """
 
@@ -70,9 +70,9 @@ class Remedy:
 
 
 def call_of(refusal: Refusal) -> Call | None:
-    """Return the call that a page made, or None if it made no CORS call that can be explained.
+    """Return the call that a page made, or None if it is not a CORS call that can be explained.
 
-    For a preflight it is the call that the browser asked about.
+    If the request is a preflight, return the call that would follow it.
     """
     if refusal.origin == NO_ORIGIN or not refusal.gate_origin:
         return None
@@ -104,7 +104,7 @@ def option_for(config: Config, explanation: Explanation) -> str | None:
 
 
 def remedy(config: Config, refusal: Refusal) -> Remedy:
-    """Explain a refusal with the configuration in force."""
+    """Explain a refusal by the current configuration."""
     if _is_cut(refusal):
         return Remedy(advice=(_CUT,))
     call = call_of(refusal)
@@ -118,7 +118,7 @@ def remedy(config: Config, refusal: Refusal) -> Remedy:
         return Remedy(advice=(_ALLOWED_NOW,))
     near_miss = "; ".join(explanation.near_misses) or None
     if refusal.origin != NULL and take_apart(call.origin) is None:
-        # An entry for what it resembles would not allow this call, but pages of another origin.
+        # Allowing a similar origin would not allow this call, but would allow that origin's pages.
         return Remedy(near_miss=near_miss, advice=(_NO_BROWSERS,))
     option = option_for(config, explanation)
     return Remedy(
@@ -131,13 +131,13 @@ def remedy(config: Config, refusal: Refusal) -> Remedy:
 
 
 def _is_cut(refusal: Refusal) -> bool:
-    """Return whether a text of a refusal may lack its end, and so be about another call."""
+    """Return whether part of a refusal may be cut off, so that it would describe another call."""
     texts = (refusal.origin, refusal.method, refusal.path, refusal.gate_origin)
     return any(len(text) >= MAX_SHOWN for text in (*texts, refusal.asked_method or ""))
 
 
 def work_of(config: Config) -> int:
-    """Return how much work one explanation is: it goes through all routes, and through a policy."""
+    """Return the work for one explanation: it examines all routes, and all of one policy."""
     policies = {id(each.cors): each.cors for each in config.routes if each.cors is not None}
     entries = (
         _ORIGIN * len(each.allow_origins) + _HEADER * len(each.allow_headers)
@@ -147,10 +147,10 @@ def work_of(config: Config) -> int:
 
 
 def short_remedy(found: Remedy) -> str:
-    """Return what would allow a call, in one line; empty if nothing does.
+    """Return the settings that would allow a call, in one line; empty if none would.
 
-    An origin that only looks like an allowed one gets that said instead. Nobody should add it in
-    a hurry.
+    If an origin only looks like an allowed one, the line says that instead, since nobody should
+    add such an origin in a hurry.
     """
     near_miss = found.near_miss or ""
     if _looks_alike(near_miss):
@@ -166,10 +166,10 @@ def short_remedy(found: Remedy) -> str:
 
 
 class RemedyLines:
-    """Explains refusals for lines of the log, within a bound of time per second.
+    """Explains refusals for lines of the log, with a limit on the work per second.
 
     Args:
-        config: Returns the configuration in force.
+        config: Returns the current configuration.
     """
 
     def __init__(self, config: Callable[[], Config]) -> None:
@@ -181,7 +181,7 @@ class RemedyLines:
         self._known: OrderedDict[Refusal, str] = OrderedDict()
 
     def line(self, refusal: Refusal, now: float) -> str:
-        """Return what would allow a call; empty if nothing does, or there is no time to find out.
+        """Return the settings that would allow a call; empty if none or over the limit.
 
         Args:
             refusal: A refusal of the call.
@@ -204,7 +204,7 @@ class RemedyLines:
             try:
                 known = short_remedy(remedy(config, refusal))
             except Exception:
-                # A line of the log must not keep a request from ending.
+                # A failure here must not keep a request from ending.
                 _log.failure("a refused call can't be explained")
                 known = ""
         self._known[same] = known

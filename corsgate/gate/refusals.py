@@ -1,4 +1,4 @@
-"""Requests that the CORS decision refused: logged, counted, and the last of them kept in memory."""
+"""Requests that the CORS decision refused: logged, counted, and the last ones kept in memory."""
 
 from __future__ import annotations
 
@@ -16,59 +16,59 @@ from corsgate.server.request import GateRequest
 from corsgate.transport.log_throttle import Throttle
 
 KEPT = 20
-"""The maximum number of refusals that are kept of a route."""
+"""The maximum number of refusals that are kept for a route."""
 
 MAX_KEPT = 1000
-"""The maximum number that is kept for all routes together; at most 10 MiB of memory."""
+"""The maximum number of refusals that are kept for all routes; they take at most 10 MiB."""
 
 KEPT_PER_SECOND = 5
-"""How many refusals of a route are kept in one second, so that a flood costs little."""
+"""How many refusals per second are kept for a route, so that a flood costs little."""
 
 MAX_LINES_PER_SECOND = 20
-"""The maximum number of lines per second, however many routes and reasons there are."""
+"""The maximum number of log lines per second for all routes and reasons."""
 
 MAX_KINDS = 32
-"""The maximum number of kinds of reasons that are distinguished on a route."""
+"""The maximum number of kinds of reasons that a route distinguishes."""
 
 OTHER_KIND = "other"
-"""The kind of all reasons beyond `MAX_KINDS`."""
+"""The kind of all reasons beyond the first `MAX_KINDS`."""
 
 MAX_ASKED_BYTES = 512
-"""How much is kept of the header names that a preflight asks for."""
+"""The maximum size of the kept header names that a preflight asks for."""
 
 _log = Logger()
 
-# What a reason quotes, as `corsgate.cors.decision.shown` writes it, and numbers.
+# The quoted values in a reason, as `corsgate.cors.decision.shown` writes them, and numbers.
 _VALUE = re.compile(r"'(?:[^'\\]|\\.)*'(?:\.\.\.)?|\"(?:[^\"\\]|\\.)*\"(?:\.\.\.)?|\b[0-9]+\b")
 
 
 @attrs.frozen(kw_only=True)
 class Refusal:
-    """A request that the CORS decision refused, or several that were refused alike.
+    """A request that the CORS decision refused, or several that were refused for the same reason.
 
-    It has what `corsgate.explain` needs to explain it. All texts come from a client. They are cut
-    short, and everything but printable ASCII is escaped.
+    It has everything that `corsgate.explain` needs. All texts come from a client, so they are cut
+    short, and everything except printable ASCII is escaped.
 
     Attributes:
-        time_s: When the last of them came, in seconds since 1970.
-        id: The id of the last of them.
-        origin: The value of Origin, several values with commas in between, or ``-`` for none.
+        time_s: The time of the last such request, in seconds since 1970.
+        id: The id of the last such request.
+        origin: The value of Origin, several values separated by commas, or ``-`` for none.
         method: The request's method; ``OPTIONS`` for a preflight.
         reason: Why it was refused.
-        kind: The reason without what the client chose; one of few.
-        path: The target of the last of them, without its query.
-        gate_origin: The origin of the gate as the browser sees it, such as
-            ``https://api.example.com``; empty if the client named no host. With `path` it is the
-            URL of the call.
+        kind: The reason without what the client chose, so that there are few kinds.
+        path: The target of the last such request, without its query.
+        gate_origin: The gate's origin as the browser sees it, such as
+            ``https://api.example.com``; empty if the request had no host. With `path` it forms
+            the URL of the call.
         authority: The value of Host.
         asked_method: The method that a preflight asks for; None if it asks for none.
-        asked_headers: The header names that a preflight asks for, as it has them, cut after a whole
-            name; None if it asks for none.
+        asked_headers: The header names that a preflight asks for, unchanged, but cut after a whole
+            name if they are too long; None if it asks for none.
         site: The value of Sec-Fetch-Site, or ``-``.
         mode: The value of Sec-Fetch-Mode, or ``-``.
         dest: The value of Sec-Fetch-Dest, or ``-``.
-        has_cookies: Whether it came with cookies, so that its credentials mode was "include".
-        count: How many of them were kept, of which a second has `KEPT_PER_SECOND` at most.
+        has_cookies: Whether it had cookies, so that its credentials mode was "include".
+        count: How many such requests were kept, at most `KEPT_PER_SECOND` of each second.
     """
 
     time_s: float
@@ -90,13 +90,13 @@ class Refusal:
 
     @property
     def is_preflight(self) -> bool:
-        """Whether a browser asked whether it may send the call."""
+        """Whether it is a preflight, which asks whether the browser may send a call."""
         return self.method == "OPTIONS" and self.asked_method is not None
 
 
 @attrs.define
 class _Route:
-    """What is known of one route's refusals."""
+    """The counts and the last refusals of one route."""
 
     total: int = 0
     kinds: Counter[str] = attrs.field(factory=Counter)
@@ -109,31 +109,31 @@ class _Route:
 class Refusals:
     """Counts and logs the requests that the CORS decision refused.
 
-    The log gets at most one line per second, route and kind of reason. Everything is kept by route
-    and kind, of which there are few. A key with the origin in it could be chosen by clients.
+    The log gets at most one line per second, route and kind of reason. Counts and throttles are by
+    route and kind, because there are few. Clients could invent any number of keys with origins.
 
     Args:
         wall_clock: Returns the seconds since 1970.
 
     Attributes:
-        remedy: Returns what would allow a refused call, in a line, at the reactor's seconds; empty
-            text if it is not known.
+        remedy: Returns the settings that would allow a refused call, in one line, given the
+            reactor's seconds; empty if unknown.
     """
 
     def __init__(self, wall_clock: Callable[[], float]) -> None:
         self.remedy: Callable[[Refusal, float], str] = lambda refusal, now: ""
         self._wall_clock = wall_clock
-        # By label; the route that was refused on last comes last.
+        # By label, in the order of each route's last kept refusal.
         self._routes: OrderedDict[str, _Route] = OrderedDict()
         self._kept = 0
         self._second = float("-inf")
         self._lines = 0
 
     def last(self, route: str) -> list[Refusal]:
-        """Return the refusals that are kept of a route, the newest first.
+        """Return the kept refusals of a route, the newest first.
 
         Args:
-            route: Its label, such as ``api.example.com/v1``.
+            route: The route's label, such as ``api.example.com/v1``.
         """
         return list(reversed(self._routes[route].last)) if route in self._routes else []
 
@@ -145,7 +145,7 @@ class Refusals:
         """Return how many requests on a route were refused, by the kind of the reason.
 
         Args:
-            route: Its label.
+            route: The route's label.
 
         Returns:
             At most `MAX_KINDS` kinds and `OTHER_KIND`, none of which a client can choose.
@@ -153,19 +153,19 @@ class Refusals:
         return dict(self._routes[route].kinds) if route in self._routes else {}
 
     def forget_others(self, labels: frozenset[str]) -> None:
-        """Forget the routes that are no longer served; requests on no route are kept.
+        """Forget routes that are no longer served. Requests without a route are kept.
 
         Args:
-            labels: The labels of those that are.
+            labels: The labels of the routes that are served.
         """
         for label in self._routes.keys() - labels - {""}:
             self._kept -= len(self._routes.pop(label).last)
 
     def record(self, request: GateRequest, now: float) -> None:
-        """Record a request if the CORS decision refused it; note in its log what would allow it.
+        """Record a request if the CORS decision refused it; add the suggested fix to its log.
 
         Args:
-            request: A request that was responded to, or whose client left.
+            request: A request whose response has ended, or whose client has left.
             now: The reactor's seconds.
         """
         log = request.log
@@ -195,7 +195,7 @@ class Refusals:
         )
 
     def _due(self, route: _Route, kind: str, now: float) -> str | None:
-        """Return the end of the line that may be written now; None for no line."""
+        """Return the end of a line that may be written now; None if none may be."""
         throttle = route.throttles.get(kind)
         if throttle is None:
             throttle = route.throttles[kind] = Throttle()
@@ -212,7 +212,7 @@ class Refusals:
     def _keep(
         self, label: str, route: _Route, request: GateRequest, kind: str, now: float
     ) -> Refusal | None:
-        """Keep a refusal and return it, unless there were enough in this second."""
+        """Keep a refusal and return it, unless this second's limit is used up."""
         if now - route.second >= 1:
             route.second, route.room = now, KEPT_PER_SECOND
         if not route.room:
@@ -239,7 +239,7 @@ class Refusals:
 
 
 def _kind(route: _Route, reason: str) -> str:
-    """Return a reason without what a client chose."""
+    """Return a reason with everything replaced that a client chose."""
     kind = _VALUE.sub("...", reason)[:200]
     return kind if kind in route.kinds or len(route.kinds) < MAX_KINDS else OTHER_KIND
 
@@ -268,7 +268,7 @@ def _refusal_of(request: GateRequest, kind: str, time_s: float) -> Refusal:
 
 
 def _asked_headers(index: HeaderIndex) -> str | None:
-    """Return the header names that a preflight asks for, as many whole ones as are kept."""
+    """Return the header names that a preflight asks for, cut to the size that is kept."""
     values = index.get(b"access-control-request-headers")
     if values is None:
         return None

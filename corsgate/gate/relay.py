@@ -1,4 +1,4 @@
-"""Bodies on their way through: streamed both ways, each side no faster than the other takes it."""
+"""Relays bodies in both directions, no faster than the receiving side reads."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from corsgate.transport.websocket import WebSocketTunnel
 from corsgate.upstream.response import UpstreamResponse
 
 UNSEALED = "the body ended without TLS close_notify"
-"""The outcome that is logged where somebody on the way may have cut a body short."""
+"""The outcome that is logged if someone between gate and server may have cut a body short."""
 
 
 @implementer(IBodyProducer)
 class StreamedBody:
-    """A client's body, sent upstream as it comes; it can be sent once, unless it is small.
+    """A client's body, streamed to the upstream. It can be sent only once, unless it is small.
 
     Args:
-        body: What comes.
-        ask: Whether a client that waits for 100 Continue is sent it here; otherwise the
+        body: The body as it arrives.
+        ask: Whether the gate itself sends 100 Continue to a client that waits for it; otherwise the
             upstream's own is awaited.
-        passing: Returns which trailers may pass.
+        passing: Returns the trailers that may be forwarded.
     """
 
     def __init__(
@@ -57,18 +57,18 @@ class StreamedBody:
 
     @property
     def trailers(self) -> HeaderList:
-        """The fields to send behind it."""
+        """The trailer fields to send after the body."""
         return self._passing(self._body.trailers)
 
     @property
     def replayable(self) -> bool:
-        """Whether nothing of it has been taken yet, or all of it is kept."""
+        """Whether nothing of it has been read yet, or all of it is kept."""
         return self._whole is not None or not self._body.started
 
     def take_whole(self) -> bytes | None:
-        """Return all of it, where it came as a whole, without chunks; else None.
+        """Return the whole body if it has arrived complete and without chunks; else None.
 
-        If it is no larger than a head may be, it is kept to be sent again, which is kept, too.
+        If it is small, no larger than a head may be, it is also kept so that it can be sent again.
         """
         whole = self._whole
         if whole is None and self._body.length is not None:
@@ -78,9 +78,9 @@ class StreamedBody:
         return whole
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        """Begin to read from the client; the Deferred fires when all has been written."""
+        """Start reading from the client; the Deferred fires when everything is written."""
         self._consumer = consumer
-        # Where all of it has come by now, `start` hands on its end before it returns.
+        # If the whole body has arrived, `start` delivers its end before it returns.
         done = self._done = Deferred()
         self._body.start(self, ask=self._ask)
         return done
@@ -91,40 +91,40 @@ class StreamedBody:
         self._body.pause()
 
     def resumeProducing(self) -> None:
-        """Read on from the client."""
+        """Continue reading from the client."""
         self._body.retained = 0
         self._body.resume()
 
     def stopProducing(self) -> None:
-        """Throw away what the client still sends."""
+        """Discard what the client still sends."""
         self._done = None
         self._body.discard()
 
     def body_data(self, data: bytes) -> None:
-        """Take a piece from the client."""
+        """Receive a piece of the body."""
         assert self._consumer is not None
         self._consumer.write(data)
 
     def body_ended(self) -> None:
-        """Take the end from the client."""
+        """Receive the end of the body."""
         done, self._done = self._done, None
         if done is not None:
             done.callback(None)
 
     def body_failed(self, reason: Failure) -> None:
-        """Record that the rest will never come."""
+        """Record that the rest will never arrive."""
         done, self._done = self._done, None
         if done is not None:
             done.errback(reason)
 
 
 class _Collector:
-    """Takes a body as a whole; its sender has seen that it is small."""
+    """Collects a whole body, which is known to be small."""
 
     def __init__(self, body: RequestBody) -> None:
         self.collected: Deferred[bytes] = Deferred()
         self._body = body
-        # One run of bytes: a client may send it byte by byte.
+        # One buffer, not a list of pieces, because a client may send it byte by byte.
         self._data = bytearray()
 
     def body_data(self, data: bytes) -> None:
@@ -132,7 +132,7 @@ class _Collector:
         self._body.retained = len(self._data)
 
     def body_ended(self) -> None:
-        # It stays until the request has ended, and goes to a server's buffer from there.
+        # It is kept until the request ends, and a server's buffer holds a copy.
         self._body.retained *= 2
         self.collected.callback(bytes(self._data))
 
@@ -142,17 +142,17 @@ class _Collector:
 
 
 def collect(body: RequestBody) -> Deferred[bytes]:
-    """Return a Deferred of a client's whole body; the caller has bounded its length."""
+    """Return a Deferred of a client's whole body, whose length the caller has limited."""
     collector = _Collector(body)
     body.start(collector)
     return collector.collected
 
 
 class Relay(Protocol):
-    """Hands an upstream's body to the client as it comes.
+    """Relays a body from the upstream to the client.
 
     Attributes:
-        done: Fires when all has been written; fails where the body was cut short.
+        done: Fires when everything is written; fails if the body was cut short.
     """
 
     def __init__(self, request: GateRequest) -> None:
@@ -160,7 +160,7 @@ class Relay(Protocol):
         self.done: Deferred[None] = Deferred(self._cancelled)
 
     def connectionMade(self) -> None:
-        """Let the client's pace govern the upstream's."""
+        """Connect the flow control: pause the upstream when the client is slow."""
         response: Any = self.transport
         self._request.registerProducer(response, True)
         if response.body_length is None:
@@ -169,11 +169,11 @@ class Relay(Protocol):
                 self.dataReceived = endless.write  # type: ignore[method-assign]  # chosen once
 
     def dataReceived(self, data: bytes) -> None:
-        """Hand a piece on."""
+        """Relay a piece of the body."""
         self._request.write(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """End."""
+        """Report the end of the body."""
         if not self._request.gone:
             self._request.unregisterProducer()
         if self.done.called:
@@ -184,7 +184,7 @@ class Relay(Protocol):
             self.done.errback(reason)
 
     def end(self) -> None:
-        """End the response here, in good order, and give up the rest of the upstream's."""
+        """End the client's response cleanly, and drop the rest of the upstream's."""
         if not self.done.called:
             self._request.unregisterProducer()
             self.done.callback(None)
@@ -192,7 +192,7 @@ class Relay(Protocol):
             transport.stopProducing()
 
     def _cancelled(self, done: Deferred[None]) -> None:
-        # Before the response is given up: that its body ends short then is not the server's fault.
+        # First, since it is not the server's fault that the body then ends early.
         done.errback(CancelledError())
         transport: Any = self.transport
         if transport is not None:
@@ -200,7 +200,7 @@ class Relay(Protocol):
 
 
 def note_unsealed(request: GateRequest, response: UpstreamResponse) -> None:
-    """Have the access log say that somebody on the way may have cut a response's body short.
+    """Log that someone between gate and server may have cut a response's body short.
 
     Args:
         request: The client's request.
@@ -217,23 +217,23 @@ def tunnelled(
     came: ResponseHead,
     limits: Limits,
 ) -> Tunnel:
-    """Return a tunnel of two connections, which speak another protocol from here on.
+    """Return a tunnel between two connections, which switch to another protocol here.
 
     Args:
-        request: The client's request, which asked for that.
-        head: The head that the client gets, without Upgrade.
-        upstream: The server's side.
+        request: The client's request, which asked for the switch.
+        head: The head for the client, without Upgrade.
+        upstream: The server's end.
         came: The head that the server sent.
-        limits: Bounds on its times.
+        limits: The limits on its times.
 
     Raises:
-        BadUpstreamResponse: The client did not offer the protocol; the server's side is cut.
-        ConnectionDone: The client was cut meanwhile; so is the server's side.
+        BadUpstreamResponse: The client did not offer the protocol; the server's connection is cut.
+        ConnectionDone: The client's connection was cut in the meantime; so is the server's.
     """
     protocol = [field for field in came.headers if field[0].lower() == b"upgrade"]
     offered = {offer.lower() for offer in request.offers}
     if {value.lower() for _, value in protocol} - offered:
-        # Where the gate offered no HTTP in another form, none may be taken up.
+        # The gate withholds offers of other forms of HTTP, such as h2c, so none may be accepted.
         upstream.abort()
         raise BadUpstreamResponse("it switched to a protocol that was not offered")
     try:

@@ -1,4 +1,4 @@
-"""A policy tried beside the one that counts: what it would change, logged and counted."""
+"""A policy that is tried alongside the live one; what it would change is logged and counted."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class ReportOnly:
     """A route's ``cors_report_only``.
 
     Args:
-        label: The route's.
-        policy: What is tried.
+        label: The route's label.
+        policy: The policy to try.
 
     Attributes:
         tried: How many requests it was tried on.
-        changes: How many of them it would have changed, by what would change.
+        changes: How many of these it would have changed, by kind of change.
     """
 
     def __init__(self, label: str, policy: Policy) -> None:
@@ -44,11 +44,11 @@ class ReportOnly:
         credentialed: bool,
         allow_framing: bool = False,
     ) -> None:
-        """Decide on a request once more; note what would have been another decision.
+        """Decide on a request again by the tried policy; record any difference.
 
         Args:
             request: The request.
-            live: What was decided.
+            live: The live policy's decision.
             own_origin: As for `decide`.
             credentialed: As for `decide`.
             allow_framing: As for `decide`.

@@ -1,4 +1,4 @@
-"""What a route makes of a client's head: the head that a server gets."""
+"""Makes the head that a server gets from the head of a client's request."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ from corsgate.message.target import join_base, segments, strip_segments
 from corsgate.message.webdav import ResourceMap
 from corsgate.shortcuts import ALL, Shortcuts
 
-# Expect is made anew where the client's wait is passed on.
+# Expect is written again if the gate passes the client's wait on to the server.
 _OF_THIS_HOP = HOP_BY_HOP | CLIENT_FIELDS | {b"host", b"content-length", b"expect", REQUEST_ID_NAME}
 _OF_PAGE = frozenset((b"origin", b"referer", b"sec-fetch-site"))
-# The spellings of a name double with each; no field in use has half as many.
+# The number of spellings doubles with each hyphen; no field in use has half as many.
 _MOST_HYPHENS = 12
 _LONGEST_REMEMBERED = 256
 
@@ -51,24 +51,24 @@ IsServed: TypeAlias = Callable[[bytes, Sequence[bytes]], bool]
 
 
 class RequestShape:
-    """What a route makes of each request's head; whatever can be worked out once is.
+    """Makes heads for servers from the requests of one route. Constant parts are computed once.
 
     Args:
-        route: How it is configured.
-        depth: How many segments the route's prefix has; so many are stripped, where it is.
-        prefix: That prefix, percent-encoded; empty for ``/``.
+        route: Its configuration.
+        depth: How many segments the route's prefix has, all of which are removed if it is stripped.
+        prefix: The prefix, percent-encoded; empty for ``/``.
         label: The route's host and prefix, percent-encoded.
-        own_fields: Lower-cased names of fields that the upstream's credentials own.
-        fixed: The fields that sign every request alike.
-        pseudonym: What this process calls itself in Via.
+        own_fields: The lower-case names of fields that the upstream's credentials set.
+        fixed: The fields that sign every request in the same way.
+        pseudonym: The name of this process in Via.
         is_served: Returns whether the route serves a Host value and the segments of a path.
-        shortcuts: Which ones are taken.
+        shortcuts: Which shortcuts to take.
 
     Attributes:
-        maps_target: Whether all servers get other targets than the client sent.
+        maps_target: Whether every server gets a target that differs from the client's.
         by_route: Whether heads depend on the route's host or prefix.
-        by_request: Whether heads are different for each request.
-        added: Fields that the operator adds to each request alike.
+        by_request: Whether heads differ between requests.
+        added: The fields that the operator adds, the same for every request.
         identifies: Whether servers get the request's id.
     """
 
@@ -119,7 +119,7 @@ class RequestShape:
         self.added, self.by_request = maker.fixed, maker.by_request
         passed = (name for name in route.pass_headers if normal_name(name) not in maker.dropped)
         self._passed = frozenset(name.lower().encode("ascii") for name in passed)
-        # What tells this process its own requests if they come back.
+        # By this, the process recognizes its own requests if they return in a loop.
         self._mark = via(pseudonym=pseudonym) if rules.via else loop_mark(pseudonym)
         self._listed = (
             None
@@ -135,11 +135,11 @@ class RequestShape:
         self._prefix = prefix if sends_prefix else b""
         self.by_route = sends_prefix or maker.by_route
         self._fixed = (*maker.fixed, *fixed)
-        # RFC 9112 9.6: a client that sends no further request says so.
+        # RFC 9112 9.6: a client that sends no further request sends Connection: close.
         self._closes = () if route.upstream.pool.keep_alive else ((b"Connection", b"close"),)
         self._ending: Sequence[Header] = (self._mark, *self._closes, *self._fixed)
         self._ending_lines = field_lines(self._ending)
-        # The route's methods were checked against the request line alone.
+        # The check of the route's methods considered only the request line.
         is_judged = route.methods is not None or judges_methods(route.allow_paths)
         self.identifies = REQUEST_ID_NAME not in self._passed | rules.request_headers.named
         gone = own_fields | maker.dropped | (METHOD_OVERRIDES if is_judged else frozenset())
@@ -168,26 +168,27 @@ class RequestShape:
         origin_mode: str = KEEP,
         request_id: str = "",
     ) -> RequestHead:
-        """Return the head that a server gets, signed where all requests are signed alike.
+        """Return the head for a server, signed if all requests are signed in the same way.
 
         Args:
-            head: The client's.
-            server: Where it goes.
-            client: Who asks.
-            offers: The protocols that it may switch to.
-            trailers: Whether the client takes trailers.
+            head: The head of the client's request.
+            server: The server.
+            client: The client.
+            offers: The protocols that the server may switch to.
+            trailers: Whether the client accepts trailers.
             expect: Whether the client waits for the server's 100 Continue.
-            framing: The framing line of a head to keep, which has no body and no id yet; or None.
-            origin_mode: What the server sees as Origin and Referer.
+            framing: The framing line if the head is to be remembered, which then has no body and no
+                request id yet; else None.
+            origin_mode: Which Origin and Referer the server gets.
             request_id: The id of the request.
 
         Returns:
-            A head without hop-by-hop and framing fields, its target mapped to the server, with
-            Host, Forwarded, X-Forwarded-* and Via (RFC 9110 7.2 and 7.6); its lines are ready.
+            A head without hop-by-hop and framing fields, with its target mapped to the server, and
+            with Host, Forwarded, X-Forwarded-* and Via (RFC 9110 7.2 and 7.6). Its lines are ready.
         """
         host = self.host_for(server, client.authority)
         names = head.names or self._names_of(head.headers)
-        told, told_lines = self._told(head, client)
+        about_client, client_lines = self._client_fields(head, client)
         if origin_mode == KEEP:
             passed = passing(head.headers, names, self._dropped)
         else:
@@ -197,7 +198,7 @@ class RequestShape:
                 if origin_mode == SERVER and len(host) <= _LONGEST_REMEMBERED
                 else self._page(origin_mode, head, names, server.scheme, host, client)
             )
-            told, told_lines = [*told, *page], told_lines + page_lines
+            about_client, client_lines = [*about_client, *page], client_lines + page_lines
         if names.resources:
             passed = self._map_resources(head, passed, server, client)
         ending = self._ending
@@ -208,16 +209,17 @@ class RequestShape:
         if framing is None and self.identifies:
             ending = [*ending, (REQUEST_ID, request_id.encode("ascii"))]
         ending_lines = self._ending_lines if ending is self._ending else field_lines(ending)
-        lines = b"\r\n".join([b"Host: " + host, *map(_line, passed), told_lines + ending_lines])
+        lines = b"\r\n".join([b"Host: " + host, *map(_line, passed), client_lines + ending_lines])
         maps = self.maps_target or server.base_path
         target = self.upstream_target(head.target, server) if maps else head.target
-        made = RequestHead(head.method, target, [(b"Host", host), *passed, *told, *ending], lines)
+        fields = [(b"Host", host), *passed, *about_client, *ending]
+        made = RequestHead(head.method, target, fields, lines)
         if framing is not None:
             made.wire = b"%b %b HTTP/1.1\r\n%b%b" % (made.method, target, lines, framing)
         return made
 
     def signed(self, fixed: Sequence[Header]) -> Self:
-        """Return the same shape with other fields that sign every request alike."""
+        """Return the same shape with other fields that sign every request in the same way."""
         made = copy(self)
         made._fixed = (*self._maker.fixed, *fixed)
         made._ending = (self._mark, *self._closes, *made._fixed)
@@ -225,23 +227,23 @@ class RequestShape:
         return made
 
     def upstream_target(self, target: bytes, server: Server) -> bytes:
-        """Return the target that a server gets for a client's."""
+        """Return the target for a server, given the client's."""
         if self._strips_prefix:
             target = strip_segments(target, self._depth)
         return join_base(server.base_path, target) if server.base_path else target
 
     def request_trailers(self, trailers: HeaderList) -> HeaderList:
-        """Return the trailers that a server gets; what is dropped of a head is of them too."""
+        """Return the trailers for a server, without the fields that are dropped from heads."""
         return forwardable_trailers(trailers, self._dropped)
 
     def host_for(self, server: Server, authority: bytes) -> bytes:
-        """Return the Host value that a server is sent."""
+        """Return the Host value for a server, given the client's."""
         return authority if self._preserves_host and authority else server.host_value
 
     def _map_resources(
         self, head: RequestHead, passed: HeaderList, server: Server, client: Client
     ) -> HeaderList:
-        """Return a request's fields with the resources that they name mapped to the server."""
+        """Return a request's fields with the resources in them mapped to the server."""
         reached = gate_origin(client, head.headers).partition(b"://")[2]
         host = self.host_for(server, client.authority)
         resources = ResourceMap(
@@ -253,10 +255,10 @@ class RequestShape:
         )
         return resources.map_fields(head.method, passed)
 
-    def _told(self, head: RequestHead, client: Client) -> tuple[Sequence[Header], bytes]:
-        """Return the fields that say who asks, and their lines."""
+    def _client_fields(self, head: RequestHead, client: Client) -> tuple[Sequence[Header], bytes]:
+        """Return the fields about the client, such as Forwarded, and their lines."""
         if client.trusted:
-            told = forwarded(
+            found = forwarded(
                 head.headers,
                 peer=client.peer,
                 scheme=client.scheme,
@@ -267,11 +269,12 @@ class RequestShape:
             )
             dropped = self._maker.dropped
             if dropped:
-                told = [field for field in told if field[0].lower() not in dropped]
+                found = [field for field in found if field[0].lower() not in dropped]
             if self._listed is not None:
-                told = only_listed(told, self._listed)
-            return told, field_lines(told)
-        make = _told_of if len(client.authority) <= _LONGEST_REMEMBERED else _told_of.__wrapped__
+                found = only_listed(found, self._listed)
+            return found, field_lines(found)
+        is_short = len(client.authority) <= _LONGEST_REMEMBERED
+        make = _client_fields_of if is_short else _client_fields_of.__wrapped__
         return make(client.peer, client.scheme, client.authority, self._prefix, self._listed)
 
     def _page(
@@ -283,21 +286,21 @@ class RequestShape:
         host: bytes,
         client: Client,
     ) -> tuple[Sequence[Header], bytes]:
-        """Return the fields that say which page asks, and their lines.
+        """Return the fields about the page that sent the request, and their lines.
 
         Args:
-            mode: What the server sees as Origin, but not `KEEP`.
-            head: The client's.
+            mode: Which Origin the server gets; not `KEEP`.
+            head: The head of the client's request.
             names: What the names of its fields imply.
             scheme: The scheme of the server's URL.
-            host: The Host value that the server is sent.
-            client: Who asks.
+            host: The Host value for the server.
+            client: The client.
         """
         sent = names.names & _OF_PAGE
         if mode == SERVER:
             return _page_of.__wrapped__(scheme, host, sent)
         if mode == "gate":
-            # Without Host there is no such origin, and no browser.
+            # Without Host this origin is unknown, but then the client is not a browser.
             return _page_fields(gate_origin(client, head.headers), sent)
         return _page_fields(b"" if mode == "drop" else mode.encode("ascii"), sent)
 
@@ -323,28 +326,28 @@ class RequestShape:
 
 
 @lru_cache(maxsize=1024)
-def _told_of(
+def _client_fields_of(
     peer: str, scheme: bytes, authority: bytes, prefix: bytes, listed: frozenset[bytes] | None
 ) -> tuple[Sequence[Header], bytes]:
-    """Return the fields that say who asks, whose word counts for nothing, and their lines."""
-    told = forwarded((), peer=peer, scheme=scheme, host=authority, trusted=False, prefix=prefix)
+    """Return the fields about a client that no trusted proxy vouches for, and their lines."""
+    found = forwarded((), peer=peer, scheme=scheme, host=authority, trusted=False, prefix=prefix)
     if listed is not None:
-        told = only_listed(told, listed)
-    return told, field_lines(told)
+        found = only_listed(found, listed)
+    return found, field_lines(found)
 
 
 @lru_cache(maxsize=1024)
 def _page_of(scheme: str, host: bytes, sent: frozenset[bytes]) -> tuple[Sequence[Header], bytes]:
-    """Return `_page_fields` for a page that a server itself has served."""
+    """Return `_page_fields` for a page that the server itself has served."""
     return _page_fields(serialized_origin(scheme.encode("ascii"), host), sent)
 
 
 def _page_fields(origin: bytes, sent: frozenset[bytes]) -> tuple[Sequence[Header], bytes]:
-    """Return the fields that say that a page of an origin asks, and their lines.
+    """Return the fields that claim a page of an origin as the sender, and their lines.
 
     Args:
-        origin: The origin; empty for neither Origin nor Referer.
-        sent: Which of `_OF_PAGE` the client sent; only these are sent on.
+        origin: The origin; if empty, the result has neither Origin nor Referer.
+        sent: Which of `_OF_PAGE` the client sent; the result has no others.
     """
     fields = []
     if origin and b"origin" in sent:
@@ -359,15 +362,15 @@ def _page_fields(origin: bytes, sent: frozenset[bytes]) -> tuple[Sequence[Header
 # Thousands of routes may have the same few upstreams.
 @lru_cache(maxsize=64)
 def _spelled(names: frozenset[bytes]) -> frozenset[bytes]:
-    """Return all names that a server may take for these or for those that never pass."""
+    """Return all names that a server may read as one of these or of those that never pass."""
     return frozenset().union(*(_spellings(name) for name in _OF_THIS_HOP | names))
 
 
 def _spellings(name: bytes) -> set[bytes]:
-    """Return all names that a server may take for this one.
+    """Return all names that a server may read as this one.
 
-    Servers behind CGI, WSGI or PHP read ``_`` in a name as ``-`` (RFC 3875 4.1.18). Worked out
-    beforehand, so that no request pays for it.
+    Servers with CGI, WSGI or PHP read ``_`` in a name as ``-`` (RFC 3875 4.1.18). This is
+    computed in advance, so that no request pays for it.
     """
     first, *rest = name.replace(b"_", b"-").split(b"-")
     if len(rest) > _MOST_HYPHENS:

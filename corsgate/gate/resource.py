@@ -1,4 +1,4 @@
-"""The resource tree: a resource for each place that some route passes through."""
+"""The resource tree: a resource for each path segment of the routes' prefixes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from corsgate.routing import Node, RouteTable
 from corsgate.server.request import GateRequest
 
 MAX_HOSTS = 256
-"""For how many values of Host each listener remembers the tree; a client may make up any port."""
+"""The maximum number of Host values per listener that are cached; clients can invent ports."""
 
 _LONGEST_REMEMBERED = 256
 
@@ -26,10 +26,10 @@ Admit = Callable[[GateRequest, CompiledRoute], CompiledRoute]
 
 
 class Term:
-    """How long the trees of one configuration are used: a reload ends it.
+    """The time for which the trees of one configuration are used, until a reload.
 
     Attributes:
-        over: Whether other trees are used now.
+        over: Whether newer trees are used now.
     """
 
     __slots__ = ("over",)
@@ -39,18 +39,18 @@ class Term:
 
 
 class PlaceResource(Resource):
-    """A place in the tree of path prefixes; it serves the route at or above it.
+    """A place in the tree of path prefixes; it serves the nearest route at or above it.
 
     Args:
         node: The place.
-        serve: Called with a request and the route that was found.
+        serve: Called with a request and its route.
         respond: Called with a request and an error.
-        admit: Called before `serve`, where the route restricts what its requests reach.
-        term: How long the tree is used.
+        admit: Called before `serve` if the route restricts what its requests may reach.
+        term: The time for which the tree is used.
 
     Attributes:
-        by_head: Whether the next request with the same fields and target may be rendered here
-            without a look at the tree.
+        by_head: Whether the next request with the same fields and target may be rendered here,
+            without searching the tree.
     """
 
     by_head: ClassVar[bool] = True
@@ -73,7 +73,7 @@ class PlaceResource(Resource):
         self.isLeaf = not node.children
         for segment, child in node.children.items():
             self.putChild(segment, PlaceResource(child, serve, respond, admit, term))
-        # All that is below, except for the children, is this route's.
+        # Everything below this place belongs to its route, except for the children.
         self._rest = self if self.isLeaf else PlaceResource(node.leaf, serve, respond, admit, term)
 
     def getChildWithDefault(self, path: bytes, request: GateRequest) -> IResource:
@@ -82,9 +82,9 @@ class PlaceResource(Resource):
         return child
 
     def render(self, request: GateRequest) -> int:
-        """Serve the route that was found."""
+        """Serve the route of this place."""
         if self._term.over:
-            # It was remembered for the request's head, before a reload.
+            # The connection remembered this resource from before a reload.
             request.find_anew()
         elif self._route is None:
             self._respond(request, _out_of_place(request))
@@ -94,16 +94,16 @@ class PlaceResource(Resource):
 
 
 class GateRoot(Resource):
-    """The root of one listener's tree: it chooses by Host.
+    """The root of one listener's tree, which chooses a tree by Host.
 
     Args:
         table: The routes.
-        hosts: The Host values that are served here.
-        serve: Called with a request and the route that was found.
+        hosts: The Host values that are served.
+        serve: Called with a request and its route.
         respond: Called with a request and an error.
-        admit: Called before `serve`, where the route restricts what its requests reach.
+        admit: Called before `serve` if the route restricts what its requests may reach.
         misdirects: Returns whether a request was meant for a host that is not served, although
-            its Host is; None where nothing but Host says what it was meant for.
+            its Host is; None if only Host says which host was meant.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class GateRoot(Resource):
         }
 
     def end(self) -> None:
-        """Stop serving, also from memory: another root has replaced this one."""
+        """Stop serving, even for connections that remember a resource: this root was replaced."""
         self._term.over = True
 
     def getChildWithDefault(self, path: bytes, request: GateRequest) -> IResource:
@@ -138,7 +138,7 @@ class GateRoot(Resource):
         return tree if tree.isLeaf else tree.getChildWithDefault(path, request)
 
     def _find(self, host: bytes) -> PlaceResource | None:
-        """Return the root of a host's tree, if it is served, and remember it."""
+        """Return the root of a host's tree and cache it; None if the host is not served."""
         if not self._hosts.allows(host):
             return None
         tree = self._trees[id(self._table.root(host))]
@@ -149,7 +149,7 @@ class GateRoot(Resource):
         return tree
 
     def render(self, request: GateRequest) -> int:
-        """Respond to a request that has no place in the tree."""
+        """Respond to a request for which the tree has no place."""
         self._respond(request, _out_of_place(request))
         return NOT_DONE_YET
 
@@ -169,7 +169,7 @@ class _Misdirected(Resource):
 
 
 def _out_of_place(request: GateRequest) -> Problem:
-    """Return why a request is not served that belongs to no route."""
+    """Return the error for a request without a route."""
     refusal = request.refusal
     if refusal is None:
         return Problem(status=404, detail="Nothing is served at this path.")

@@ -1,4 +1,4 @@
-"""What a route makes of an upstream's head: the head that the client gets."""
+"""Makes the head that the client gets from the head of an upstream's response."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from corsgate.message.uri_mapping import AddressMap, Mount
 from corsgate.shortcuts import ALL, Shortcuts
 
 MAX_PLANS = 64
-"""For how many tuples of a response's names each route keeps what becomes of it. They are its
-upstream's: where there are more, none comes often."""
+"""The maximum number of plans that each route caches, one for each tuple of field names. If an
+upstream sends more different tuples, each of them is rare."""
 
 # Alt-Svc would lead a browser past the gate (RFC 7838 2.1).
 _NOT_FOR_CLIENTS = HOP_BY_HOP | CORS_RESPONSE_HEADERS | {b"alt-svc", b"vary"}
@@ -42,16 +42,16 @@ _line = b": ".join
 
 
 class _ResponsePlan:
-    """What becomes of each response to a route whose fields have certain names.
+    """What to do with the fields of each response of a route whose fields have certain names.
 
     Attributes:
         mask: Which of the fields pass.
-        connection_at: Where the one Connection is; None where there is none, -1 for several.
-        rewrites: Whether there is a field that may name one of the upstream's places.
-        varies: Whether there is Vary; `vary_at` says where, if there is one alone.
-        vary_at: -1 where there is more than one.
+        connection_at: The index of the only Connection; None if there is none, -1 if several.
+        rewrites: Whether there is a field that may contain an address of the upstream.
+        varies: Whether there is Vary.
+        vary_at: The index of the only Vary; -1 if there is none or several.
         challenges: Whether there is a challenge.
-        conditional: Whether there is a field that passes in some responses only.
+        conditional: Whether there is a field that passes only in some responses.
         dated: Whether there is Date.
     """
 
@@ -79,15 +79,15 @@ class _ResponsePlan:
 
 
 class ResponseShape:
-    """What a route makes of each response's head; whatever can be worked out once is.
+    """Makes heads for clients from the responses of one route. Constant parts are computed once.
 
     Args:
-        route: How it is configured.
-        mount: How it mounts its upstream.
+        route: Its configuration.
+        mount: How the route mounts its upstream.
         credentialed: Whether the gate adds credentials.
         shares_cookies: Whether pages of other sites may use the upstream's cookies over https.
-        sent_host: Returns the Host value that a server was sent, for the client's.
-        shortcuts: Which ones are taken.
+        sent_host: Returns the Host value that a server was sent, given the client's.
+        shortcuts: Which shortcuts to take.
     """
 
     __slots__ = (
@@ -118,17 +118,17 @@ class ResponseShape:
         self._shares_cookies = shares_cookies
         self._sent_host = sent_host
         withheld = set(WITHHELD_CHALLENGES) if credentialed else set()
-        # Where a cookie is the gate's own secret, the upstream may renew it with any response.
+        # If a cookie is a secret that the gate adds, the upstream may renew it with any response.
         if cookies == "drop" or "cookie" in injected_names(route.upstream):
             withheld.add(b"set-cookie")
         withheld |= route.response_headers.dropped
-        # The box's own id has no line in the gate's log, and two would be one too many.
+        # The server's id is not in the gate's log, and a response should have only one id.
         passes_id = any(name.lower() == "x-request-id" for name in route.pass_headers)
         self._identifies = not passes_id and REQUEST_ID_NAME not in route.response_headers.named
         if not passes_id:
             withheld.add(REQUEST_ID_NAME)
         self._dropped = _NOT_FOR_CLIENTS | {b"content-length"} | withheld
-        # The final head alone says what a browser is to do with the host from now on.
+        # Only the final head may tell browsers how to reach the host from now on (HSTS).
         self._dropped_beside = self._dropped | {_HSTS}
         self._plans: dict[HeadNames, _ResponsePlan] = {}
         self._names_of: Callable[[Iterable[Header]], HeadNames] = (
@@ -148,26 +148,27 @@ class ResponseShape:
         added: Iterable[Header] = (),
         request_id: str = "",
     ) -> ResponseHead:
-        """Return the head that the client gets.
+        """Return the head for the client.
 
         Args:
-            response: The upstream's.
-            server: Where it came from.
-            decision: Whose CORS headers take the place of the upstream's.
+            response: The head from the upstream.
+            server: The server that sent it.
+            decision: Its CORS headers replace the upstream's.
             asked: The client's request.
             authority: The client's Host value.
-            gate_origin: Scheme and authority by which the client reached the gate.
-            shared: Whether the client's connection may carry the requests of several users. A
-                proxy's next user would be taken for the one who met a challenge that binds it.
-            added: Further fields of the gate's own.
+            gate_origin: The scheme and authority with which the client reached the gate.
+            shared: Whether the client's connection may carry the requests of several users. Then
+                challenges that authenticate a connection are removed: a proxy's next user would be
+                taken for the one who responded.
+            added: Further fields that the gate adds.
             request_id: The id of the request.
 
         Raises:
-            RedirectLoop: A redirect would lead the client round in a loop.
+            RedirectLoop: The redirect would send the client in a loop.
 
         Returns:
-            A head without hop-by-hop and framing fields, the upstream's places turned to the
-            gate's, and with one Vary for both. Its lines are ready if it has a Date.
+            A head without hop-by-hop and framing fields, with the gate's addresses instead of the
+            upstream's, and with one merged Vary. Its lines are ready if it has a Date.
         """
         came = response.headers
         names = response.names or self._names_of(came)
@@ -176,7 +177,7 @@ class ResponseShape:
         at, dated = plan.connection_at, plan.dated
         if at is not None and (at < 0 or came[at][1] not in names.harmless):
             headers = without_named(headers, came, names)
-            # Connection may name any field, even Date.
+            # Connection may list any field, even Date.
             dated = any(name.lower() == b"date" for name, _ in headers)
         if plan.rewrites:
             headers = self._rewrite(response.status, headers, server, asked, authority, gate_origin)
@@ -199,17 +200,17 @@ class ResponseShape:
     def interim_head(
         self, response: ResponseHead, server: Server, *, authority: bytes, gate_origin: bytes
     ) -> ResponseHead:
-        """Return the head of an interim response that the client gets (RFC 9110 15.2).
+        """Return the head of an interim response for the client (RFC 9110 15.2).
 
-        It says nothing of a length, which belongs to the final response alone (8.6). The links of
-        early hints lead to the gate (RFC 8297 2). The arguments are those of `client_head`.
+        It has no Content-Length, which only the final response may have (8.6). Links in early hints
+        lead to the gate (RFC 8297 2). The arguments are those of `client_head`.
         """
         headers = end_to_end(response.headers, self._dropped_beside)
         headers = rewrite(headers, self._addresses(server, authority, gate_origin), None)
         return ResponseHead(status=response.status, reason=response.reason, headers=headers)
 
     def response_trailers(self, trailers: HeaderList) -> HeaderList:
-        """Return the trailers that the client gets; what is dropped of a head is of them too."""
+        """Return the trailers for the client, without the fields that are dropped from heads."""
         return forwardable_trailers(trailers, self._dropped_beside)
 
     def _rewrite(
@@ -249,26 +250,26 @@ class ResponseShape:
 
 
 def _fitting(headers: HeaderList, response: ResponseHead, gate_origin: bytes) -> HeaderList:
-    """Return fields that pass, with those of `_CONDITIONAL` that fit the response.
+    """Return the fields for a response, with those of `_CONDITIONAL` that are right for it.
 
     Args:
-        headers: The fields that pass otherwise; none is Upgrade.
+        headers: The fields that have passed so far; none is Upgrade.
         response: The upstream's head.
-        gate_origin: Scheme and authority by which the client reached the gate.
+        gate_origin: The scheme and authority with which the client reached the gate.
     """
     if not gate_origin.startswith(b"https:"):
-        # RFC 6797 7.2: it says something of hosts that are reached by TLS.
+        # RFC 6797 7.2: a response over plain HTTP must not have this field.
         headers = [field for field in headers if field[0].lower() != _HSTS]
     if response.status == 426:
-        # RFC 9110 15.5.22: it must say which protocols; and 7.8: only with Connection. HTTP/2 has
-        # neither (RFC 9113 8.2.2), so both are dropped where it is written.
+        # RFC 9110 15.5.22: a 426 must list the protocols; 7.8: only with Connection. HTTP/2 allows
+        # neither (RFC 9113 8.2.2), so its connections drop both.
         offers = [field for field in response.headers if field[0].lower() == b"upgrade"]
         headers = [*headers, *offers, (b"Connection", b"Upgrade")] if offers else headers
     return headers
 
 
 def _vary_of(headers: Sequence[Header], at: int, ours: bytes) -> bytes | None:
-    """Return the one Vary for an upstream's and the gate's own."""
+    """Return the merged Vary of the upstream's and the gate's own."""
     if at < 0:
         return merge_vary([value for name, value in headers if name.lower() == b"vary"], ours)
     value = headers[at][1]

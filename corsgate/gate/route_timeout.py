@@ -1,4 +1,4 @@
-"""The end of a request whose route's timeout is over, and whose fault that is."""
+"""Ends a request when its route's timeout has passed, and decides whose fault that was."""
 
 from __future__ import annotations
 
@@ -10,39 +10,37 @@ from corsgate.transport.deadlines import NEVER, Deadlines
 
 
 class Waiting(Protocol):
-    """What waits for a response.
+    """An exchange that waits for a response.
 
     Attributes:
-        state: The server that has the request, if one has it.
+        state: The server that has the request, or None.
     """
 
     state: ServerState | None
 
     def ran_late(self, *, to_blame: bool) -> None:
-        """End it.
+        """End the exchange.
 
         Args:
-            to_blame: Whether the server that has the request is why no response has come.
+            to_blame: Whether the server that has the request caused the delay.
         """
 
 
 class RouteTimeout:
-    """Ends what waits for a response once its route's timeout is over.
+    """Ends an exchange that waits for a response when its route's timeout has passed.
 
-    It is the fault of a server that had the whole request for half of the time. One that got it
-    late, from a client that took its time to send it or after another server had failed, was given
-    no chance.
+    The timeout is the fault of a server that had the whole request for half of the time. A server
+    that got it later had no fair chance: the client was slow, or another server failed first.
 
     Args:
-        waiting: What waits.
+        waiting: The exchange.
         deadlines: Calls `timed_out`.
         body: The request's body, or None.
-        arrived_s: When the request came.
-        timeout_s: How long it may take.
+        arrived_s: When the request arrived, by the reactor's clock in seconds.
+        timeout_s: How long it may take, in seconds.
 
-    Attributes:
-        deadline_s: For the deadlines: when half of the timeout is over, and after that when all of
-            it is.
+        Attributes:
+            deadline_s: When `timed_out` is due: first after half of the timeout, then at its end.
     """
 
     __slots__ = ("_body", "_deadlines", "_ends_s", "_suspect", "_waiting", "deadline_s")
@@ -60,14 +58,14 @@ class RouteTimeout:
         self._waiting: Waiting | None = waiting
         self._deadlines = deadlines
         self._body = body
-        # The server that had the whole request when half of the time was over.
+        # The server that had the whole request after half of the time.
         self._suspect: ServerState | None = None
         deadlines.add(self)
 
     def timed_out(self) -> None:
-        """Look who has the request; and end what waits, once all of the time is over."""
+        """Record which server has the request; at the end of the time, end the exchange."""
         waiting, body = self._waiting, self._body
-        assert waiting is not None, "what has ended is not swept"
+        assert waiting is not None, "deadlines no longer call this after the end"
         holder = waiting.state
         if body is not None and not body.complete:
             holder = None
@@ -79,7 +77,7 @@ class RouteTimeout:
         waiting.ran_late(to_blame=holder is not None and holder is self._suspect)
 
     def end(self) -> None:
-        """Look no more: a response has come, or none will. Again does no harm."""
+        """Stop: a response has arrived, or none will. Calling it again is harmless."""
         self._deadlines.discard(self)
-        # It knows this: a cycle would be left to the collector.
+        # Break the reference cycle, or it waits for the garbage collector.
         self._waiting = None

@@ -1,4 +1,4 @@
-"""What a request's method and fields, and who asks, decide on a route: worked out once."""
+"""Everything about a request that its client, method and fields decide: computed once."""
 
 from __future__ import annotations
 
@@ -24,43 +24,44 @@ if TYPE_CHECKING:
     from corsgate.gate.compiled_route import CompiledRoute
 
 COMMON_METHODS: Final = (b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT")
-"""What Allow names on a route that serves every method, except for those that no script can send:
-TRACE and TRACK, in any case, would show the credentials that the gate adds."""
+"""Allow lists these on a route that serves every method. Methods that scripts can't send are left
+out: TRACE and TRACK, in any case, would reveal the credentials that the gate adds."""
 
 _OF_TARGET = (400, 414)
 
 
 class Ruling:
-    """What a request's method and fields, and who asks, decide on a route.
+    """Everything about a request on a route that its client, method and fields decide.
 
     Args:
         route: The route.
-        client: Who asks.
-        shown: The client's address, as the log shows it.
-        head: What it asks for.
-        index: The fields of that.
+        client: The client.
+        shown: The client's address in the log.
+        head: The request's head.
+        index: The request's fields.
 
     Attributes:
-        live: What the CORS policy decides.
-        decision: The same as the client gets it: with the reason of a refusal, if it may know.
+        live: The decision of the CORS policy.
+        decision: The decision for the client: with the reason of a refusal, if the client may know.
         passes: Whether the request is forwarded, as far as its method and fields decide that.
-        problem: What the client gets where it isn't; None for a preflight.
-        outcome: What the access log says of that, if that is more than the client gets.
-        refused: Why the CORS decision refused it; None where it didn't.
-        ungranted: What the policy does not grant a request that is forwarded all the same.
-        confines: Whether requests that come without CORS are confined, since credentials would
-            go with them.
-        gate_origin: The origin that the client's browser knows the gate by.
+        problem: The error response if it isn't forwarded; None for a preflight.
+        outcome: The outcome for the access log, if it differs from the error's detail.
+        refused: Why the CORS decision refused it; None if it didn't.
+        ungranted: What the policy does not grant to a request that is nevertheless forwarded.
+        confines: Whether requests without CORS are restricted, because they would carry
+            credentials.
+        gate_origin: The gate's origin, as the client's browser sees it.
+        takes_trailers: Whether the client accepts trailers (RFC 9110 10.1.4).
         takes_trailers: Whether the client takes trailers (RFC 9110 10.1.4).
-        binds: Whether its credentials authenticate the upstream connection that they go over.
+        binds: Whether its credentials authenticate the upstream connection that carries them.
         shared: Whether the client's connection may carry the requests of several users.
-        pins_none: Whether no upstream connection may belong to the client's: its connection is
+        pins_none: Whether no upstream connection may be pinned to the client's connection: that is
             shared, or the gate itself logs in.
-        origin_mode: What the upstream sees as Origin and Referer, see
+        origin_mode: Which Origin and Referer the upstream gets, see
             `corsgate.cors.vouching.origin_mode`.
     """
 
-    # Most of it is never made, so that each part has its default in the class.
+    # Defaults are in the class, because most requests never set these.
     passes = False
     problem: Problem | None = None
     outcome: str | None = None
@@ -82,7 +83,7 @@ class Ruling:
     ) -> None:
         method, policy = head.method, route.policy
         self.gate_origin = gate_origin(client, head.headers)
-        # A session whose cookie any site's requests carry is like credentials of the gate's own.
+        # A session cookie that any site's requests carry is like the gate's own credentials.
         self.confines = route.credentialed or (
             route.carries_sessions and b"cookie" in index and self.gate_origin.startswith(b"https:")
         )
@@ -127,14 +128,14 @@ class Ruling:
             self._refuse(policy, shown, index)
 
     def precedes(self, status: int, *, after_policy: bool = False) -> bool:
-        """Return whether the policy's own response goes before a refusal of the request.
+        """Return whether the policy's own response takes precedence over a refusal.
 
-        A page learns nothing of a preflight but that it has failed. So a preflight whose target is
-        refused is answered as any other: the request behind it has the same target.
+        A page learns only that a preflight has failed, not why. So a preflight whose target is
+        refused gets its usual response: the request after it has the same target, and is refused.
 
         Args:
-            status: That of the refusal.
-            after_policy: Whether only a request that the policy lets pass is refused.
+            status: The status of the refusal.
+            after_policy: Whether the refusal only applies to requests that the policy allows.
         """
         if status in _OF_TARGET and self.live.verdict is Verdict.PREFLIGHT:
             return True
@@ -144,7 +145,7 @@ class Ruling:
         """Return the head of the response to a preflight.
 
         Args:
-            date: The value of Date; most of the head is made anew where it is another one.
+            date: The value of Date. Most of the head is cached until this changes.
             request_id: The id of the request.
         """
         if self._no_content is None or self._no_content[0] is not date:
@@ -157,7 +158,7 @@ class Ruling:
         return ResponseHead(self._preflight_status, self._reason, headers, lines)
 
     def _refuse(self, policy: Policy | None, shown: str, index: HeaderIndex) -> None:
-        """Work out what the client gets on a refusal by its CORS policy."""
+        """Prepare the response to a request that its CORS policy refuses."""
         self.outcome = self.refused = self.live.reason
         if policy is not None and policy.debugs:
             loopback = is_loopback_address(shown)
@@ -166,24 +167,24 @@ class Ruling:
             self.problem = Problem(status=403, detail=hint(policy, index.get(b"origin", ())))
 
     def _look_further(self, route: CompiledRoute, method: bytes, index: HeaderIndex) -> bool:
-        """Look for what keeps a request from being forwarded although its policy lets it.
+        """Check for reasons not to forward a request that its policy allows.
 
         Returns:
-            Whether there is nothing.
+            Whether there is none.
         """
         loop = loop_of(index.get(b"via", ()), route.pseudonym) or loop_of(
             index.get(b"cdn-loop", ()), route.pseudonym
         )
         if loop:
-            self.outcome = f"the request goes round in a loop: {loop}"
-            self.problem = Problem(status=508, detail=f"The request goes round in a loop: {loop}.")
+            self.outcome = f"the request is in a loop: {loop}"
+            self.problem = Problem(status=508, detail=f"The request is in a loop: {loop}.")
             return False
         forbidden = method.upper() in FORBIDDEN_METHODS
         if forbidden or (route.methods is not None and method not in route.methods):
             allow = b", ".join(sorted(route.methods or COMMON_METHODS))
             self.problem = Problem(
                 status=405,
-                detail="This route does not serve this method.",
+                detail="This route does not allow this method.",
                 headers=((b"Allow", allow),),
             )
             return False

@@ -36,13 +36,13 @@ _log = Logger()
 
 @attrs.frozen(kw_only=True, eq=False)
 class Runtime:
-    """All that a configuration decides, ready to serve.
+    """The routes and upstreams of a configuration, ready to serve.
 
     Attributes:
         table: Finds a request's route.
-        upstreams: Those that the routes go to, by name.
-        shared: What credentials share, over reloads.
-        fetcher: Asks token servers; it is the same over reloads.
+        upstreams: The upstreams of the routes, by name.
+        shared: What credentials share, also across reloads.
+        fetcher: Sends requests to token servers; it is kept across reloads.
     """
 
     table: RouteTable[CompiledRoute]
@@ -51,18 +51,18 @@ class Runtime:
     fetcher: Fetcher
 
     def stop(self) -> Deferred[Any]:
-        """Stop the upstreams; return a Deferred that fires once all have logged out."""
+        """Stop the upstreams; return a Deferred that fires when all have logged out."""
         left = [self.shared.ended(), *(upstream.stop() for upstream in self.upstreams.values())]
         return gatherResults(left).addCallback(lambda _: self.fetcher.stop())
 
     def take_over(self, before: Runtime) -> None:
-        """Continue with the state of the runtime before a reload; removed upstreams drain.
+        """Continue with the state of the runtime before a reload; drain removed upstreams.
 
-        Nothing here waits or fails: what goes wrong with one upstream is logged, and leaves the
-        others alone.
+        This neither waits nor fails. An error in one upstream is logged, and does not affect the
+        others.
 
         Args:
-            before: That runtime. The exchanges that it has end on it.
+            before: The earlier runtime. Its exchanges continue to use it until they end.
         """
         for name in {**before.upstreams, **self.upstreams}:
             new, old = self.upstreams.get(name), before.upstreams.get(name)
@@ -99,21 +99,21 @@ def make_runtime(
     counters: Counters | None = None,
     commands: SecretCommands | None = None,
 ) -> Runtime:
-    """Make a configuration ready to serve, also in a thread.
+    """Make a configuration ready to serve. This may run in a thread.
 
     Args:
-        config: What to serve.
-        reactor: Connects and tells the time.
-        deadlines: Ends what takes too long.
-        rng: Returns so many random bytes.
+        config: The configuration.
+        reactor: The reactor.
+        deadlines: Calls back when a deadline passes.
+        rng: Returns the given number of random bytes.
         file: The configuration's name in faults.
-        pseudonym: What this process calls itself in Via, and no other one does.
-        shortcuts: Which ones are taken.
-        hosts: Knows the names that come before DNS; by default the system's do.
-        short: Called when the process lacks what a connection needs; it closes what it can.
-        before: The one that it will replace, with `take_over`; None at the start.
-        counters: Count what is served; None where nothing does.
-        commands: Run again the commands that print secrets; None if none can be.
+        pseudonym: The name of this process in Via, which no other process has.
+        shortcuts: Which shortcuts to take.
+        hosts: The names that take precedence over DNS; by default those of the system.
+        short: Called if the process lacks resources for a connection; it closes idle ones.
+        before: The runtime that this one will replace with `take_over`; None at the start.
+        counters: Count requests and responses; None if nothing does.
+        commands: Runs again the commands that print secrets; None if none may be run.
 
     Returns:
         A runtime that has opened nothing yet.
@@ -149,7 +149,7 @@ def _make_table(
     counters: Counters | None,
 ) -> RouteTable[CompiledRoute]:
     """Compile all routes."""
-    # Routes that share a policy share its decisions, which may be thousands.
+    # Routes that share a policy share its cached decisions, of which there may be thousands.
     compiled = lru_cache(maxsize=None)(compile_policy)
     kinds: dict[Hashable, object] = {}
     is_foreign = foreign_to(config.upstreams)
@@ -181,7 +181,7 @@ def _make_table(
 
 
 def _counted(routes: Sequence[CompiledRoute], counters: Counters | None) -> None:
-    """Have routes of one label count their requests together, if anything counts."""
+    """Let routes with the same label share counters, if anything counts."""
     if counters is not None:
         for each in routes:
             each.counters = counters.route(each.label)
@@ -194,7 +194,11 @@ def _made(
     file: str,
     counters: Counters | None,
 ) -> Mapping[str, UpstreamRuntime]:
-    """Return all upstreams made ready, unchanged ones as they are; or raise all their faults."""
+    """Return all upstreams made ready, unchanged ones reused.
+
+    Raises:
+        ConfigError: With the faults of all upstreams.
+    """
     made: dict[str, UpstreamRuntime] = {}
     faults: list[Fault] = []
     for name, upstream in upstreams.items():

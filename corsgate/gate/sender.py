@@ -1,4 +1,4 @@
-"""One request, sent to one server after the other in turn: signed, its challenges met."""
+"""Sends one request to one server after another: signs it, and responds to challenges."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ _OfHead: TypeAlias = Callable[[ResponseHead], ResponseHead]
 
 
 class Sender:
-    """What is sent to servers for one request.
+    """Sends one request to servers.
 
     Args:
-        request: What the client asked.
+        request: The client's request.
         route: Its route.
-        client: Who asks.
-        ruling: What its method and fields decide on the route.
+        client: The client.
+        ruling: The result of the request's method and fields on the route.
         pins: The upstream connections that are pinned to the client's; None if none may be.
 
     Attributes:
-        pins: As above.
+        pins: As for the class.
         signed: Whether the last server got the gate's credentials, if there are any.
-        admitted: Whether the guard was asked before that, and so knows the verdict already.
+        admitted: Whether the guard was consulted first, and so already knows the result.
     """
 
     __slots__ = (
@@ -80,7 +80,7 @@ class Sender:
         self._client = client
         self._ruling = ruling
         self._kept: KeptBody | None = None
-        # Whether the client waits for the upstream's 100 Continue rather than the gate's.
+        # Whether the client waits for 100 Continue from the upstream instead of the gate.
         self._pass_expect = False
 
     @property
@@ -93,11 +93,11 @@ class Sender:
         """Send the request to a server.
 
         Args:
-            server: One of the upstream's.
+            server: One of the upstream's servers.
 
         Returns:
-            A Deferred of its response, its challenges met; it fails with an UpstreamError where
-            there is none.
+            A Deferred of the response, after any challenges. It fails with an UpstreamError if
+            there is no response.
         """
         body, route = self._request.body, self._route
         if not route.direct or (body is not None and self._is_to_be_kept(body)):
@@ -107,7 +107,7 @@ class Sender:
             now, used_s = self._request.arrived_s, guard.proven.get(server.origin)
             if used_s is None or now - used_s > PROOF_S:
                 return Deferred.fromCoroutine(self._send_prepared(server))
-            # The server has accepted the credentials before, so there is nothing to wait for.
+            # The server has recently accepted the credentials, so there is nothing to wait for.
             guard.proven[server.origin] = now
             self.admitted = False
         payload: KeptBody | StreamedBody | None = None
@@ -117,7 +117,7 @@ class Sender:
         return self._send(server, self._head_for(server), payload)
 
     async def _send_prepared(self, server: Server) -> UpstreamResponse:
-        """Do what has to come before the request, or follows on a challenge."""
+        """Send the request with the steps that it needs before, or after a challenge."""
         body, guard = self._request.body, self._route.guard
         credentials = self._route.upstream.credentials
         if guard is not None:
@@ -149,16 +149,16 @@ class Sender:
         return response
 
     def let_go(self) -> None:
-        """Discard a body that no server has asked for: the last response is the client's."""
+        """Discard a body that no server has requested: the client gets the last response."""
         body = self._request.body
         if body is not None and not body.started:
             body.discard()
 
     async def _send_fixed(self, server: Server, guard: Guard | None) -> UpstreamResponse:
-        """Send a request that is signed like all others, once the guard admits it."""
+        """Send a request that is signed like all others, when the guard allows it."""
         place = None if guard is None else await guard.admit(server.origin)
         try:
-            # Only now: while it waited, the client may have begun to send its body.
+            # Not before: while this waited, the client may have started to send its body.
             self._pass_expect = self._awaits_continue(self._request.body)
             response = await self._send(server, self._head_for(server), self._body())
             if place is not None:
@@ -173,15 +173,15 @@ class Sender:
                 place.end()
 
     def rejected(self) -> None:
-        """Have the guard know of a 401 to a request that it was not asked about."""
+        """Report a 401 to the guard if the guard was not consulted before the request."""
         guard = self._route.guard
         if guard is not None and not self.admitted:
             guard.rejected(self._server.origin)
 
     def _head_for(self, server: Server) -> RequestHead:
-        """Return the head that a server gets; signed, where all requests are signed alike.
+        """Return the head for a server, signed if all requests are signed in the same way.
 
-        One that has `wire` is kept for further requests, and lacks the request's id.
+        A head that has `wire` is remembered for further requests, and lacks the request's id.
         """
         request, route = self._request, self._route
         shape = route.request_shape
@@ -190,18 +190,18 @@ class Sender:
         memo, method, target = request.memo, request.method, request.uri
         if shape.maps_target or server.base_path:
             target = shape.upstream_target(target, server)
-        # An address may get another name, and with it another Host.
+        # The name is part of the key, since an address may get another name and so another Host.
         key = (route.head_kind, server.origin, server.name, self._ruling.origin_mode)
         known = memo.heads.get(key)
         if known is None:
             known = self._make_head(server, request_framing(method, None))
             if not RESOURCE_FIELDS.isdisjoint(request.index):
-                # What such fields become depends on the route, and the next has another target.
+                # These fields depend on the route and the target, and the next target may differ.
                 return known
         elif known.target == target and known.method == method:
             return known
         else:
-            # What the fields become is the same for each target.
+            # The fields don't depend on the target.
             lines, framing = known.lines or b"", request_framing(method, None)
             wire = b"%b %b HTTP/1.1\r\n%b%b" % (method, target, lines, framing)
             known = RequestHead(method, target, known.headers, lines, None, wire)
@@ -228,11 +228,11 @@ class Sender:
         return ((REQUEST_ID, self._request.log.id.encode("ascii")),)
 
     def _awaits_continue(self, body: RequestBody | None) -> bool:
-        """Return whether the client waits for 100 Continue, of which the server is to be asked."""
+        """Return whether the client waits for 100 Continue, so that the server must be asked."""
         return body is not None and self._kept is None and body.awaits_continue
 
     def _is_to_be_kept(self, body: RequestBody) -> bool:
-        """Return whether a body is worth keeping, for another server to get it too."""
+        """Return whether to keep a body so that another server can also get it."""
         upstream = self._route.upstream
         return (
             len(upstream.balancer.states) > 1
@@ -244,8 +244,8 @@ class Sender:
     def _may_be_kept(self, body: RequestBody) -> bool:
         """Return whether a body is small enough to be kept, and there is memory for it.
 
-        What is kept waits, unlike what is streamed, until its request has ended. Where much waits
-        already it is streamed: it then can't be sent again, but proceeds as fast as it comes.
+        A kept body stays in memory until its request has ended, unlike a streamed one. If memory is
+        tight, it is streamed: then it can't be sent again, but it doesn't wait.
         """
         memory = self._request.channel.context.memory
         return (
@@ -256,7 +256,7 @@ class Sender:
         )
 
     async def _keep(self, body: RequestBody) -> KeptBody:
-        """Return the whole body; meanwhile the request can lose its place, as others can."""
+        """Return the whole body. Meanwhile the request may be ended to make room for others."""
         unconnected = self._route.upstream.agent.unconnected
         unconnected.add(self._request)
         try:
@@ -279,7 +279,7 @@ class Sender:
         body: IBodyProducer | None,
         own: Pins | None = None,
     ) -> Deferred[UpstreamResponse]:
-        """Send a head and a body; over the credentials' `own` connection, if they have one."""
+        """Send a head and a body; use the credentials' `own` connection if they have one."""
         self._server = server
         client, limits, ending = self._route.upstream.client, self._route.limits, b"\r\n"
         if head.wire is not None and self._route.request_shape.identifies:
@@ -297,8 +297,8 @@ class Sender:
         )
 
     def _inform(self, head: ResponseHead) -> None:
-        """Pass an interim response on; it is the client's to make sense of (RFC 9110 15.2)."""
-        # Most requests are never signed by `_send_signed`, and so don't set it.
+        """Relay an interim response to the client, which has to interpret it (RFC 9110 15.2)."""
+        # Not set in __init__, because most requests never use `_send_signed`.
         held: HeldBody | None = getattr(self, "_held", None)
         if held is not None:
             held.informed(head)
@@ -311,19 +311,19 @@ class Sender:
         self._request.inform(hints)
 
     def client_trailers(self, trailers: HeaderList) -> HeaderList:
-        """Return the trailers that the client gets: none has what belongs to the gate."""
+        """Return the trailers for the client, without any that belong to the gate."""
         if trailers:
             trailers = self._without_own(ResponseHead(200, b"", trailers)).headers
         return self._route.response_shape.response_trailers(trailers)
 
     def _without_own(self, head: ResponseHead) -> ResponseHead:
-        """Return fields that come beside the final head without what belongs to the gate."""
-        # Only set where a request is signed on its own, so that no other pays for it.
+        """Return an interim head or trailers without fields that belong to the gate."""
+        # Only set if a request is signed individually, so that others don't pay for it.
         interim_head: _OfHead | None = getattr(self, "_interim_head", None)
         return head if interim_head is None else interim_head(head)
 
     def _body(self) -> KeptBody | StreamedBody | None:
-        """Return what is to be sent of the client's body now."""
+        """Return the client's body as it can be sent now."""
         if self._kept is not None:
             return self._kept
         body = self._request.body

@@ -1,4 +1,4 @@
-"""What one listener serves under one configuration, and who its clients are."""
+"""The routes and the clients of one listener under one configuration."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ _LONGEST_REMEMBERED = 256
 
 
 class Served:
-    """What one listener serves under one configuration; a reload replaces it as a whole.
+    """The state of one listener under one configuration; a reload replaces it as a whole.
 
-    It opens nothing and needs no reactor, so that a thread can make it.
+    It opens nothing and needs no reactor, so a thread can make it.
 
     Args:
         listener: The listener's configuration.
         config: The whole configuration.
-        runtime: The configuration made ready.
+        runtime: The routes and upstreams of the configuration.
         new_id: Returns a request id.
         loopback: Whether only programs on this machine can connect to the listener.
-        unrouted: Counts the requests that belong to no route.
-        is_local: Whether the whole gate listens on loopback alone, without a trusted proxy.
+        unrouted: Counts the requests without a route.
+        is_local: Whether all listeners are on loopback, without a trusted proxy.
         status_page: Returns the URL of the status page; empty if there is none.
-        shortcuts: Which ones are taken.
+        shortcuts: Which shortcuts to take.
 
     Attributes:
-        listener: As above.
+        listener: As for the class.
         root: The root of its resource tree.
         certificates: The certificates for TLS; None for plain TCP.
-        make_http2: Makes connections of HTTP/2; None if it is not offered.
+        make_http2: Makes HTTP/2 connections; None if HTTP/2 is not offered.
 
     Raises:
         BadValue: OpenSSL refuses a certificate.
@@ -86,7 +86,7 @@ class Served:
             self.certificates = CertificateTable(listener.certificates, protocols)
 
     def client(self, request: GateRequest) -> Client:
-        """Return who asks, and note it for the log."""
+        """Return the client of a request, and record it for the log."""
         known = request.memo.client
         if known is None or known[2] is not self:
             known = self._know(request)
@@ -97,9 +97,9 @@ class Served:
         return client
 
     def _know(self, request: GateRequest) -> tuple[Client, str, object]:
-        """Find who asks, and remember it for the next request with the same fields."""
+        """Find the client of a request, and remember it for requests with the same fields."""
         if request.memo.client is not None:
-            # It was remembered under another configuration, like everything else in the memo.
+            # It is from another configuration, like everything else in the memo.
             request.renew_memo()
         request.memo.client = known = (*self._find_client(request), self)
         return known
@@ -126,8 +126,8 @@ class Served:
         return _known_client(peer, scheme, authority, is_checked), peer
 
     def _admit(self, request: GateRequest, route: CompiledRoute) -> CompiledRoute:
-        """Return the route that serves a request, of one that restricts what its requests reach."""
-        assert route.reach is not None, "it restricts nothing"
+        """Return the route that serves a request, given a route with restrictions."""
+        assert route.reach is not None, "the route has no restrictions"
         return route.reach.admitted(
             request, route, lambda: gate_origin(self.client(request), request.head.headers)
         )
@@ -142,12 +142,12 @@ class Served:
         Exchange(request, route, client).start()
 
     def _serve_anew(self, request: GateRequest, route: CompiledRoute) -> None:
-        """Serve a request as if none had had the same fields before."""
+        """Serve a request as if none with the same fields had come before."""
         request.memo = FieldsMemo()
         self._serve(request, route)
 
     def _respond(self, request: GateRequest, problem: Problem) -> None:
-        """Respond to a request that belongs to no route."""
+        """Respond to a request without a route."""
         client = self.client(request)
         self.count_unrouted(request)
         if problem.status == 404 and request.refusal is None:
@@ -156,7 +156,7 @@ class Served:
             respond(request, problem)
 
     def count_unrouted(self, request: GateRequest) -> None:
-        """Count a request that belongs to no route."""
+        """Count a request without a route."""
         request.log.counters = self._unrouted
         self._unrouted.in_flight += 1
 
@@ -185,5 +185,5 @@ def _client_of(
 
 @lru_cache(maxsize=1024)
 def _known_client(peer: str, scheme: bytes, authority: bytes, is_checked: bool) -> Client:
-    """Return a client that no trusted proxy speaks for: the same value for all its requests."""
+    """Return a client that uses no trusted proxy: the same value for all its requests."""
     return _client_of(peer, scheme, authority, peer, is_checked=is_checked)

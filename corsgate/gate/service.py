@@ -1,4 +1,4 @@
-"""The gate as an IService: it listens, serves, changes its configuration, drains and stops."""
+"""The gate as an IService: it listens, serves, reloads, drains and stops."""
 
 from __future__ import annotations
 
@@ -42,27 +42,27 @@ from corsgate.transport.threads import call_in_thread
 
 
 class GateService(Service):
-    """A configuration being served, which another one may replace while it runs.
+    """The gate: it serves a configuration, which can be replaced at run time.
 
     Args:
-        config: What to serve.
-        reactor: Listens, connects and tells the time.
-        rng: Returns a number of unpredictable random bytes.
+        config: The first configuration.
+        reactor: The reactor.
+        rng: Returns the given number of unpredictable random bytes.
         file: The configuration's name in faults.
-        write: Takes each access-log line; by default what the configuration says.
-        output: Standard output; None where there is none.
+        write: Accepts each access-log line; by default the configuration decides.
+        output: Standard output; None if there is none.
 
     Attributes:
-        config: The configuration in force.
-        config_since_s: Since when it is in force, in seconds since 1970.
+        config: The current configuration.
+        config_since_s: When that came into force, in seconds since 1970.
         file: The configuration's name in messages.
-        runtime: The configuration made ready to serve.
+        runtime: The routes and upstreams of the current configuration.
         draining: Whether the gate is stopping.
         status_page: Returns the URL of the status page; empty if there is none.
 
     Raises:
-        ConfigError: The configuration is well-formed but can't be served, for instance for an
-            access log that can't be opened. Nothing has been opened then.
+        ConfigError: The configuration is well-formed but can't be served, for instance because
+            the access log can't be opened. Nothing is left open.
     """
 
     _log = Logger()
@@ -102,7 +102,7 @@ class GateService(Service):
             deadlines=deadlines,
             rng=rng,
             new_id=made_ids(rng).__next__,
-            # Random, since upstreams see it and no other process may have the same.
+            # Random, because upstreams see it, and it must differ from that of any other process.
             pseudonym=b"corsgate-" + rng(4).hex().encode("ascii"),
             limits=live_copy(config.limits),
             admission=Admission(deadlines, config.limits),
@@ -120,16 +120,16 @@ class GateService(Service):
         self._listening.sockets = [socket for socket, _ in snapshot.sockets]
         self._numbers = snapshot.numbers
 
-    # Read by others.
+    # State for other modules.
 
     @property
     def ports(self) -> list[IListeningPort]:
-        """The sockets that it listens on; none before the start and while it stops."""
+        """The sockets that the gate listens on; none before the start and while it stops."""
         return self._listening.ports
 
     @property
     def listeners(self) -> Sequence[ListenerSite]:
-        """The listeners of the configuration in force, in its order."""
+        """The listeners of the current configuration, in its order."""
         return [socket.site for socket in self._listening.sockets]
 
     @property
@@ -144,7 +144,7 @@ class GateService(Service):
 
     @property
     def counters(self) -> Counters:
-        """Count what is served, if the configuration has an admin listener."""
+        """Count requests and responses, if the configuration has an admin listener."""
         return self._lasting.counters
 
     @property
@@ -155,7 +155,7 @@ class GateService(Service):
 
     @property
     def upstreams(self) -> Mapping[str, UpstreamRuntime]:
-        """The upstreams that it serves, by name."""
+        """The upstreams of the current configuration, by name."""
         return self.runtime.upstreams
 
     @property
@@ -164,20 +164,20 @@ class GateService(Service):
         return self._access_log.refusals
 
     def warnings(self) -> list[str]:
-        """Return the warnings of the configuration in force, a line each."""
+        """Return the warnings of the current configuration, one line each."""
         of_tls = [
             Fault(file=self.file, problem=problem, fix="")
             for problem in tls_warnings(self.config, time.time())
         ]
         return warning_lines([*self.config.warnings, *of_tls])
 
-    # Start and end.
+    # Start and stop.
 
     def privilegedStartService(self) -> None:
-        """Listen everywhere, or nowhere.
+        """Listen on all endpoints, or on none if one fails.
 
         Raises:
-            ListenError: An endpoint can't be listened on; none is then.
+            ListenError: The gate can't listen on an endpoint.
         """
         found: list[Any] = []
         sockets = self._listening.sockets
@@ -196,7 +196,7 @@ class GateService(Service):
             self._log.info("{line}", line=line, in_summary=True)
 
     def stopService(self) -> Deferred[None]:
-        """Accept the connections that wait, stop listening, let requests finish, then close.
+        """Accept the pending connections, stop listening, drain, and close everything.
 
         Returns:
             A Deferred that fires when everything is closed, after `drain_timeout` at the latest.
@@ -205,26 +205,26 @@ class GateService(Service):
         self.draining = True
         limits = self.config.limits
         drain = Drain([each.site for each in self.listeners], limits, self._reactor)
-        # Listeners that a reload removed may have had more time, from an earlier configuration.
+        # Listeners that a reload removed may have a later end, from an earlier configuration.
         cut = self._reactor.callLater(limits.drain_timeout_s, self._listening.cut_leaving)
         ended = [drain.run(self._listening.stop()), *self._listening.leaving.values()]
         return gatherResults(ended).addCallback(self._drained, cut)
 
     def _drained(self, _: object, cut: IDelayedCall) -> Deferred[None]:
-        """Log out, and close the connections to upstreams: no client is left."""
+        """Log out, and close the connections to upstreams; no client is connected now."""
         if cut.active():
             cut.cancel()
         return self.runtime.stop().addCallback(self._ended)
 
     def _ended(self, _: object) -> None:
-        """Close the rest."""
+        """Close the access log, and report the stop to those who wait for it."""
         self._access_log.stop()
         self._stopped = True
         for waiting in self._awaiting_stop:
             waiting.callback(None)
 
     def when_stopped(self) -> Deferred[None]:
-        """Return a Deferred that fires when the gate has drained and closed."""
+        """Return a Deferred that fires when the gate has drained and stopped."""
         waiting: Deferred[None] = Deferred()
         if self._stopped:
             waiting.callback(None)
@@ -241,13 +241,13 @@ class GateService(Service):
     # Reload.
 
     def prepare(self, config: Config) -> Snapshot:
-        """Make another configuration ready; to be called in a thread.
+        """Make another configuration ready; call this in a thread.
 
         Returns:
             The argument of `swap`. If `swap` is not called, `Snapshot.discard` must be.
 
         Raises:
-            ConfigError: It can't be served; nothing has changed.
+            ConfigError: It can't be served. Nothing has changed.
         """
         return make_snapshot(
             self._lasting,
@@ -260,17 +260,17 @@ class GateService(Service):
     async def swap(
         self, snapshot: Snapshot, follow: Callable[[Config], None] = lambda config: None
     ) -> None:
-        """Serve another configuration from the next request on.
+        """Serve another configuration, starting with the next request.
 
         New sockets are opened first. Everything else happens in one turn of the reactor.
 
         Args:
             snapshot: The configuration, made ready since the last `swap`.
-            follow: Called with it at the last moment, to change what else it decides. If that
-                fails, nothing changes.
+            follow: Called with the configuration at the last moment, to apply its other settings.
+                If that fails, nothing changes.
 
         Raises:
-            ConfigError: An endpoint can't be listened on; nothing has changed.
+            ConfigError: The gate can't listen on an endpoint. Nothing has changed.
         """
         before = self.config.admin
         admin = None if before is None else before.listen
@@ -290,14 +290,14 @@ class GateService(Service):
         self._use(snapshot)
 
     def reopen_log(self) -> None:
-        """Open the access log again, if it is a file, where the new configuration has faults."""
+        """Reopen the access log if it is a file; for a reload whose configuration has faults."""
         if self._access_log.has_file:
             self._access_log.reopen()
 
     def _use(self, snapshot: Snapshot) -> None:
-        """Replace what is in force; nothing here waits or fails.
+        """Replace the current configuration. This neither waits nor fails.
 
-        What decides about requests is replaced first, and by nothing but assignments.
+        Everything that decides about requests is replaced first, by mere assignments.
         """
         config, lasting = snapshot.config, self._lasting
         change(lasting.limits, config.limits)
@@ -321,7 +321,7 @@ class GateService(Service):
             self._log.info("{line}", line=line)
         self._log_warnings()
 
-    # The parts.
+    # Private parts.
 
     @property
     def _listening(self) -> Listening:
@@ -332,7 +332,7 @@ class GateService(Service):
             self._log.warn("{caution}", caution=warning, in_summary=in_summary)
 
     def _out_of_descriptors(self) -> None:
-        """Close idle connections of clients and to upstreams, so that others can be opened."""
+        """Close idle connections, of clients and to upstreams, so that others can be opened."""
         self.admission.out_of_descriptors()
         for upstream in self.runtime.upstreams.values():
             upstream.agent.drop_idle()

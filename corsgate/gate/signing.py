@@ -1,4 +1,4 @@
-"""What signs the requests of an upstream, and what it may use of the outside world."""
+"""The credentials of an upstream: the signer, and the means that the signer needs."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ if TYPE_CHECKING:
     from corsgate.gate.upstream_runtime import UpstreamRuntime
 
 IN_THREAD_S = 10.0
-"""How long what credentials do in a thread may take; a file on a network may never respond."""
+"""The timeout for work of credentials in a thread. A file on a network may never be read."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Common:
-    """What all upstreams of a configuration have in common.
+    """What all upstreams of a configuration share.
 
     Attributes:
-        reactor: Connects and tells the time.
-        deadlines: Ends what takes too long.
-        rng: Returns unpredictable random bytes.
-        shortcuts: Which ones are taken.
-        hosts: Knows the names that come before DNS.
-        short: Called where the process lacks what a connection needs; it closes what it can.
-        counters: Count what the servers are sent; None where nothing does.
-        commands: Run again the commands that print secrets; None if none can be.
-        shared: What credentials of several upstreams share, over reloads.
-        fetcher: Asks token servers.
+        reactor: The reactor.
+        deadlines: Calls back when a deadline passes.
+        rng: Returns the given number of unpredictable random bytes.
+        shortcuts: Which shortcuts to take.
+        hosts: The names that take precedence over DNS.
+        short: Called if the process lacks resources for a connection; it closes idle ones.
+        counters: Count requests and responses of servers; None if nothing does.
+        commands: Runs again the commands that print secrets; None if none may be run.
+        shared: What the credentials of several upstreams share, also across reloads.
+        fetcher: Sends requests to token servers.
     """
 
     reactor: Any
@@ -69,13 +69,13 @@ class Common:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Signing:
-    """What belongs to one set of credentials.
+    """The objects of one set of credentials.
 
     Attributes:
-        credentials: Signs, or None.
-        guard: Says when the credentials may be sent to a server; None without credentials.
-        refusals: Which servers refuse them.
-        own_requests: Sends the requests of the gate's own, such as a login.
+        credentials: The signer, or None.
+        guard: Decides when the credentials may be sent to a server; None without credentials.
+        refusals: Records which servers refuse the credentials.
+        own_requests: Sends requests that the gate itself makes, such as a login.
     """
 
     credentials: ICredentials | None
@@ -87,16 +87,16 @@ class Signing:
 def make_signing(
     upstream: Upstream, name: str, common: Common, before: UpstreamRuntime | None
 ) -> Signing:
-    """Return what belongs to an upstream's credentials.
+    """Return the objects of an upstream's credentials.
 
-    Equal credentials keep their nonces, sessions, blocks and refusals over a reload. A changed
-    secret is tried at once. Upstreams with equal credentials share what blocks them.
+    Equal credentials keep their nonces, sessions, blocks and refusals across a reload. A changed
+    secret is tried immediately. Upstreams with equal credentials share their blocks.
 
     Args:
-        upstream: How the upstream is configured.
-        name: The name of the credentials' user, for the log.
-        common: What all upstreams have in common.
-        before: The upstream before a reload; None if there was none.
+        upstream: The upstream's configuration.
+        name: The name of the user of the credentials, for the log.
+        common: What all upstreams share.
+        before: The upstream before a reload; None if it is new.
     """
     if before is not None and before.config.credentials == upstream.credentials:
         if before.guard is not None:
@@ -108,7 +108,7 @@ def make_signing(
             own_requests=before.own_requests,
         )
     reactor = common.reactor
-    # Of upstreams that use one account at one server, each would have rejections of its own.
+    # Shared: otherwise upstreams with the same account at one server would add up rejections.
     key = (Guard, upstream.credentials)
     guard = common.shared.of(key, lambda: Guard(name, reactor))
     guard.upstream, own_requests = name, OwnRequests(reactor)
@@ -122,15 +122,15 @@ def make_signing(
 
 
 def probe_signer(upstream: Upstream, common: Common, signing: Signing) -> ICredentials | None:
-    """Return what signs the probes of an upstream.
+    """Return the signer of an upstream's probes.
 
-    Probes have connections of their own. So credentials that authenticate connections need another
-    signer for them.
+    Probes have their own connections, so credentials that authenticate connections need a
+    separate signer for them.
 
     Args:
-        upstream: How the upstream is configured.
-        common: What all upstreams have in common.
-        signing: What signs its requests.
+        upstream: The upstream's configuration.
+        common: What all upstreams share.
+        signing: The objects of its credentials.
     """
     if signing.guard is None or not authenticates_connections(upstream.credentials):
         return signing.credentials

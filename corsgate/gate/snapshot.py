@@ -1,4 +1,4 @@
-"""A configuration made ready as a whole, at the start and for each reload."""
+"""A complete configuration made ready, at the start and for each reload."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ from corsgate.transport.inherited import is_loopback_socket
 
 @attrs.frozen(kw_only=True, eq=False)
 class Lasting:
-    """What outlives every configuration of a process.
+    """The objects that a process keeps for all its configurations.
 
     Attributes:
-        reactor: Listens, connects and tells the time.
+        reactor: The reactor.
         deadlines: Ends what takes too long.
-        rng: Returns unpredictable random bytes.
+        rng: Returns the given number of unpredictable random bytes.
         new_id: Returns a request id.
         pseudonym: The name of this process in Via.
         limits: The limits of clients' connections, which a reload changes in place.
         admission: Counts the connections of all listeners.
-        memory: Counts what waits in memory for all listeners.
+        memory: Counts the bytes that wait in memory for all listeners.
         access_log: Gets a line for each request.
-        counters: Count what is served, if the configuration has an admin listener.
+        counters: Count requests and responses, if the configuration has an admin listener.
         listening: The listening sockets.
-        short: Called when there is no descriptor left.
-        commands: Run again the commands that print secrets, after a rejection.
+        short: Called if there is no file descriptor left.
+        commands: Runs again the commands that print secrets, after a rejection.
         status_page: Returns the URL of the status page; empty if there is none.
-        shortcuts: The shortcuts in use.
+        shortcuts: Which shortcuts to take.
     """
 
     reactor: Any
@@ -67,18 +67,18 @@ class Lasting:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Snapshot:
-    """Everything that a configuration decides, ready to replace the one in force.
+    """Everything that a configuration decides, ready to replace the current one.
 
     Attributes:
         config: The configuration.
-        file: Its name in messages.
+        file: The configuration's name in messages.
         runtime: Its routes and upstreams.
-        sockets: The socket of each listener, and what the listener serves.
+        sockets: The socket of each listener, with the state that the listener will have.
         added: The sockets that still have to be opened.
-        numbers: The listener's number for each of `added`.
-        leaving: Listeners that are no longer configured, whose connections have not all ended,
-            and what they serve until then.
-        log: Where the access log goes; None to leave it as it is.
+        numbers: The index of the listener in the configuration for each of `added`.
+        leaving: Listeners that are no longer configured but still have connections, with the
+            state that they have until the last one ends.
+        log: The change of the access log; None to leave the log as it is.
     """
 
     config: Config
@@ -91,7 +91,7 @@ class Snapshot:
     log: LogChange | None
 
     def discard(self) -> None:
-        """Close what was opened for it."""
+        """Close what was opened for this snapshot."""
         if self.log is not None:
             self.log.discard()
 
@@ -104,17 +104,17 @@ def make_snapshot(
     before: Runtime | None = None,
     open_log: Callable[[Config], LogChange] | None = None,
 ) -> Snapshot:
-    """Make a configuration ready, also in a thread, since no socket is opened.
+    """Make a configuration ready. This may run in a thread, since it opens no socket.
 
     Args:
-        lasting: What outlives it.
+        lasting: The objects that outlive it.
         config: The configuration.
-        file: Its name in faults.
-        before: The runtime in force; None at the start.
-        open_log: Opens the access log; None to leave it as it is.
+        file: The configuration's name in faults.
+        before: The current runtime; None at the start.
+        open_log: Opens the access log; None to leave the log as it is.
 
     Raises:
-        ConfigError: It can't be served; nothing was changed or left open.
+        ConfigError: It can't be served. Nothing was changed or left open.
     """
     runtime = make_runtime(
         config,
@@ -160,13 +160,13 @@ class _Maker:
         self._file = file
         self._runtime = runtime
         self._taken: list[Socket] = []
-        # A proxy passes on requests from other machines.
+        # With a trusted proxy, requests may come from other machines.
         self._is_local = all(
             self._is_loopback(each) and not each.trusted_proxies for each in config.listeners
         )
 
     def serve(self, listener: Listener) -> Served:
-        """Return what a listener serves.
+        """Return the state of a listener.
 
         Raises:
             BadValue: OpenSSL refuses a certificate.
@@ -187,11 +187,11 @@ class _Maker:
     def _is_loopback(self, listener: Listener) -> bool:
         """Return whether only programs on this machine can connect to a listener."""
         endpoint = listener.endpoint
-        # The string does not say where a socket from systemd listens; the socket does.
+        # For a socket from systemd, the endpoint doesn't contain the address, but the socket does.
         return is_loopback(endpoint) or is_loopback_socket(endpoint, self._lasting.reactor)
 
     def socket(self, number: int) -> tuple[Socket, Served] | None:
-        """Return a listener's socket and what it serves; None if it has a fault."""
+        """Return a listener's socket and state; None if it has a fault."""
         listener, listening = self._config.listeners[number], self._lasting.listening
         try:
             served = self.serve(listener)
@@ -206,7 +206,7 @@ class _Maker:
             try:
                 socket = listening.make(self._site(served))
             except Exception:
-                # An endpoint's own parser may raise anything for bad arguments.
+                # An endpoint's parser may raise any exception for bad arguments.
                 self.faults.append(listening.bad_endpoint(self._file, number, listener.endpoint))
                 return None
         self._taken.append(socket)

@@ -1,4 +1,4 @@
-"""What the log says when a configuration begins to be served: listeners, routes, upstreams."""
+"""The log lines about listeners, routes and upstreams when a configuration comes into force."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def summary(config: Config, file: str) -> Iterator[str]:
     """Return the lines about the routes and upstreams.
 
     Args:
-        config: What is served.
+        config: The configuration.
         file: Its name in messages.
     """
     for route in config.routes[:MAX_SHOWN]:
@@ -103,7 +103,7 @@ def _of_upstream(upstream: Upstream) -> str:
 
 
 def kinds(upstream: Upstream) -> Iterator[str]:
-    """Return the kind of an upstream's credentials; of several, also the origins they are for."""
+    """Return the kind of an upstream's credentials; of several, also the origins that use them."""
     if not upstream.credentials_by_origin:
         yield _kind(upstream.credentials)
         return
@@ -116,7 +116,7 @@ def kinds(upstream: Upstream) -> Iterator[str]:
 
 
 def _kind(credentials: Credentials | None) -> str:
-    """Return the kind of credentials; nothing of the secret, and no user name."""
+    """Return the kind of credentials, without the secret or a user name."""
     match credentials:
         case None:
             return "no credentials"
@@ -150,7 +150,7 @@ def _joined(items: Sequence[str]) -> str:
 
 
 def listed(items: Sequence[str]) -> str:
-    """Return items with commas in between, the last ones counted if they are too many."""
+    """Return items separated by commas; if there are too many, count the last ones."""
     shown = ", ".join(items[:MAX_LISTED])
     more = len(items) - MAX_LISTED
     return f"{shown} and {more:,} more" if more > 0 else shown

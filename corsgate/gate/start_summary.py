@@ -1,4 +1,4 @@
-"""What a terminal shows when a gate has started: a short table."""
+"""The table that a terminal shows when a gate has started."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ALWAYS = ("GET", "HEAD", "POST")
 """The methods that a policy can't forbid (Fetch ``#cors-safelisted-method``)."""
 
 UNKNOWN = "no connection yet"
-"""The state of a server that has neither accepted a connection nor failed to."""
+"""The state of a server to which no connection was tried yet."""
 
 
 @attrs.frozen(kw_only=True)
@@ -31,16 +31,16 @@ class Started:
     """A gate that has started.
 
     Attributes:
-        version: Of corsgate.
-        config: What it serves.
+        version: The version of corsgate.
+        config: Its configuration.
         file: The configuration's name; None without a file.
-        urls: Where it listens.
-        status_url: Where its status page is; None if there is none.
-        problems: Why a server can't be reached, by its URL; empty if it can. Servers of which
-            nothing is known are not in it.
-        warnings: One line each.
+        urls: The URLs that it listens on.
+        status_url: The URL of its status page; None if there is none.
+        problems: Why a server can't be reached, by the server's URL; empty if it can be reached.
+            Servers in an unknown state are missing.
+        warnings: The warnings, one line each.
         pid: The process id.
-        is_stopped_by_ctrl_c: Whether the terminal is the one that the gate was started from.
+        is_stopped_by_ctrl_c: Whether it runs in the foreground of this terminal.
     """
 
     version: str
@@ -71,9 +71,9 @@ def start_summary(started: Started, place: Place, width: int) -> Iterator[str]:
     """Return the lines for a terminal.
 
     Args:
-        started: What has started.
+        started: The gate.
         place: The terminal, which may have colours.
-        width: How many characters its lines have.
+        width: The terminal's width in characters.
     """
     config = started.config
     source = f" serves {started.file}" if started.file is not None else ""
@@ -115,7 +115,7 @@ def _callers(cors: Cors | None) -> str:
 
 
 def _methods(route: Route) -> str:
-    """Return the methods that other origins may use; without a policy, those that are served."""
+    """Return the methods that other origins may use; without a policy, those of the route."""
     allowed: Sequence[str] | None = None
     if route.cors is not None and "*" not in route.cors.allow_methods:
         allowed = list(dict.fromkeys((*_ALWAYS, *route.cors.allow_methods)))
@@ -147,7 +147,7 @@ def _state(server: str, started: Started) -> Cell:
 
 
 def _more(count: int) -> Iterator[list[Cell]]:
-    """Return a row that counts what is left out; none if nothing is."""
+    """Return a row with the number of omitted items; no row for none."""
     if count > 0:
         yield [Cell(f"and {count:,} more", "dim")]
 
@@ -155,7 +155,7 @@ def _more(count: int) -> Iterator[list[Cell]]:
 def _rows(label: str, rows: Sequence[Sequence[Cell]], place: Place, width: int) -> Iterator[str]:
     """Return aligned rows with a label before the first.
 
-    The last cell of a row that is wider than the terminal has a line of its own.
+    If a row is wider than the terminal, its last cell gets a line to itself.
     """
     columns = zip_longest(*([len(cell.text) for cell in row] for row in rows), fillvalue=0)
     widths = [max(column) for column in columns]
@@ -174,7 +174,7 @@ def _rows(label: str, rows: Sequence[Sequence[Cell]], place: Place, width: int) 
 
 
 def _joined(row: Sequence[Cell], widths: Sequence[int], place: Place) -> str:
-    """Return the cells in columns, without blanks at the end."""
+    """Return the cells in columns, without trailing blanks."""
     text = ""
     padding = 0
     for cell, width in zip(row, widths, strict=False):
@@ -186,7 +186,7 @@ def _joined(row: Sequence[Cell], widths: Sequence[int], place: Place) -> str:
 
 
 def _paragraph(label: str, text: str, color: str, place: Place, width: int) -> Iterator[str]:
-    """Return a text with a label, broken at the width of the terminal."""
+    """Return a text with a label, wrapped at the width of the terminal."""
     lines = wrap(printable(text), max(width - _LABEL, 40), break_on_hyphens=False)
     for number, line in enumerate(lines):
         start = f"  {label if number == 0 else '':<{_LABEL - 2}}"

@@ -1,4 +1,4 @@
-"""What a configuration needs of this machine, looked at before anything is opened."""
+"""Checks what a configuration needs of this machine, before anything is opened."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from corsgate.transport.inherited import InheritedSocket, find_socket, inherited
 from corsgate.upstream.fetch import as_upstream
 from corsgate.upstream.tls import check_ciphers_here, creators
 
-_LOG_MEND = "name a file that the daemon may write"
+_LOG_FIX = "name a file that the daemon may write"
 
 
 def preflight(
     config: Config, *, reactor: Any, file: str, lines: Mapping[Path, int] | None = None
 ) -> None:
-    """Refuse a well-formed configuration that can't be served here.
+    """Reject a well-formed configuration that can't be served here.
 
-    No port is opened and no file is made. A port that is taken shows only when the gate starts.
+    This opens no port and creates no file. So a port in use is only found when the gate starts.
 
     Args:
-        config: What would be served.
-        reactor: What its endpoints would listen with.
+        config: The configuration.
+        reactor: The reactor with which its endpoints would listen.
         file: The configuration's name in faults.
-        lines: Where each key stands, as `key_lines` returns; None where there is no file.
+        lines: The line of each key, from `key_lines`; None if there is no file.
 
     Raises:
-        ConfigError: With all faults at once, in the order of their lines.
+        ConfigError: With all faults, in the order of their lines.
     """
     known = lines or {}
     faults: list[Fault] = []
@@ -86,17 +86,17 @@ def preflight(
 
 
 def check_endpoint_here(text: str, reactor: Any) -> None:
-    """Refuse an endpoint string that Twisted, with its plugins, can't make an endpoint of.
+    """Reject an endpoint string from which Twisted, with its plugins, can't make an endpoint.
 
     Args:
         text: A string that `corsgate.config.model.endpoint.check_endpoint` accepts.
-        reactor: What the endpoint would listen with.
+        reactor: The reactor with which the endpoint would listen.
 
     Raises:
-        BadValue: It can't.
+        BadValue: Twisted can't.
     """
     if is_handed_over(text):
-        # `corsgate check` is not started by a socket unit. A gate that is not fails when it starts.
+        # No socket unit starts `corsgate check`. A gate without one fails when it starts.
         if sockets := inherited_sockets(reactor):
             find_socket(text, sockets)
         return
@@ -105,7 +105,7 @@ def check_endpoint_here(text: str, reactor: Any) -> None:
             for each in _pem_files(name) if text.lower().startswith("tls:") else (name,):
                 check_regular(each)
         except FileNotFoundError:
-            break  # Twisted says it better.
+            break  # Twisted has a better message.
         except OSError as error:
             raise BadValue(
                 f"{error.filename!r}, which {text!r} names, can't be read: {error.strerror}",
@@ -114,15 +114,15 @@ def check_endpoint_here(text: str, reactor: Any) -> None:
     try:
         serverFromString(reactor, text)
     except Exception as error:
-        # What an endpoint's own parser raises for bad arguments is anyone's guess.
+        # An endpoint's parser may raise any exception for bad arguments.
         reason = str(error) or type(error).__name__
         raise BadValue(
-            f"Twisted can't listen on {text!r}: {reason}", "write it as Twisted's endpoints have it"
+            f"Twisted can't listen on {text!r}: {reason}", "use the syntax of Twisted's endpoints"
         ) from None
 
 
 def _take(text: str, sockets: Sequence[InheritedSocket], taken: set[object]) -> None:
-    """Refuse a socket from systemd that another listener accepts from, too."""
+    """Reject a socket from systemd that another listener also uses."""
     wanted = handed_over(text)
     found = find_socket(text, sockets).index if sockets else (wanted.name, wanted.index)
     if found in taken:
@@ -133,14 +133,14 @@ def _take(text: str, sockets: Sequence[InheritedSocket], taken: set[object]) -> 
 
 
 def _pem_files(directory: str) -> list[str]:
-    """Return what Twisted takes for files of certificates in a directory."""
+    """Return the files in a directory that Twisted would read as certificates."""
     return [os.path.join(directory, name) for name in os.listdir(directory) if name[-4:] == ".pem"]
 
 
 def check_oauth2_here(credentials: OAuth2Credentials) -> None:
     """Reject OAuth2 credentials whose files or certificates can't be used here.
 
-    Whether the gate may write is not checked, since it may change its user after this.
+    The gate's permission to write is not checked, because it may change its user after this.
 
     Args:
         credentials: The credentials.
@@ -155,16 +155,19 @@ def check_oauth2_here(credentials: OAuth2Credentials) -> None:
         return
     folder = os.path.dirname(path) or "/"
     if not os.path.isdir(folder):
-        raise BadValue(f"{show(path)} can't be kept: there is no {folder}", "make the directory")
+        raise BadValue(
+            f"{show(path)} can't be stored: directory {folder} does not exist",
+            "create the directory",
+        )
     if os.path.exists(path) and not os.path.isfile(path):
         raise BadValue(f"{show(path)} is not a file", "name a file that the daemon may replace")
 
 
 def check_access_log(access_log: str | None) -> None:
-    """Refuse an access log that can't be opened; it is not made.
+    """Reject an access log that can't be opened; don't create it.
 
     Args:
-        access_log: A path, or what else `access_log` may be.
+        access_log: A path, or another value of `access_log`.
 
     Raises:
         BadValue: It can't be opened.
@@ -178,26 +181,26 @@ def check_access_log(access_log: str | None) -> None:
         if S_ISDIR(mode):
             problem = "Is a directory"
         elif not (S_ISREG(mode) or S_ISCHR(mode) or S_ISFIFO(mode)):
-            problem = "it is no file"
+            problem = "it is not a file"
         elif not os.access(access_log, os.W_OK):
             problem = "Permission denied"
     except FileNotFoundError:
         if not os.path.isdir(directory):
-            problem = f"there is no directory {directory!r}"
+            problem = f"directory {directory!r} does not exist"
         elif not os.access(directory, os.W_OK | os.X_OK):
-            problem = f"the directory {directory!r} can't be written to"
+            problem = f"directory {directory!r} is not writable"
     except OSError as error:
         problem = error.strerror
     if problem is not None:
-        raise BadValue(f"{access_log!r} can't be opened: {problem}", _LOG_MEND)
+        raise BadValue(f"{access_log!r} can't be opened: {problem}", _LOG_FIX)
 
 
 def listener_path(lines: Mapping[Path, int], number: int) -> Path:
-    """Return where a listener stands: those of ``listen`` come first, then the tables.
+    """Return the key of a listener: those in ``listen`` come first, then the tables.
 
     Args:
-        lines: What `key_lines` returned; empty where there is no file.
-        number: Its number among `Config.listeners`.
+        lines: What `key_lines` returned; empty if there is no file.
+        number: Its index in `Config.listeners`.
     """
     listed = sum(1 for path in lines if len(path) == 2 and path[0] == "listen")
     if number < listed or not lines:
@@ -206,5 +209,5 @@ def listener_path(lines: Mapping[Path, int], number: int) -> Path:
 
 
 def _option(path: Path) -> str:
-    """Return the option that stands for a key where there is no file."""
+    """Return the command line option for a key if there is no file."""
     return {"listen": "--listen", "upstreams": "--upstream"}.get(str(path[0]), str(path[0]))

@@ -1,7 +1,7 @@
-"""What a request gets that no route serves.
+"""Responds to requests that no route serves.
 
-Strangers get a bare 404. On a gate of a developer, the response also names the routes. A page that
-a policy with `debug` allows may read it, so that the browser's console shows 404.
+Strangers get a bare 404. On a developer's gate, the response also lists the routes. If a policy
+with `debug` allows the page, it may read the response, so that the browser's console shows 404.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from corsgate.message.target import segments
 from corsgate.server.request import GateRequest
 
 MAX_POLICIES = 500
-"""How many routes are compared with a path, so that a request costs little."""
+"""The maximum number of policies that are compared with a path, so that a request costs little."""
 
 _FROM_PROXIES = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via", b"cdn-loop")
-"""Fields by which a proxy on this machine gives itself away; its client may be anywhere."""
+"""Fields that reveal a proxy on this machine, whose client may be anywhere."""
 
 
 class Unrouted:
-    """Responds to the requests that no route serves.
+    """Responds to requests that no route serves.
 
     Args:
         routes: The routes.
-        is_local: Whether the gate listens on loopback alone, without a trusted proxy.
+        is_local: Whether the gate only listens on loopback, without a trusted proxy.
         status_page: Returns the URL of the status page; empty if there is none.
     """
 
@@ -49,7 +49,7 @@ class Unrouted:
         self._policies = [found for each in policies[:MAX_POLICIES] if (found := _placed(each))]
         self._routes = routes
         self._status_page = status_page
-        # A proxy in front may hide itself, so loopback alone is not a sign of a developer.
+        # A proxy in front may add no field, so loopback by itself doesn't prove a developer's gate.
         self._is_developers = is_local and any(
             each.policy.source.debug for each in policies if each.policy is not None
         )
@@ -59,8 +59,8 @@ class Unrouted:
 
         Args:
             request: The request.
-            client: Who asks.
-            problem: The 404 that a stranger gets.
+            client: The client.
+            problem: The 404 for strangers.
         """
         decision = self._decide(request, request.log.client)
         if decision is not None and decision.verdict is Verdict.PREFLIGHT:
@@ -74,7 +74,7 @@ class Unrouted:
         respond(request, problem, decision)
 
     def _decide(self, request: GateRequest, shown: str) -> Decision | None:
-        """Return whose CORS headers the response gets."""
+        """Return the decision whose CORS headers the response gets; None for no headers."""
         if not self._policies or b"origin" not in request.index:
             return None
         host = read_host(request.authority)
@@ -105,15 +105,15 @@ class Unrouted:
 
 
 def _placed(route: CompiledRoute) -> RoutePolicy | None:
-    """Return where a route's policy is."""
-    assert route.policy is not None, "only routes with a policy are asked for"
+    """Return a route's policy with the route's host and path."""
+    assert route.policy is not None, "only routes with a policy are passed"
     named = None if route.route.host is None else read_host(route.route.host.encode("ascii"))
     path = tuple(segments(route.prefix)) if route.prefix else ()
     return RoutePolicy(host=None if named is None else named.name, path=path, policy=route.policy)
 
 
 def _is_developer(index: HeaderIndex, client: Client) -> bool:
-    """Return whether a request comes from a program on this machine, by a name of this machine."""
+    """Return whether a program on this machine sent a request, to a name of this machine."""
     host = read_host(client.authority)
     return (
         not client.trusted

@@ -1,4 +1,4 @@
-"""An upstream made ready to be asked: its connections, its balancing and its credentials."""
+"""An upstream, ready for requests: its connections, balancing and credentials."""
 
 from __future__ import annotations
 
@@ -36,37 +36,37 @@ from corsgate.upstream.probe import Prober
 from corsgate.upstream.treq_client import ProxyClient
 
 LOGOUT_S = 5.0
-"""How long logging out may take, since the end of the gate waits for it."""
+"""The timeout for logging out, in seconds, since the stop of the gate waits for it."""
 
 _log = Logger()
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class UpstreamRuntime:
-    """One upstream, ready to be asked; its moving parts are shared by its routes.
+    """One upstream, ready for requests; its routes share its state.
 
     Attributes:
         name: Its name, for the log.
-        config: How it is configured.
-        agent: Holds its connections.
-        client: Sends to its servers.
-        credentials: Signs, or None.
-        guard: Says when the credentials may be sent to a server; None without credentials.
-        credential_refusals: Which servers refuse its credentials.
+        config: Its configuration.
+        agent: Its connections.
+        client: Sends requests to its servers.
+        credentials: The signer, or None.
+        guard: Decides when the credentials may be sent to a server; None without credentials.
+        credential_refusals: Records which servers refuse the credentials.
         expectations: Which servers may be asked for 100 Continue.
         rules: How its servers are balanced and protected.
-        balancer: Says which server is next, and keeps what is known of each.
+        balancer: Chooses servers, and has the state of each.
         ejecting: The causes of failures that count against a server.
-        key: Reads what requests are shared out by, or None where they aren't.
-        sticky: Leads clients back to their servers, or None.
-        prober: Asks the servers whether they are well, or None.
+        key: Reads the hash key of a request; None if the balancing doesn't use one.
+        sticky: Makes and reads the cookies that bind clients to servers; None without.
+        prober: Checks the health of the servers; None without.
         accounts: The same upstream with the credentials of each origin that has its own.
-        watchers: Find out which servers there are.
-        clock: Tells the time.
-        chance: Returns numbers from 0 up to 1, all as likely.
-        own_requests: Sends the requests of the gate's own, such as a login, for `credentials`.
-        counters: All counters of the gate; None where nothing counts.
-        chooses_freely: Whether it is all the same which server gets a client's request.
+        watchers: Find the servers, by DNS or in a file.
+        clock: The reactor's clock.
+        chance: Returns random numbers from 0 up to 1, uniformly distributed.
+        own_requests: Sends the gate's own requests for `credentials`, such as a login.
+        counters: All counters of the gate; None if nothing is counted.
+        chooses_freely: Whether any server may get any client's request.
     """
 
     name: str
@@ -97,7 +97,7 @@ class UpstreamRuntime:
 
     @property
     def all_accounts(self) -> Sequence[UpstreamRuntime]:
-        """Itself, and the same upstream with each further account."""
+        """This upstream, and the same upstream with each further account."""
         found = {self.own_requests: self}
         for each in self.accounts.values():
             found.setdefault(each.own_requests, each)
@@ -109,7 +109,7 @@ class UpstreamRuntime:
         return max(filter(None, blocks), key=lambda block: block.left_s, default=None)
 
     def pages_of_accounts(self) -> Iterator[tuple[UpstreamRuntime, Sequence[str]]]:
-        """Return each account, with the origins that it is for; none for the one of all others."""
+        """Return each account with the origins that use it; no origins for the default account."""
         yield self, ()
         of_account: dict[OwnRequests, list[str]] = {}
         for origin, account in self.accounts.items():
@@ -120,23 +120,23 @@ class UpstreamRuntime:
 
     @property
     def own_fields(self) -> frozenset[bytes]:
-        """The lower-cased names of the fields that belong to any of its credentials."""
+        """The lower-case names of the fields that any of its credentials set."""
         signers = (each.credentials for each in self.all_accounts)
         names = (each.header_names for each in signers if each is not None)
         return frozenset[bytes]().union(*names)
 
     def start(self) -> None:
-        """Begin to watch the servers."""
+        """Start to watch and check the servers."""
         if self.prober is not None:
             self.prober.start()
         for watcher in self.watchers:
             watcher.start()
 
     def stop(self) -> Deferred[None]:
-        """Watch them no more, log out, and close each connection once its exchange has ended.
+        """Stop watching, log out, and close each connection when its exchange has ended.
 
         Returns:
-            A Deferred that fires once the gate has logged out, after `LOGOUT_S` at the latest.
+            A Deferred that fires when the gate has logged out, after `LOGOUT_S` at the latest.
         """
         left = [
             each.addTimeout(LOGOUT_S, self.clock).addErrback(self._not_left)
@@ -145,12 +145,12 @@ class UpstreamRuntime:
         return gatherResults(left).addCallback(lambda _: None)
 
     def remove(self) -> None:
-        """Do the same without a time limit: its exchanges may run for long."""
+        """Stop like `stop`, but without a time limit, since its exchanges may run for long."""
         for left in self._close():
             left.addErrback(self._not_left)
 
     def _close(self) -> Sequence[Deferred[None]]:
-        """Begin to end all, and return a Deferred for each set of credentials that logs out."""
+        """Start to close everything; return a Deferred for each set of credentials to log out."""
         for watcher in self.watchers:
             watcher.stop()
         if self.prober is not None:
@@ -168,11 +168,11 @@ class UpstreamRuntime:
     def take_over(self, before: UpstreamRuntime) -> None:
         """Continue with the state of the upstream of the same name before a reload.
 
-        It keeps the state of its servers, and the connections that would still be made and
-        authenticated in the same way. The other one finishes its requests.
+        This keeps the state of its servers, and the connections that the new configuration would
+        make and authenticate in the same way. The other upstream finishes its requests.
 
         Args:
-            before: The upstream in the configuration before; it is retired.
+            before: The upstream of the earlier configuration; it is retired.
         """
         servers = self.config.servers
         for watcher in self.watchers:
@@ -201,17 +201,17 @@ class UpstreamRuntime:
         before.agent.close(self.agent)
 
     async def found(self, timeout_s: float) -> None:
-        """Wait until DNS was asked for each of the servers once, but no longer than so long.
+        """Wait until every discovered name was looked up once, or the timeout has passed.
 
         Args:
-            timeout_s: In seconds.
+            timeout_s: The timeout in seconds.
         """
         with suppress(TimeoutError):
             for watcher in self.watchers:
                 await watcher.when_asked().addTimeout(timeout_s, self.clock)
 
     def change(self, servers: Sequence[Server]) -> None:
-        """Have other servers from now on; what is known of those that stay, stays."""
+        """Use other servers from now on; servers that remain keep their state."""
         if list(servers) == [state.server for state in self.balancer.states.values()]:
             return
         self.agent.update(servers)
@@ -228,7 +228,7 @@ class UpstreamRuntime:
         )
 
     def count_servers(self) -> None:
-        """Count each server's attempts, or stop counting them."""
+        """Let each server count its attempts, or stop counting."""
         counters = self.counters
         states = self.balancer.states
         for origin, state in states.items():
@@ -240,12 +240,12 @@ class UpstreamRuntime:
 def make_upstream(
     upstream: Upstream, common: Common, before: UpstreamRuntime | None = None
 ) -> UpstreamRuntime:
-    """Make an upstream ready to be asked.
+    """Make an upstream ready for requests.
 
     Args:
-        upstream: How it is configured.
-        common: What it has in common with others.
-        before: The upstream before a reload, which `take_over` follows for; None if none was.
+        upstream: Its configuration.
+        common: What all upstreams share.
+        before: The upstream before a reload, whose state `take_over` will continue; None if new.
 
     Returns:
         An upstream that has opened nothing yet.
@@ -256,19 +256,19 @@ def make_upstream(
     reactor, deadlines, rng, hosts = common.reactor, common.deadlines, common.rng, common.hosts
     agent = UpstreamAgent(reactor, deadlines, upstream, common.shortcuts, hosts, common.short)
     rules = upstream.balancing
-    # Seeded by what nobody can guess; who draws well can't be steered to one server.
-    chance = Random(rng(16)).random  # noqa: S311  # nothing secret is made of it
+    # With a secret seed, so that no client can predict which server is next.
+    chance = Random(rng(16)).random  # noqa: S311  # no secret is derived from it
 
-    def tell(what: str) -> None:
+    def warn(what: str) -> None:
         _log.warn("upstream {upstream}: {what}", upstream=upstream.name, what=what)
 
-    def tell_better(what: str) -> None:
+    def inform(what: str) -> None:
         _log.info("upstream {upstream}: {what}", upstream=upstream.name, what=what)
 
     signing = make_signing(upstream, upstream.name, common, before)
     load = None if before is None else before.balancer.load
     now = reactor.seconds()
-    balancer = Balancer(upstream.servers, rules, chance, now, tell, load, tell_better)
+    balancer = Balancer(upstream.servers, rules, chance, now, warn, load, inform)
     client = ProxyClient(agent)
     if before is None or signing.own_requests is not before.own_requests:
         signing.own_requests.use(upstream, client, balancer)
@@ -294,7 +294,7 @@ def make_upstream(
     )
     if before is None:
         made.count_servers()
-    made.watchers.extend(_watchers(upstream, reactor, hosts, made.change, tell))
+    made.watchers.extend(_watchers(upstream, reactor, hosts, made.change, warn))
     return _with_accounts(made, common, before)
 
 
@@ -325,9 +325,9 @@ def _with_accounts(
 def _accounts(
     made: UpstreamRuntime, common: Common, before: Mapping[bytes, UpstreamRuntime]
 ) -> Iterator[tuple[bytes, UpstreamRuntime]]:
-    """Return an upstream with each origin's credentials, which share all else.
+    """Return an upstream for each origin's credentials; they share everything else.
 
-    Origins with equal credentials share them.
+    Origins with equal credentials share an account.
     """
     known = [made] if made.config.credentials is not None else []
     for each in made.config.credentials_by_origin:
@@ -356,11 +356,11 @@ def _watchers(
     reactor: Any,
     hosts: Hosts,
     change: Callable[[Sequence[Server]], None],
-    tell: Callable[[str], None],
+    warn: Callable[[str], None],
 ) -> Iterator[Discovery | ServersFile]:
-    """Return what finds out which servers there are, where they are not all fixed."""
+    """Return the watchers that find an upstream's servers; none if all servers are fixed."""
     if upstream.servers_file is not None:
-        yield ServersFile(reactor, upstream.servers_file, change, tell)
+        yield ServersFile(reactor, upstream.servers_file, change, warn)
     if upstream.discovered:
         yield Discovery(
             reactor,
@@ -368,7 +368,7 @@ def _watchers(
             upstream.discovered,
             Lookup(reactor, upstream.resolver, hosts),
             change,
-            tell,
+            warn,
             named=bool(upstream.server_name or not upstream.verify or upstream.tls.pin),
         )
 
@@ -389,7 +389,7 @@ def _sticky(
 
 
 def _random_key(before: UpstreamRuntime | None) -> bytes | None:
-    """Return the random key of an upstream's cookies before a reload, if it had one."""
+    """Return the random key of an upstream's cookies before a reload; None if it had none."""
     if before is None or before.sticky is None:
         return None
     sticky = before.config.balancing.sticky

@@ -1,4 +1,4 @@
-"""What a route with ``by_url`` makes of heads, once a request's URL is known."""
+"""Makes heads for routes with ``by_url``, once a request's URL is known."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from corsgate.message.proxied_url import ProxiedUrl, proxied_location
 from corsgate.message.uri_mapping import Mount
 
 _SANDBOX = (b"Content-Security-Policy", b"sandbox")
-# What a browser would apply to all routes of the gate.
+# A browser would apply these to all routes of the gate.
 _OF_ORIGIN = frozenset(
     (b"clear-site-data", b"nel", b"report-to", b"set-cookie", b"strict-transport-security")
 )
 
 
 def withheld_fields(route: Route) -> frozenset[bytes]:
-    """Return the client's fields that no server behind a route gets, lower-cased.
+    """Return the fields of clients that no server of a route gets, in lower case.
 
-    A browser keeps one set of cookies for the gate, and one server's must not reach another's.
-    The client's own Authorization would authenticate connections (NTLM) that the gate, which adds
-    credentials on this route, takes for its own.
+    A browser has one set of cookies for the gate, and one server's cookies must not reach another.
+    If the gate adds credentials on the route, a client's own Authorization is also withheld: it
+    could authenticate connections (NTLM) that the gate would then use as its own.
     """
     if not route.by_url:
         return frozenset()
@@ -36,7 +36,7 @@ def withheld_fields(route: Route) -> frozenset[bytes]:
 
 
 class UrlRequestShape(RequestShape):
-    """Sends each request to the URL that its target names."""
+    """Sends each request to the URL in its target."""
 
     __slots__ = ("_rest",)
 
@@ -46,7 +46,7 @@ class UrlRequestShape(RequestShape):
         """Return the shape for requests to one URL.
 
         Args:
-            rest: Its path behind the server's own path, and its query.
+            rest: The URL's path after the server's own path, and its query.
         """
         made = copy(self)
         made.maps_target = True
@@ -56,12 +56,12 @@ class UrlRequestShape(RequestShape):
     def upstream_target(self, _target: bytes, server: Server) -> bytes:
         """Return the URL's path and query at a server."""
         base, rest = server.base_path.encode("ascii"), self._rest
-        # The URL may be that of a server's own path, where another server has none.
+        # The URL may be that of a server's base path, and another server may have none.
         return base + rest if base or rest.startswith(b"/") else b"/" + rest
 
 
 class UrlResponseShape(ResponseShape):
-    """Leads redirects of a server through the route, and keeps its pages from being the gate's."""
+    """Maps redirects to the route, and keeps pages of servers out of the gate's origin."""
 
     __slots__ = ("_asked", "_prefix", "_reaches")
 
@@ -81,7 +81,7 @@ class UrlResponseShape(ResponseShape):
 
         Args:
             asked: The URL.
-            reaches: Returns whether a redirect may lead to a URL through the route.
+            reaches: Returns whether a redirect may lead to a URL via the route.
             prefix: The route's prefix.
         """
         made = copy(self)
@@ -98,13 +98,13 @@ class UrlResponseShape(ResponseShape):
         added: Iterable[Header] = (),
         **known: Any,
     ) -> ResponseHead:
-        """Return the head that the client gets.
+        """Return the head for the client.
 
-        Location leads back through the route, since a browser follows it by itself. URLs in other
-        fields and in bodies are the client's to call as it called this one. A page from a URL is
-        put into a sandbox, or its scripts could call all routes as the gate's own (CSP 3
-        ``#directive-sandbox``). It is added last: neither the server, by Connection, nor the
-        route's `response_headers` can remove it.
+        Location leads back to the route, since a browser follows it on its own. URLs in other
+        fields and in bodies are unchanged; the client can call them as it called this one. A page
+        from a URL gets a sandbox, or its scripts could call all routes with the gate's origin
+        (CSP 3 ``#directive-sandbox``). That field is added last, so that neither the server, with
+        Connection, nor the route's `response_headers` can remove it.
         """
         headers = [*map(self._mapped, response.headers)]
         response = ResponseHead(response.status, response.reason, headers)
@@ -112,7 +112,7 @@ class UrlResponseShape(ResponseShape):
         return super().client_head(response, server, decision, asked, added=added, **known)
 
     def interim_head(self, response: ResponseHead, *_: object, **_known: object) -> ResponseHead:
-        """Return the head of an interim response that the client gets; its links stay."""
+        """Return the head of an interim response for the client; its links are unchanged."""
         headers = end_to_end(response.headers, self._dropped_beside)
         return ResponseHead(status=response.status, reason=response.reason, headers=headers)
 
@@ -124,5 +124,5 @@ class UrlResponseShape(ResponseShape):
 
     def _plan_for(self, names: Any) -> Any:
         plan = super()._plan_for(names)
-        plan.rewrites = False  # A path of the gate is no path of the server's.
+        plan.rewrites = False  # A path of the gate is not a path of the server.
         return plan

@@ -161,7 +161,7 @@ class ReloaderTests(GateTestCase):
         self.write(logging.replace("upstream =", "upsteam ="))
         outcome, said = await self.reload()
         self.assertTrue(outcome.faults)
-        self.assertIn("the access log was opened again", said)
+        self.assertIn("the access log was reopened", said)
         self.assertTrue(log.exists())
 
     async def test_asked_together(self) -> None:

@@ -114,7 +114,7 @@ class Lines(GateTestCase):
         self.assertEqual(
             outcomes[3:6],
             [
-                "This route does not serve this method.",
+                "This route does not allow this method.",
                 "Nothing is served at this path.",
                 "This host is not served here.",
             ],

@@ -149,7 +149,7 @@ class LoadTests(Http2TestCase):
         elif status == 502:
             # The first request of an account that was swapped in is one whose body is streamed.
             # This box ignores Expect, so that its challenge comes too late.
-            self.assertIn(b"only after it took the body", body)
+            self.assertIn(b"only after it read the body", body)
             self.assertGreater(len(self.history), 1)
         else:
             self.assertEqual(status, 200, body)

@@ -45,8 +45,8 @@ class FaultTests(SynchronousTestCase):
         for number, fix in (
             (errno.EADDRINUSE, "stop the process that uses it (sudo ss -ltnp 'sport = :80'"),
             (errno.EACCES, "ports below 1024 need a privilege"),
-            (errno.ENOENT, "make the directory"),
-            (errno.EADDRNOTAVAIL, "name another address"),
+            (errno.ENOENT, "create the directory"),
+            (errno.EADDRNOTAVAIL, "use another address"),
         ):
             said = self.fault(text, number)
             self.assertIn(
@@ -60,7 +60,7 @@ class FaultTests(SynchronousTestCase):
     def test_own(self) -> None:
         """Where the gate itself is in the way, and nowhere else, it has to be restarted."""
         text, other = "tcp:80:interface=127.0.0.2", "tcp:80:interface=0.0.0.0"
-        fix = f"restart the gate for that: until it stops, it listens on '{other}' itself"
+        fix = f"restart the gate for this change: until it stops, it listens on '{other}' itself"
         self.assertIn(fix, self.fault(text, errno.EADDRINUSE, "tcp:81", other))
         self.assertNotIn("restart", self.fault(text, errno.EADDRINUSE, "tcp:81"))
         self.assertNotIn("restart", self.fault(text, errno.EADDRNOTAVAIL, other))

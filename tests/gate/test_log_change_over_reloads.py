@@ -76,7 +76,7 @@ class ChangeTests(GateTestCase):
         await self.ask_once()
         said = logged(self)
         await self.reload()
-        self.assertIn("the access log was opened again", said())
+        self.assertIn("the access log was reopened", said())
         await self.ask_once()
         await self.stop()
         self.assertEqual([len(each.read_text().splitlines()) for each in (old, self.path)], [2, 1])

@@ -271,7 +271,7 @@ class Files(WriterTestCase):
         old = path.with_name(f"{path.name}.1")
         path.rename(old)
         file.put("between")
-        file.go_on(str(path), open_log_file(str(path)))
+        file.switch(str(path), open_log_file(str(path)))
         file.put("after")
         file.start()
         self.assertEqual(file.stop(PATIENCE_S), 0)

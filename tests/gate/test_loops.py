@@ -51,7 +51,7 @@ class LoopTests(Http2TestCase):
         event = json.loads(gate.lines[0])
         self.assertEqual(event["status"], 508)
         self.assertEqual(
-            event["outcome"], "the request goes round in a loop: it has passed this gate already"
+            event["outcome"], "the request is in a loop: it has passed this gate already"
         )
         self.assertNotIn("server", event)
 

@@ -71,7 +71,7 @@ class OwnResponseTests(SynchronousTestCase):
             self.request.log.client, self.request.log.server = "127.0.0.1", server
             self.route = compiled(self.clock, cors=debug)
             self.fail(ConnectionReset("the server closed the connection"))
-            self.assertEqual(b"if it speaks TLS on this port" in self.request.sent, hinted)
+            self.assertEqual(b"if it uses TLS on this port" in self.request.sent, hinted)
         self.request = FakeRequest(self.clock)
         self.request.log.client = "127.0.0.1"
         self.fail(ValueError("a fault of the gate"))

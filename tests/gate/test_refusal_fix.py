@@ -117,7 +117,7 @@ class RemedyTests(SynchronousTestCase):
     def test_allowed_now(self) -> None:
         """A call that the configuration now allows needs nothing."""
         found = remedy(CONFIG, attrs.evolve(REFUSAL, origin="https://app.example"))
-        self.assertEqual(found.advice, ("The configuration in force allows this call.",))
+        self.assertEqual(found.advice, ("The current configuration allows this call.",))
         self.assertIsNone(found.toml)
 
     def test_hostile(self) -> None:

@@ -56,7 +56,7 @@ class AccessLogTests(SynchronousTestCase):
         directory = Path(self.mktemp())
         directory.mkdir()
         self.assertIn("Is a directory", self.refused(str(directory)))
-        self.assertIn("there is no directory", self.refused(str(directory / "no" / "a.log")))
+        self.assertIn("does not exist", self.refused(str(directory / "no" / "a.log")))
         self.assertIn("Not a directory", self.refused(f"{os.devnull}/a.log"))
 
 
@@ -95,7 +95,7 @@ class OAuth2Tests(SynchronousTestCase):
         for name in (None, str(directory / "kept"), str(directory / "new")):
             self.assertEqual(self.refused(token_file=name), "")
         self.assertIn("is not a file", self.refused(token_file=str(directory)))
-        self.assertIn("there is no /none", self.refused(token_file="/none/kept"))
+        self.assertIn("directory /none does not exist", self.refused(token_file="/none/kept"))
 
     def test_certificate(self) -> None:
         """A certificate that OpenSSL refuses is a fault before a token is needed."""
