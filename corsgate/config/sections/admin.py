@@ -36,8 +36,8 @@ ADMIN_KEYS = Keys(
 ADMIN = table_key(
     "admin",
     ADMIN_KEYS,
-    "A listener for status, metrics (/metrics) and health (/healthz, /readyz). Without this table"
-    " there is none.",
+    "A listener for status, metrics (/metrics) and health (/healthz, /readyz). Without this"
+    " table, there is no such listener.",
     example='{ listen = "tcp:9901:interface=127.0.0.1" }',
 )
 

@@ -15,8 +15,8 @@ CREDENTIALS_BY_ORIGIN = Key(
     _KEY,
     by_hand({"type": "object", "additionalProperties": {"type": "string"}}),
     None,
-    "Credentials for requests from pages of some origins, which replace credentials: names under"
-    " [credentials]. If this is set, requests that get no credentials are refused.",
+    "The credentials for requests from pages of some origins, instead of credentials: a name under"
+    " [credentials] for each origin. With this table, requests that get no credentials are refused.",
     example='{ "http://localhost:4200" = "box" }',
     type="table of names",
 )

@@ -122,7 +122,8 @@ RESOLVER = Key(
     "resolver",
     _resolver,
     None,
-    "The DNS server for names with dns+ or srv+. The default is the system's, and port 53.",
+    "The DNS server for names with dns+ or srv+. By default it is the system's, and its port"
+    " is 53.",
     example='"127.0.0.1:53"',
     range="an IP address with an optional port",
 )

@@ -62,7 +62,7 @@ CA = Key(
     "ca",
     _IS_FILE,
     None,
-    "The file with the certificates of a private authority, in PEM, to verify https servers with."
+    "The file with the certificates of a private authority, in PEM, for verifying https servers."
     " By default the system's authorities are trusted.",
     example='"/etc/corsgate/ca.pem"',
     type="path",
