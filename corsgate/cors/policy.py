@@ -32,7 +32,7 @@ def _store() -> TwoTierCache[Any, Any]:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Policy:
-    """A policy compiled by `compile_policy`, which alone makes valid ones.
+    """A compiled policy. Only `compile_policy` makes valid ones.
 
     Attributes:
         source: The policy as written.

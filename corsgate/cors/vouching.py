@@ -78,12 +78,12 @@ def _mode_by_referer(
     referers, sites = index[b"referer"], index.get(b"sec-fetch-site", _SAME_ORIGIN)
     origin = b"/".join(referers[0].split(b"/", 3)[:3]) if len(referers) == 1 else b""
     is_own = origin != b"" and origin == own_origin
-    is_judged = policy is not None and policy.enforce_origin and policy.public is None
-    is_named = is_judged and policy is not None and policy.names(origin)
+    is_enforced = policy is not None and policy.enforce_origin and policy.public is None
+    is_named = is_enforced and policy is not None and policy.names(origin)
     if configured is not None:
         # Behind a proxy that ends TLS without reporting it, the gate's own pages look foreign.
         is_same = index.get(b"sec-fetch-site") == _SAME_ORIGIN
-        return configured if is_own or is_same or is_named or not is_judged else KEEP
+        return configured if is_own or is_same or is_named or not is_enforced else KEEP
     if is_named and b"cross-site" not in sites:
         return SERVER
     # If hosts are not checked, any page can have the gate's own origin, by pointing its name at the

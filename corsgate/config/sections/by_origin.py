@@ -16,7 +16,7 @@ CREDENTIALS_BY_ORIGIN = Key(
     by_hand({"type": "object", "additionalProperties": {"type": "string"}}),
     None,
     "The credentials for requests from pages of some origins, instead of credentials: a name under"
-    " [credentials] for each origin. With this table, requests that get no credentials are refused.",
+    " [credentials] for each origin. If it is set, requests that get no credentials are refused.",
     example='{ "http://localhost:4200" = "box" }',
     type="table of names",
 )

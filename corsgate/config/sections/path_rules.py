@@ -142,8 +142,8 @@ def _check_others(table: Table, route: Route) -> None:
                 f"{show(name)} may let clients reach paths that allow_paths does not allow",
                 "remove it",
             )
-    judged = {pattern.method for pattern in route.allow_paths}
-    if None in judged:
+    allowed = {pattern.method for pattern in route.allow_paths}
+    if None in allowed:
         return
     listed = [((*table.path, "methods"), route.methods or ())]
     if route.cors is not None and isinstance(table.raw.get("cors"), dict):
@@ -151,7 +151,7 @@ def _check_others(table: Table, route: Route) -> None:
     for path, methods in listed:
         for number, method in enumerate(methods):
             encoded = b"GET" if method == "HEAD" else method.encode("utf-8", "replace")
-            if method != "*" and encoded not in judged and method.encode() not in judged:
+            if method != "*" and encoded not in allowed and method.encode() not in allowed:
                 table.notes.warn(
                     (*path, number),
                     f"{show(method)} never gets through: no pattern of allow_paths is for it",

@@ -180,7 +180,7 @@ TOKEN_PATH = Key(
     "token_path",
     checked(check_token_path),
     "",
-    "Where the JSON response to the login has a token. Without it, the session is its cookies.",
+    "Where the JSON response to the login has a token. Without it, the session uses cookies.",
     example='"data.token"',
 )
 HEADER = Key(
