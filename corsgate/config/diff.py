@@ -1,4 +1,4 @@
-"""Describe how a change of a configuration affects what it allows; never show a secret."""
+"""Describe what a changed configuration allows or forbids; never show a secret."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _WITHOUT_A_KEY: Mapping[str, tuple[str, str, str]] = {
     "discovered": ("servers", "it has the servers of {}", "it no longer has the servers of {}"),
     "servers_file": ("servers.file", "", ""),
 }
-"""What fields are called that no single key sets, and what an added and a removed entry changes."""
+"""For fields that no single key sets: the name, and the effects of adding and removing an entry."""
 
 _OPEN_ENTRIES: Mapping[str, str] = {
     "*": "any name or origin",
@@ -63,12 +63,12 @@ _OPEN_ENTRIES: Mapping[str, str] = {
     "chrome-extension://*": "any extension (chrome-extension://*)",
     "moz-extension://*": "any extension (moz-extension://*)",
 }
-"""How to describe entries of lists that let strangers in."""
+"""How to describe list entries that admit strangers."""
 
 _COMPARED_BY_KEY = (
     *(Cors, Csrf, Ejection, Expired, Fallback, HeaderRules, HealthCheck, Sticky, UpstreamTls),
 )
-"""Tables whose keys are compared one by one. Of a `Secret`, only the fact of a change is shown."""
+"""Tables whose keys are compared one by one. For a `Secret`, only the fact of a change is shown."""
 
 _OWN_WORDS = (
     *("name", "servers", "credentials", "credentials_by_origin", "pool", "balancing"),
@@ -124,7 +124,7 @@ def _routes(old: Config, new: Config) -> Iterator[Difference]:
                 limits=old.limits,
             )
         yield from _route(label, was, route)
-        # A change of the whole file's limits is listed only once.
+        # Report a change of the limits of the whole file only once.
         general = [
             f.name for f in attrs.fields(Limits) if _is_general(f.name, old, was, new, route)
         ]
@@ -203,7 +203,7 @@ def _upstreams(
         yield from _changed(where, chosen)
         yield from _fields(where, was, upstream, skip=_OWN_WORDS)
         if bool(was.tls.pin) != bool(upstream.tls.pin):
-            # A first pin replaces all that authorities, or nobody, would say.
+            # The first pin replaces verification by authorities, and verify = "dangerously-off".
             kind = Kind.TAKES if upstream.tls.pin else Kind.GIVES
             words = "no other key is" if upstream.tls.pin else "keys that are not pinned are"
             yield _difference(kind, f"{where}, tls", f"{words} accepted")
@@ -255,9 +255,10 @@ def _signing(
     elif not before:
         yield _difference(Kind.GIVES, where, f"it uses the credentials {after}")
     elif not after:
-        yield _difference(Kind.TAKES, where, f"it no longer uses credentials, before {before}")
+        yield _difference(Kind.TAKES, where, f"it no longer uses the credentials {before}")
     else:
-        yield _difference(Kind.CHANGES, where, f"it uses the credentials {after}, before {before}")
+        words = f"it uses the credentials {after}, previously {before}"
+        yield _difference(Kind.CHANGES, where, words)
 
 
 def _listeners(old: Config, new: Config) -> Iterator[Difference]:
@@ -312,7 +313,7 @@ def _fields(
 
 
 def _named(field: str) -> AnyKey:
-    """Return what stands for the key of a field that no single key sets."""
+    """Return a substitute for the key of a field that no single key sets."""
     name, gives, takes = _WITHOUT_A_KEY.get(field, (field, "", ""))
     return Key(name, by_hand({}), None, "", example="", gives=gives, takes=takes)
 
@@ -346,7 +347,7 @@ def _entry(entry: object) -> str:
 
 
 def _scalar(key: AnyKey, old: object, new: object, where: str) -> str:
-    """Describe how a value changed; don't show a value that may contain a secret."""
+    """Describe how a value changed, without a value that may contain a secret."""
     name = key.name
     if not (_is_shown(old) and _is_shown(new)):
         return (
@@ -356,7 +357,7 @@ def _scalar(key: AnyKey, old: object, new: object, where: str) -> str:
             if new is None
             else f"{name} changed"
         )
-    change = f"{_show(key, new)}, before {_show(key, old)}"
+    change = f"{_show(key, new)}, previously {_show(key, old)}"
     return change if where == name else f"{name} is {change}"
 
 

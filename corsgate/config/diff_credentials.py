@@ -1,4 +1,4 @@
-"""Describe how a change affects which credentials requests get: by names and kinds, no secrets."""
+"""Describe how the credentials of requests change, by names and kinds, without secrets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from corsgate.config.diff_reach import Change
 from corsgate.config.model.values import Credentials, Upstream
 
 PAIRS = frozenset(("form", "json"))
-"""The keys of a login's fields."""
+"""The keys that contain the fields of a login."""
 
 
 def by_origin_changes(
@@ -24,7 +24,7 @@ def by_origin_changes(
         old: The upstream before.
         new: The same upstream now.
         old_document: The old file as parsed by tomllib, for the names of credentials.
-        new_document: The new one.
+        new_document: The new file, likewise.
     """
     before = {each.origin: each.credentials for each in old.credentials_by_origin}
     after = {each.origin: each.credentials for each in new.credentials_by_origin}
@@ -34,7 +34,7 @@ def by_origin_changes(
             yield True, f"requests from {origin} get the credentials {shown}"
         elif before[origin] != credentials:
             was = _shown(old_document, old, origin, before[origin])
-            words = "changed" if was == shown else f"{shown}, before {was}"
+            words = "changed" if was == shown else f"{shown}, previously {was}"
             yield None, f"the credentials for requests from {origin}: {words}"
     for origin in before:
         if origin not in after:
@@ -53,7 +53,7 @@ def _shown(
 
 
 def pair_changes(name: str, old: Iterable[Any], new: Iterable[Any]) -> Iterator[str]:
-    """Return what changes about the fields of a login, without a value.
+    """Describe how the fields of a login changed, without their values.
 
     Args:
         name: The key, one of `PAIRS`.

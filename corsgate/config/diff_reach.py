@@ -1,4 +1,4 @@
-"""Describe how a change affects what a route's requests reach: ``by_url`` and ``allow_paths``."""
+"""Describe how the reach of a route's requests changes: ``by_url`` and ``allow_paths``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeAlias
 from corsgate.config.model.values import Route
 
 Change: TypeAlias = tuple[bool | None, str]
-"""Whether the change gives (True), takes (False) or replaces something (None); in words."""
+"""Whether the change adds (True), removes (False) or replaces (None) something; the description."""
 
 COMPARED = ("upstream", "by_url", "allow_paths")
 """The fields of a route that `reach_changes` compares."""
@@ -36,7 +36,7 @@ def reach_changes(old: Route, new: Route) -> Iterator[Change]:
 def _upstreams(old: Route, new: Route) -> Iterator[Change]:
     if not (old.by_url and new.by_url):
         if destination(old) != destination(new):
-            yield None, f"it forwards to {destination(new)}, before to {destination(old)}"
+            yield None, f"it forwards to {destination(new)}, previously to {destination(old)}"
         return
     before = [each.name for each in old.by_url]
     after = [each.name for each in new.by_url]

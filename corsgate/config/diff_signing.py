@@ -1,4 +1,4 @@
-"""What a description of differences says of an upstream's credentials."""
+"""Name and compare an upstream's credentials for the description of differences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def credentials_text(document: Mapping[str, Any], upstream: Upstream) -> str:
     """Return the names and kind of an upstream's credentials; empty if it has none.
 
     Args:
-        document: The file that the upstream is from, parsed.
+        document: The parsed file of the upstream.
         upstream: The upstream.
     """
     if upstream.credentials is None:
@@ -35,7 +35,7 @@ def part_pairs(
         new: The credentials after.
 
     Returns:
-        Pairs of the same kind; None if there are other parts than before.
+        Pairs of the same kind; None if the kinds differ.
     """
     before, after = parts_of(old), parts_of(new)
     if [part.kind for part in before] != [part.kind for part in after]:

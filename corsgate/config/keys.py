@@ -1,4 +1,4 @@
-"""All keys of a configuration file, from the tables beside their readers."""
+"""All keys of a configuration file, collected from the modules of their readers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LOG_FORMAT = Key(
     "log_format",
     choice(LOG_FORMATS),
     LOG_FORMATS[0],
-    'The format of the log: "json", "text", or "combined" for requests with text for the rest.'
+    'The format of the log: "json", "text", or "combined" for requests and text for other lines.'
     ' "auto" is text on a terminal and in the journal, and JSON elsewhere.',
     example='"json"',
 )
@@ -46,7 +46,7 @@ WATCH = Key(
     "watch",
     boolean,
     False,
-    "Whether the gate reloads this file when it changes, or a certificate or key that it names.",
+    "Whether the gate reloads this file when it, or a certificate or key that it names, changes.",
     example="true",
 )
 FILE_KEYS = Keys(
@@ -62,7 +62,7 @@ FILE_KEYS = Keys(
 
 
 def all_keys() -> Iterator[Keys]:
-    """Return each kind of table of a file, from the top down, once."""
+    """Return each kind of table of a file once, from the top down."""
     return iter(dict.fromkeys((*FILE_KEYS.below(), SECRET_KEYS)))
 
 
@@ -70,7 +70,7 @@ _SUFFIXES = ("", "_s", "_pem")
 
 
 def field_of(key: AnyKey, model: type) -> str:
-    """Return the name of the field of a model's class that a key sets; empty if there is none."""
+    """Return the name of the field of a model class that a key sets; empty if there is none."""
     names = {field.name for field in attrs.fields(model)}
     candidates = (key.field,) if key.field else (f"{key.name}{end}" for end in _SUFFIXES)
     return next((name for name in candidates if name in names), "")
@@ -89,5 +89,5 @@ _KEYS_BY_FIELD = _keys_by_field()
 
 
 def key_of(model: type, field: str) -> AnyKey | None:
-    """Return the key that sets a field of a model's class; None if no single key sets it."""
+    """Return the key that sets a field of a model class; None if no single key does."""
     return _KEYS_BY_FIELD.get((model, field))

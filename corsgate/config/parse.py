@@ -59,14 +59,14 @@ def parse_config(
         environ: The environment variables, for secrets.
         read_file: Returns a file's bytes or raises OSError, for secrets and certificates.
         cors_rules: Check policies, usually `corsgate.cors.check.CORS_RULES`.
-        read_secret: The same for files that contain a secret; None for `read_file`.
-        run: Returns what a command prints or raises BadValue, for secrets.
+        read_secret: Like `read_file`, for files that contain a secret; None for `read_file`.
+        run: Returns the output of a command or raises BadValue, for secrets.
         has_http2: Whether the library for HTTP/2 is installed.
         has_jose: Whether the library for signed assertions is installed.
         has_spnego: Whether the library for NTLM is installed.
         read_by: Who can read the file besides its owner, in words; empty for nobody.
         secret_read_by: The same for the path of a secret's file.
-        written_by: Returns which part of a path others can write to, in words.
+        written_by: Returns which part of a path others can write to, in words; empty for none.
 
     Returns:
         The configuration, which has no faults.
@@ -137,7 +137,7 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
         notes.warn(("upstreams", name, "servers"), problem, fix)
     for name, problem, fix in vouching_warnings(route for _, route in routes):
         notes.warn(("upstreams", name, "origin"), problem, fix)
-    if not notes.faults:  # A misspelled name would also make its entry unused.
+    if not notes.faults:  # Otherwise an entry may be unused only because of a misspelled name.
         _warn_of_unused(notes, credentials, "use it as the credentials of an upstream")
         _warn_of_unused(notes, upstreams, "use it as the upstream of a route")
         _warn_of_unused(notes, policies, "use it as the cors of a route")
@@ -158,7 +158,7 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
 
 
 def _places_of_policies(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what `Config.written` has of a document without faults."""
+    """Return the value of `Config.written` for a document without faults."""
     routes = document["routes"].items()
     return {
         "routes": {key: {"cors": table["cors"]} if "cors" in table else {} for key, table in routes}
@@ -190,7 +190,7 @@ def serves_only_this_machine(listeners: Sequence[Listener], hosts: Sequence[str]
     """
     if not listeners or not all(is_loopback(one.endpoint) for one in listeners):
         return False
-    # A proxy on the same machine passes on requests from other machines.
+    # A proxy on the same machine forwards requests from other machines.
     if any(one.trusted_proxies for one in listeners):
         return False
     return all(is_loopback_name(_name_of(host)) for host in hosts or ())
@@ -206,9 +206,9 @@ def _check_reachable(
     hosts: Sequence[str] | None,
     listeners: Sequence[Listener],
 ) -> None:
-    """Record each route of a host that the gate does not serve: all its requests would get 421."""
+    """Record a fault for each route whose host is not served, because it would only return 421."""
     if hosts is None and "hosts" in top.raw:
-        return  # They are faulty, so the intended hosts are unknown.
+        return  # The hosts have faults, so the intended ones are unknown.
     loopback = bool(listeners) and all(is_loopback(one.endpoint) for one in listeners)
     names = None if hosts is None else [rules.split_port(host)[0] for host in hosts]
     served = HostRules.build(names, loopback=loopback)

@@ -1,4 +1,4 @@
-"""Read the text of a configuration alone, without secrets, certificates or other files."""
+"""Read only the text of a configuration, without secrets, certificates or other files."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _SERVERS = b'servers = ["http://servers-of-another-file.invalid"]\n'
 
 
 def read_pasted(source: str, cors_rules: CorsRules) -> tuple[Config, Mapping[str, Any]]:
-    """Return a configuration and its document, read from its text only.
+    """Return a configuration and its document, read only from its text.
 
-    Nothing else is read: no file, environment variable or output of a command. A stand-in takes
-    the place of each. Certificates and keys are not checked, which `corsgate check` does.
+    No file, environment variable or command output is read. Each is replaced by a placeholder.
+    Certificates and keys are not checked; only `corsgate check` does that.
 
     Args:
         source: The TOML.
@@ -52,17 +52,17 @@ def _sources() -> Sources:
 
 
 def _stand_in(what: str) -> str:
-    """Return text that is valid as any kind of secret, and different for each name."""
+    """Return a placeholder that is valid as any kind of secret, and different for each name."""
     return sha256(what.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _other_file(path: str) -> bytes:
-    """Return what stands for a separate file of servers."""
+    """Return a placeholder for a separate file of servers."""
     return _SERVERS
 
 
 class _Environ(Mapping[str, str]):
-    """An environment that has a stand-in for every variable."""
+    """An environment that has a placeholder for every variable."""
 
     def __getitem__(self, name: str) -> str:
         return _stand_in(f"variable {name}")
@@ -79,18 +79,18 @@ class _Environ(Mapping[str, str]):
 
 @attrs.frozen(kw_only=True)
 class _StandIns(Sources):
-    """Sources that have a stand-in for everything."""
+    """Sources that have a placeholder for everything."""
 
     def secret_file(self, path: str) -> bytes:
-        """Return a stand-in for the content of a secret's file."""
+        """Return a placeholder for the content of a secret's file."""
         return _stand_in(f"file {_checked(path)}").encode()
 
     def printed(self, command: Command) -> str:
-        """Return a stand-in: nothing is run."""
+        """Return a placeholder; no command is run."""
         return _stand_in(f"command {command.arguments}")
 
     def certificate(self, path: str) -> bytes:
-        """Return nothing: `reads_pem` is false."""
+        """Return no bytes, which is valid because `reads_pem` is false."""
         _checked(path)
         return b""
 

@@ -55,7 +55,8 @@ def quick_config(
         upstream: The server's URL.
         allow_origins: At least one origin.
         auth: The credentials, such as ``digest:USER:PASSWORD``, or None.
-        listen: A port, an address and a port, or an endpoint string; default: 5555 on loopback.
+        listen: A port, an address and a port, or an endpoint string; None for port 5555 on
+            loopback.
         allow_credentials: Whether the browser may send its own credentials, such as cookies.
         cors_rules: Check the policy, as for `parse_config`.
         has_spnego: Whether the library for NTLM is installed.
@@ -64,8 +65,8 @@ def quick_config(
         The configuration, which has no faults.
 
     Raises:
-        ConfigError: The options have faults. The error holds all of them, with the option as
-            the key and without any secret.
+        ConfigError: The options have faults. The error has all of them, with the option as the
+            key, and without secrets.
     """
     notes = Notes(file="command line", lines={})
 
@@ -112,12 +113,12 @@ def _policy(
     *,
     debug: bool,
 ) -> Cors:
-    """Return the policy of a developer's app: any method, such as LIST or PROPFIND, any header.
+    """Return the policy for a developer's app: any method, such as LIST or PROPFIND, any header.
 
-    Its `debug` is off if other machines reach the gate, which is no longer one developer's then.
+    `debug` is off if other machines reach the gate, since it then no longer serves one developer.
     """
-    # "*" never includes Authorization (Fetch #cors-preflight). Where the gate itself sends that
-    # field, a file must not list it.
+    # "*" never includes Authorization (Fetch #cors-preflight). If the gate itself sends that field,
+    # a policy must not list it.
     sends_authorization = credentials is not None and "authorization" in fields_of(credentials)
     return Cors(
         allow_origins=tuple(origins),
@@ -132,7 +133,7 @@ def _policy(
 
 
 def _admin(endpoint: str) -> Admin:
-    """Return the admin listener: at the usual port, unless the gate has that port itself."""
+    """Return the admin listener, at the default port unless the gate itself listens there."""
     try:
         check_not_taken(DEFAULT_ADMIN_LISTEN, [endpoint])
     except BadValue:
@@ -161,13 +162,13 @@ def _check(config: Config, origins: Item, cors_rules: CorsRules) -> None:
 
 
 def listen_endpoint(text: str) -> str:
-    """Return the endpoint that a port, or an address and a port, is short for.
+    """Expand a port, or an address and a port, to an endpoint string.
 
     Args:
-        text: Such as ``5556`` or ``127.0.0.1:5556``. A port alone is one of loopback.
+        text: Such as ``5556`` or ``127.0.0.1:5556``. Without an address, loopback is used.
 
     Returns:
-        The endpoint string; the text unchanged if it is not short for one.
+        The endpoint string; other text is returned unchanged.
     """
     host, _, port = text.rpartition(":")
     if not (port.isascii() and port.isdigit() and len(port) <= 5):

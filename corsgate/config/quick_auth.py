@@ -1,4 +1,4 @@
-"""Credentials on the command line: a kind, a name and a secret, each of which may be missing."""
+"""Parse credentials on the command line: a kind, a name and a secret; parts may be missing."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from corsgate.config.model.values import (
 from corsgate.errors import BadValue
 
 FORMS = "basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN"
-"""The most usual values of ``--auth``."""
+"""The most common forms of ``--auth``."""
 
 
 @attrs.frozen(kw_only=True)
 class Kind:
-    """A kind of credentials, as people give it.
+    """A kind of credentials that can be given on the command line.
 
     Attributes:
-        name: What its name is called; empty if it has only a secret.
-        hidden: What its secret is called.
-        variable: The environment variable that a configuration made from it reads.
+        name: The word for its name in messages; empty if it has only a secret.
+        hidden: The word for its secret in messages.
+        variable: The environment variable with the secret, for a generated configuration.
     """
 
     name: str
@@ -51,12 +51,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "header": Kind(name="header name", hidden="value", variable="BOX_HEADER"),
     }
 )
-"""The kinds that make sense without a file."""
+"""The kinds that are useful without a file."""
 
 
 @attrs.frozen(kw_only=True)
 class QuickAuth:
-    """Credentials from a command line, perhaps not complete.
+    """Credentials from a command line, which may be incomplete.
 
     Attributes:
         kind: A key of `KINDS`.
@@ -75,7 +75,7 @@ class QuickAuth:
 
     @property
     def shortest(self) -> str:
-        """The value of ``--auth`` that lacks only the secret; it has no part of the given one."""
+        """The form of ``--auth`` without the secret; it contains nothing that the user entered."""
         match self.kind:
             case "bearer":
                 return "bearer"
@@ -91,7 +91,7 @@ def parse_auth(text: str) -> QuickAuth:
         text: The value of ``--auth``. A secret may contain colons.
 
     Raises:
-        BadValue: It does not begin with a kind. The error shows no part of it.
+        BadValue: It does not start with a kind. The error shows no part of it.
     """
     kind, _, rest = text.partition(":")
     if kind not in KINDS:
@@ -100,26 +100,26 @@ def parse_auth(text: str) -> QuickAuth:
             f"write {FORMS}; the kinds are {one_of(tuple(KINDS))}",
         )
     auth = QuickAuth(kind=kind)
-    # A token that is given but empty is a fault, not a question.
+    # An empty token is a fault; it is not the same as a missing one.
     return auth if ":" not in text else _with(auth, rest)
 
 
 def with_variable(auth: QuickAuth | None, value: str) -> QuickAuth:
-    """Return credentials completed by the value of the variable of ``--auth-env``.
+    """Complete credentials with the value of the variable of ``--auth-env``.
 
     Args:
-        auth: What ``--auth`` says, or None without it.
-        value: ``KIND:NAME:SECRET`` if there is no ``--auth``; otherwise what is missing there:
-            ``NAME:SECRET`` or the secret alone.
+        auth: The credentials from ``--auth``; None without it.
+        value: ``KIND:NAME:SECRET`` if there is no ``--auth``. Otherwise the missing parts:
+            ``NAME:SECRET`` or only the secret.
 
     Raises:
-        BadValue: The value has not the form that is needed; the error shows no part of it.
+        BadValue: The value does not have the required form. The error shows no part of it.
     """
     if auth is None:
         return parse_auth(value)
     if auth.secret is not None:
         raise BadValue(
-            "--auth already has the secret", "give --auth without it, or leave --auth-env out"
+            "--auth already has the secret", "remove it from --auth, or leave out --auth-env"
         )
     if not auth.lacks_name:
         return attrs.evolve(auth, secret=value)
@@ -134,7 +134,7 @@ def with_variable(auth: QuickAuth | None, value: str) -> QuickAuth:
 
 
 def _with(auth: QuickAuth, rest: str) -> QuickAuth:
-    """Return credentials with a name and perhaps a secret, or with a secret alone."""
+    """Return credentials with a name and an optional secret, or with only a secret."""
     if not KINDS[auth.kind].name:
         return attrs.evolve(auth, secret=rest)
     name, colon, secret = rest.partition(":")
@@ -144,14 +144,14 @@ def _with(auth: QuickAuth, rest: str) -> QuickAuth:
 
 
 def credentials_of(auth: QuickAuth, *, has_spnego: bool = True) -> Credentials:
-    """Return the credentials.
+    """Return the credentials for a configuration.
 
     Args:
-        auth: What was given.
+        auth: The credentials from the command line.
         has_spnego: Whether the library for NTLM is installed.
 
     Raises:
-        BadValue: Something is missing or not valid. The error shows no secret.
+        BadValue: A part is missing or not valid. The error shows no secret.
     """
     kind = KINDS[auth.kind]
     if auth.lacks_name or auth.secret is None:

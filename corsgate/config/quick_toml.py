@@ -1,4 +1,4 @@
-"""The configuration file that means the same as a command line without one."""
+"""Write a configuration file that is equivalent to command line options."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from corsgate.config.quick_auth import KINDS
 from corsgate.config.toml.writer import Toml, toml_value
 
 _DEBUG = """\
-# Refused calls from this machine get the reason. Remove it once other machines use the gate.
+# Refused calls from this machine get the reason. Remove this before other machines use the gate.
 debug = true
 """
 
 
 def quick_toml(config: Config, variable: str | None = None) -> str:
-    """Return a configuration file that means the same as a configuration without one.
+    """Return a configuration file that is equivalent to a configuration from options.
 
     Args:
-        config: What `quick_config` returned.
-        variable: The environment variable that will have the secret alone; None for the usual
-            name for this kind of credentials.
+        config: The result of `quick_config`.
+        variable: The environment variable that will have only the secret; None for the usual name
+            for this kind of credentials.
 
     Returns:
         TOML. It names the variable, and does not contain the secret.
@@ -39,7 +39,7 @@ def _parts(config: Config, variable: str | None) -> Iterator[str]:
     upstream, cors = route.upstream, route.cors
     assert cors is not None, "quick_config always makes a policy"
     assert config.admin is not None, "quick_config always makes an admin listener"
-    yield "# Start it by: corsgate run FILE\n" + _line("listen", [listener.endpoint])
+    yield "# Start it with: corsgate run FILE\n" + _line("listen", [listener.endpoint])
     yield f"# Status and metrics.\n[admin]\n{_line('listen', config.admin.listen)}"
     servers = [server.origin + server.base_path for server in upstream.servers]
     table = f"[upstreams.{NAME}]\n" + _line("servers", servers)

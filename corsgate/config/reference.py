@@ -1,4 +1,4 @@
-"""Every key of a configuration file, table by table, as a reference for people shows it."""
+"""The reference of all keys of a configuration file, table by table."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class KeyEntry:
         key: Its name.
         type: The type of its value in words, such as ``duration`` or ``array of text``.
         required: Whether the table must have it.
-        default: The value that it has when it is absent, as TOML; empty if there is none.
+        default: The value that applies if it is absent, as TOML; empty if there is none.
         range: The permitted values in words; empty if any value of the type is permitted.
         example: A line of TOML that sets it.
-        since: The first version of corsgate that has it.
+        since: The version of corsgate that introduced it.
         description: What it does.
     """
 
@@ -45,11 +45,11 @@ class KeyEntry:
 
 @attrs.frozen(kw_only=True)
 class TableEntry:
-    """One table, with its keys in the order of the reader.
+    """One table, with its keys in the order in which they are read.
 
     Attributes:
-        heading: How it begins in a file, such as ``[upstreams.NAME.health]``; ``Top level`` for
-            the keys before the first table.
+        heading: Its heading in a file, such as ``[upstreams.NAME.health]``; ``Top level`` for the
+            keys before the first table.
         description: What it is for.
         keys: Its keys.
     """
@@ -101,7 +101,7 @@ def _type(shape: Schema) -> str:
 
 
 def _range(shape: Schema) -> str:
-    """Return the values that a shape permits, in words; empty for all of its type."""
+    """Return the values that a shape permits, in words; empty if it permits all of its type."""
     if "enum" in shape or "const" in shape:
         return ", ".join(toml_value(word) for word in _words(shape))
     if "minimum" in shape:

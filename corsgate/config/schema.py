@@ -12,8 +12,8 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def config_schema() -> dict[str, object]:
     """Return the schema of configuration files (JSON Schema draft 2020-12).
 
-    It accepts everything that the reader accepts. It does not reject what only the reader can
-    check, such as whether a host is valid.
+    It accepts everything that the reader accepts. It also accepts faults that only the reader can
+    find, such as an invalid host.
     """
     return {
         "$schema": DIALECT,

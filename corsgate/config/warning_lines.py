@@ -1,4 +1,4 @@
-"""Format the warnings of a configuration as lines, and combine repeated ones."""
+"""Format the warnings about a configuration as lines, and combine repeated ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from corsgate.errors import Fault
 
 MAX_ALIKE = 20
-"""The maximum number of lines that differ only in names and numbers."""
+"""The maximum number of lines that differ only in names and numbers. The rest are counted."""
 
 _MAX_KEYS = 3
 _VALUE = re.compile(r"\"[^\"]*\"|'[^']*'|upstream \S+|[0-9]+")
@@ -43,7 +43,7 @@ def warning_lines(warnings: Iterable[Fault]) -> list[str]:
 
 
 def _more(warnings: list[Fault]) -> str:
-    """Return a note that counts further warnings and says where they are; empty for none."""
+    """Return a note with the number and places of further warnings; empty for none."""
     if not warnings:
         return ""
     places = [

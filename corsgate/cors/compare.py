@@ -19,7 +19,7 @@ def change(live: Decision, tried: Decision, *, has_origin: bool) -> str | None:
 
     Returns:
         One of a few phrases, whose subject is the other policy; None if nothing changes for a page.
-        Other permissions of a preflight and its lifetime are not compared.
+        The cache lifetime and other permissions of a preflight are not compared.
     """
     refused, would_refuse = live.verdict is Verdict.REFUSE, tried.verdict is Verdict.REFUSE
     if refused and would_refuse:

@@ -1,4 +1,4 @@
-"""Give the reason of a refusal to the client, if the policy allows that."""
+"""Send the reason for a refusal to the client, if the policy allows that."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ REASON = b"Corsgate-Reason"
 """The response field with the reason."""
 
 MAX_REASON_BYTES = 300
-"""The bound of a sent reason, which may quote the client's own input."""
+"""The maximum length of a sent reason, which may quote the client's own input."""
 
 
 def may_know(policy: Policy, index: HeaderIndex, *, loopback: bool) -> bool:
-    """Return whether a client may know why it was refused.
+    """Return whether a client may see why it was refused.
 
     Args:
         policy: The route's policy.
@@ -33,7 +33,7 @@ def may_know(policy: Policy, index: HeaderIndex, *, loopback: bool) -> bool:
 
 
 def tell(policy: Policy, decision: Decision, index: HeaderIndex, *, loopback: bool) -> Decision:
-    """Return a refusal with its reason added, if the client may know it.
+    """Return a refusal with its reason added, if the client may see it.
 
     A page can't read a preflight response, and the browser reports only that the preflight failed.
     So the preflight of an allowed origin gets a successful response, which lists what the policy
@@ -47,16 +47,16 @@ def tell(policy: Policy, decision: Decision, index: HeaderIndex, *, loopback: bo
         loopback: Whether the client is on the gate's own machine.
 
     Returns:
-        The same decision if the client may not know the reason.
+        The same decision if the client may not see the reason.
 
-    Source: Fetch ``#cors-preflight-fetch``. The text on the console is the browser's choice.
+    Source: Fetch ``#cors-preflight-fetch``. The browser chooses the text on the console.
     """
     if not may_know(policy, index, loopback=loopback):
         return decision
     origins = index.get(b"origin", ())
     reason: Header = (REASON, decision.reason.encode("ascii")[:MAX_REASON_BYTES])
     asked = b"access-control-request-method"
-    # Only the refusal of a preflight from an allowed origin lists what is allowed.
+    # What is allowed is listed only for a refused preflight, and only to an allowed origin.
     if len(origins) == 1 and asked in index and _is_preflight(decision):
         grant = policy.grant(origins[0])
         answer = None if grant is None else _as_if_passed(policy, grant, index)

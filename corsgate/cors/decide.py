@@ -1,4 +1,4 @@
-"""Decide by a route's CORS policy on one request: forward it, respond here, or refuse it."""
+"""Apply a route's CORS policy to one request: forward it, respond here, or refuse it."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ __all__ = [
 ]
 
 MAX_ASKED_BYTES = 8 * 1024
-"""The bound of Access-Control-Request-Headers, with all its fields joined."""
+"""The maximum size of Access-Control-Request-Headers, with all its fields joined."""
 
 MAX_ASKED_NAMES = 256
-"""The bound of the number of its names."""
+"""The maximum number of names in it."""
 
 MAX_ASKED_EMPTY = 16
-"""The bound of the number of its empty elements: RFC 9110 5.6.1.2 asks for a reasonable one."""
+"""The maximum number of empty elements in it; RFC 9110 5.6.1.2 asks for a reasonable limit."""
 
 MAX_VARY_BYTES = 8 * 1024
-"""The bound of an upstream's Vary; a longer one names more than any cache can distinguish."""
+"""The maximum size of an upstream's Vary; a longer one is treated as ``*``."""
 
 MAX_REMEMBERED_BYTES = 512
-"""The bound of the method and request headers of a preflight that is remembered."""
+"""The maximum size of the method and request headers of a remembered preflight."""
 
 _NONE = [b""]
 
@@ -62,19 +62,20 @@ def decide(
     credentialed: bool,
     allow_framing: bool = False,
 ) -> Decision:
-    """Decide what happens to a request, and which CORS headers its response gets.
+    """Decide how to handle a request, and which CORS headers its response gets.
 
     Args:
         policy: The route's policy; None for no cross-origin access.
-        method: The request's method, case as it came.
+        method: The request's method, with its case as received.
         index: The request's fields, by `corsgate.message.headers.index_headers`.
-        own_origin: The origin that the client reached the gate by, as a browser spells it;
-            empty if it named no host.
+        own_origin: The origin by which the client reached the gate, as browsers write it; empty
+            if the request has no host.
         credentialed: Whether the gate adds the upstream's credentials on this route.
         allow_framing: Whether pages of other origins may show the responses in frames.
 
     Returns:
-        A decision, usually a prepared one. Its headers go on every response to this request.
+        A decision, usually a prepared one. Its headers are sent with every response to this
+        request.
 
     Source: Fetch ``#http-requests`` for the two kinds of request, and ``#http-responses`` for the
     responses to them.
@@ -102,11 +103,11 @@ def decide(
 def ungranted(policy: Policy | None, method: bytes, index: HeaderIndex, decision: Decision) -> str:
     """Return what a forwarded request was not granted; empty if it was, or had no Origin.
 
-    Anybody can send any Origin, and any method without a preflight. That a request was forwarded
-    does not mean that a page of that origin may do the same.
+    Any client can send any Origin, and any method without a preflight. So a forwarded request does
+    not prove that a page of that origin may send it.
 
     Args:
-        policy: The route's, or None.
+        policy: The route's policy, or None.
         method: The request's method.
         index: The request's fields.
         decision: What `decide` returned for it.
@@ -136,7 +137,7 @@ def _decide_actual(
             return policy.unmarked[credentialed]
     return Decision(
         verdict=Verdict.REFUSE if policy.enforce_origin else Verdict.FORWARD,
-        # As where Origin is missing: a shared cache may give either answer for the other.
+        # The same as without Origin, because a shared cache may use either response for both.
         headers=policy.unmarked[credentialed].headers,
         reason=_why_denied(origins),
     )
@@ -147,8 +148,8 @@ def _without_policy(
 ) -> Decision:
     """Decide on an actual request on a route without a policy.
 
-    If the gate adds credentials, a foreign page must not act with them. Otherwise the page has no
-    more power here than at the upstream itself.
+    If the gate adds credentials, pages of other origins must not use them. Otherwise such a page
+    can do nothing here that it can't do at the upstream itself.
     """
     if not credentialed:
         return _NO_POLICY_PLAIN
@@ -165,9 +166,9 @@ def _without_policy(
 def _decide_preflight(policy: Policy | None, origin: bytes, index: HeaderIndex) -> Decision:
     """Decide on a preflight, which is never forwarded.
 
-    An allowed origin gets all that the policy lists, not only what was asked for: that response is
-    prepared, and the browser's preflight cache saves later preflights. Only for ``*`` together with
-    credentials the response repeats what was asked for.
+    An allowed origin gets everything that the policy lists, not only what it asked for. That
+    response is prepared, and the browser's preflight cache avoids later preflights. The response
+    repeats what was asked for only with both ``*`` and credentials.
 
     Source: Fetch ``#cors-preflight-fetch``.
     """
@@ -206,7 +207,7 @@ def _decide_preflight(policy: Policy | None, origin: bytes, index: HeaderIndex) 
 
 
 def _question(methods: list[bytes], values: list[bytes]) -> Question | None:
-    """Return what a preflight asks for, if it may be remembered."""
+    """Return the method and header names that a preflight asks for; None if they are too long."""
     if len(methods) != 1 or len(values) != 1:
         return None
     (method,), (value,) = methods, values
@@ -214,7 +215,7 @@ def _question(methods: list[bytes], values: list[bytes]) -> Question | None:
 
 
 def _refuse_preflight(grant: Grant, reason: str) -> Decision:
-    """Return a refusal that the allowed origin's browser can tell from a lack of CORS."""
+    """Return a refusal that grants the origin, so that the browser reports the actual reason."""
     return Decision(verdict=Verdict.REFUSE, headers=(*grant.opening, VARY_PREFLIGHT), reason=reason)
 
 
@@ -222,7 +223,7 @@ def method_refusal(policy: Policy, methods: list[bytes]) -> str:
     """Return why a preflight's method may not be used.
 
     Args:
-        policy: The route's.
+        policy: The route's policy.
         methods: The values of Access-Control-Request-Method.
 
     Returns:
@@ -231,7 +232,7 @@ def method_refusal(policy: Policy, methods: list[bytes]) -> str:
     if len(methods) != 1:
         return "more than one Access-Control-Request-Method"
     method = methods[0]
-    # Fetch #cors-preflight-fetch compares case and all.
+    # The comparison is case-sensitive (Fetch #cors-preflight-fetch).
     if method in SAFELISTED_METHODS or method in policy.methods:
         return ""
     if not TOKEN.fullmatch(method):
@@ -246,10 +247,10 @@ def method_refusal(policy: Policy, methods: list[bytes]) -> str:
 
 
 def names_refusal(policy: Policy, names: frozenset[bytes]) -> str:
-    """Return which request header that a preflight asks for may not be used, and why.
+    """Return which of the request headers that a preflight asks for may not be used, and why.
 
     Args:
-        policy: The route's.
+        policy: The route's policy.
         names: The result of `asked_names`.
 
     Returns:
@@ -268,11 +269,11 @@ def names_refusal(policy: Policy, names: frozenset[bytes]) -> str:
 
 
 def asked_names(values: Sequence[bytes]) -> frozenset[bytes] | None:
-    """Return the lower-cased names asked for, or None if they are too many or too long.
+    """Return the lower-cased names asked for, or None if there are too many or they are too long.
 
     Browsers send them sorted, in one field, without spaces. Proxies may split the field, add white
-    space and leave empty elements (RFC 9110 5.3 and 5.6.1). The time is linear in the bytes, at
-    most `MAX_ASKED_BYTES`.
+    space and leave empty elements (RFC 9110 5.3 and 5.6.1). The time is linear in the number of
+    bytes, which is at most `MAX_ASKED_BYTES`.
 
     Args:
         values: The values of Access-Control-Request-Headers, in order.
@@ -292,9 +293,9 @@ def asked_names(values: Sequence[bytes]) -> frozenset[bytes] | None:
 
 
 def _repeat(policy: Policy, grant: Grant, method: bytes, names: frozenset[bytes]) -> Decision:
-    """Return a decision that grants what a preflight asked for, because ``*`` would not.
+    """Return a decision that grants by name what a preflight asked for, because ``*`` would not.
 
-    With credentials browsers take ``*`` for the name of a method or header (Fetch
+    With credentials, browsers treat ``*`` as the name of a method or header (Fetch
     ``#cors-protocol-and-credentials``).
     """
     cors = policy.source
@@ -306,12 +307,12 @@ def _repeat(policy: Policy, grant: Grant, method: bytes, names: frozenset[bytes]
     return Decision(
         verdict=Verdict.PREFLIGHT,
         headers=preflight_headers(cors, grant.opening, methods, asked),
-        reason="the origin is allowed; what it asked for is repeated, since '*' can't be",
+        reason="the origin is allowed; requested methods and headers are repeated instead of '*'",
     )
 
 
 def _why_denied(origins: list[bytes]) -> str:
-    """Return why these Origin fields are not allowed."""
+    """Return why the origin in these Origin fields is not allowed."""
     if len(origins) != 1:
         return f"{len(origins)} Origin fields instead of one"
     origin = origins[0]
@@ -326,16 +327,16 @@ def _why_denied(origins: list[bytes]) -> str:
 
 
 def merge_vary(upstream: Sequence[bytes], ours: bytes) -> bytes | None:
-    """Return the one value of Vary that says what the upstream's and the gate's both do.
+    """Combine the upstream's Vary with the gate's into one value.
 
     Args:
         upstream: The values of the upstream's Vary fields, in order.
-        ours: `Decision.vary`, perhaps empty.
+        ours: `Decision.vary`, which may be empty.
 
     Returns:
-        ``*`` if the upstream said so, or says too much to be read; else the upstream's members in
-        their own spelling, then ours that are not yet there, none twice; None where there is
-        nothing to say.
+        ``*`` if the upstream sent that, or too many or too long members. Otherwise the upstream's
+        members as it spells them, followed by those of the gate that are missing, each once. None
+        if there are no members.
 
     Source: RFC 9110 12.5.5.
     """

@@ -14,7 +14,7 @@ from corsgate.message.head import field_lines
 from corsgate.message.headers import Header
 
 MAX_SHAPES = 64
-"""For how many sets of response fields each decision keeps what they expose."""
+"""For how many sets of response fields each decision caches the exposed names."""
 
 VARY_ORIGIN: Header = (b"Vary", b"Origin")
 VARY_FETCH_SITE: Header = (b"Vary", b"Sec-Fetch-Site, Sec-Fetch-Mode, Sec-Fetch-Dest")
@@ -32,7 +32,7 @@ class Verdict(Enum):
     FORWARD = "forward"
     """It is forwarded to the upstream."""
     PREFLIGHT = "preflight"
-    """The gate responds with the policy's status and the decision's headers, and nothing else."""
+    """The gate responds with the policy's status and only the decision's headers."""
     REFUSE = "refuse"
     """The gate responds with 403."""
 
@@ -43,12 +43,12 @@ class Decision:
 
     Attributes:
         verdict: What happens to it.
-        headers: The fields of every response to it, the upstream's or one made here. If there is
-            Vary, it is the last.
-        reason: Why, in one line of ASCII for logs and explanations; a client gets it only by
+        headers: The fields of every response to it, from the upstream or made here. Vary, if
+            present, is the last.
+        reason: Why, in one line of ASCII for logs and explanations. A client gets it only through
             `corsgate.cors.debug.tell`.
-        exposes_all: Whether `exposing` has to complete the headers for each response.
-        is_vouched: Whether an enforced policy knows whose page asks, see `Policy.names`.
+        exposes_all: Whether `exposing` must complete the headers for each response.
+        is_vouched: Whether an enforced policy allows the page's origin by name; see `Policy.names`.
     """
 
     exposes_all: ClassVar[bool] = False
@@ -57,11 +57,11 @@ class Decision:
     headers: tuple[Header, ...]
     reason: str
     is_vouched: bool = attrs.field(default=False, eq=False)
-    # Worked out on first use: most refusals only go to the log.
+    # The properties below are computed on first use, because most refusals are only logged.
 
     @cached_property
     def lines(self) -> bytes:
-        """The headers as they stand on the wire."""
+        """The headers as sent on the wire."""
         return field_lines(self.headers)
 
     @cached_property
@@ -78,7 +78,7 @@ class Decision:
 
     @cached_property
     def lines_besides_vary(self) -> bytes:
-        """The headers without Vary, as they stand on the wire."""
+        """The headers without Vary, as sent on the wire."""
         return field_lines(self.besides_vary)
 
     @cached_property
@@ -87,13 +87,13 @@ class Decision:
         return any(name == b"Access-Control-Allow-Origin" for name, _ in self.headers)
 
     def exposing(self, _headers: Sequence[Header]) -> Decision:
-        """Return the decision on a response with these fields: this one, unless it exposes all."""
+        """Return the decision for a response with these fields; here always this one."""
         return self
 
 
 @attrs.frozen(kw_only=True)
 class ExposingDecision(Decision):
-    """A decision by a policy that exposes all of a response that is meant for scripts."""
+    """A decision of a policy that exposes all response fields that are suitable for scripts."""
 
     exposes_all: ClassVar[bool] = True
 
@@ -102,14 +102,14 @@ class ExposingDecision(Decision):
     )
 
     def exposing(self, headers: Sequence[Header]) -> Decision:
-        """Return the decision on one response, usually a prepared one.
+        """Return the decision for one response, usually a prepared one.
 
         Args:
-            headers: The fields that the response has apart from the decision's own.
+            headers: The response fields, without those of the decision itself.
 
         Returns:
-            A decision whose Access-Control-Expose-Headers names all of them that a script may not
-            read otherwise, except for `UNEXPOSED`; the field is left out if there are none.
+            A decision whose Access-Control-Expose-Headers names all of these fields except those
+            in `UNEXPOSED`. If none is left, it has no such header.
 
         Source: Fetch ``#http-access-control-expose-headers``.
         """
@@ -117,7 +117,7 @@ class ExposingDecision(Decision):
         found = self._ready.get(names)
         if found is None:
             if len(self._ready) >= MAX_SHAPES:
-                # The sets are the upstream's: if there are more, none comes often.
+                # The upstream determines the sets. If it has more than this, few of them repeat.
                 self._ready.clear()
             found = self._ready[names] = self._expose(names)
         return found

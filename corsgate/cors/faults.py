@@ -53,10 +53,10 @@ def faults(cors: Cors) -> list[Finding]:
 
 
 def route_faults(route: Route) -> list[Finding]:
-    """Return the faults of the combination of a route and its policy, apart from others' routes.
+    """Return the faults of the combination of a route and its policy, regardless of other routes.
 
     Args:
-        route: A route with or without a policy, which has no faults of its own.
+        route: A route with or without a policy. The policy itself has no faults.
 
     Returns:
         Findings whose keys belong to the route.
@@ -73,7 +73,7 @@ def _open_credentials(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
         yield (
             "cors",
             f"the policy allows any origin, and the upstream {show(upstream.name)} has"
-            " credentials_by_origin: caches would hand one origin's responses to another",
+            " credentials_by_origin: caches would send one origin's responses to another",
             "list the origins",
         )
         return
@@ -81,7 +81,7 @@ def _open_credentials(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
         return
     for text, what in (
         (ANY, "any origin"),
-        # A sandboxed frame is in reach of everybody who can write a page.
+        # Every page can create a sandboxed frame.
         (NULL, 'the origin "null", which a page has in a sandboxed frame'),
     ):
         if text in cors.allow_origins:
@@ -94,23 +94,23 @@ def _open_credentials(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
 
 
 def injected_names(upstream: Upstream) -> frozenset[str]:
-    """Return the names of the fields in which an upstream gets secrets of the gate.
+    """Return the names of the fields in which the gate sends secrets to an upstream.
 
-    They are in lower case, with ``-`` for ``_``.
+    The names are in lower case, with ``-`` instead of ``_``.
     """
     names = {name.decode("ascii") for name in upstream.request_rules.request_headers.secret_names}
     return frozenset(names).union(*map(fields_of, upstream.all_credentials))
 
 
 def injection_faults(route: Route, upstreams: Iterable[Upstream]) -> list[Finding]:
-    """Return faults if scripts are to send or read the field with an upstream's credentials.
+    """Return faults if a policy lets scripts send or read a field with an upstream's credentials.
 
-    An entry that is of use on another route with the same policy is left alone: nothing that a
-    script sends in that field gets past the gate here.
+    An entry is not a fault if it is useful on another route with the same policy. On this route,
+    the gate removes what a script sends in that field.
 
     Args:
         route: A route with a policy.
-        upstreams: Those of all routes with this policy, its own among them.
+        upstreams: The upstreams of all routes with this policy, including its own.
 
     Returns:
         Findings whose keys belong to the route.
@@ -190,7 +190,7 @@ def _insecure(key: str, pattern: Pattern, cors: Cors) -> Iterator[Finding]:
 
 
 def _too_wide(key: str, pattern: Pattern, cors: Cors) -> Iterator[Finding]:
-    """Return a fault if a stranger can have an allowed origin."""
+    """Return a fault if an allowed origin can belong to a stranger."""
     if pattern.is_null:
         yield from _null(key, cors)
     elif pattern.is_any_extension and not cors.dangerously_allow_any_browser_extension:
@@ -217,7 +217,7 @@ def _too_wide(key: str, pattern: Pattern, cors: Cors) -> Iterator[Finding]:
 
 
 def _null(key: str, cors: Cors) -> Iterator[Finding]:
-    """Return a fault if ``null`` is allowed without the key that names its risk."""
+    """Return a fault if ``null`` is allowed without the ``dangerously_`` key for it."""
     if cors.allow_credentials:
         if not cors.dangerously_allow_null_origin_with_credentials:
             yield (
@@ -298,7 +298,7 @@ def _response_header_faults(cors: Cors) -> Iterator[Finding]:
         elif name.startswith(b"access-control-"):
             yield (
                 key,
-                f"{show(text)} is a header of CORS itself, which the gate writes for the browser",
+                f"{show(text)} is a header of CORS itself, which the gate sets for the browser",
                 "leave it out",
             )
         elif text == "*" and cors.allow_credentials:
@@ -307,7 +307,10 @@ def _response_header_faults(cors: Cors) -> Iterator[Finding]:
 
 
 def _is_half_star(text: str) -> bool:
-    """Return whether text looks like a pattern; only ``*`` alone is one (Fetch ``#wildcards``)."""
+    """Return whether text has a ``*`` and other characters, which match only literally.
+
+    Source: Fetch ``#wildcards``.
+    """
     return "*" in text and text != "*"
 
 

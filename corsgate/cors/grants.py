@@ -1,4 +1,4 @@
-"""The prepared responses to an allowed origin, and how they are made."""
+"""Prepare the responses to an allowed origin."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Grant:
 
     Attributes:
         opening: Access-Control-Allow-Origin, and -Credentials if they are allowed.
-        actual: The decisions on an actual request, to be indexed with ``credentialed``.
+        actual: The decisions on an actual request, indexed by ``credentialed``.
         preflight: The decision on a preflight that asks for nothing unlisted; None if the
             response must repeat what was asked for.
     """
@@ -38,10 +38,10 @@ class Grant:
 
 @attrs.frozen(kw_only=True, eq=False)
 class GrantFactory:
-    """What the responses of one policy have in common, worked out once.
+    """The common parts of all responses of one policy, computed once.
 
-    Nothing here grows with the number of origins: a pattern's origins are granted one by one as
-    they come.
+    Nothing here grows with the number of origins, because the origins that match a pattern get
+    their grants one by one, when their first requests arrive.
     """
 
     _credentials: tuple[Header, ...]
@@ -64,7 +64,7 @@ class GrantFactory:
             exposed=(((b"Access-Control-Expose-Headers", b", ".join(exposed)),) if exposed else ()),
             listed=preflight_headers(cors, (), listed_methods(cors), listed_headers(cors)),
             vary=(_vary(cors, credentialed=False), _vary(cors, credentialed=True)),
-            # Once credentials may be used, browsers take '*' for a name (Fetch
+            # If credentials are allowed, browsers treat '*' as a name (Fetch
             # #cors-preflight-fetch).
             repeats=cors.allow_credentials and any_listed,
             exposes_all=cors.expose_auto,
@@ -75,7 +75,7 @@ class GrantFactory:
         """Return the responses to an allowed origin.
 
         Args:
-            origin: The origin; ``*`` for the responses to all.
+            origin: The origin, or ``*`` for the responses to all origins.
             pattern: The pattern that allows it; empty if it is allowed by name.
         """
         opening = ((b"Access-Control-Allow-Origin", origin), *self._credentials)
@@ -102,7 +102,7 @@ class GrantFactory:
     def forwarded(
         self, headers: tuple[Header, ...], why: str, *, is_vouched: bool = False
     ) -> tuple[Decision, Decision]:
-        """Return the decisions on an actual request that passes, by ``credentialed``."""
+        """Return the decisions on an allowed actual request, indexed by ``credentialed``."""
         make = ExposingDecision if headers and self._exposes_all else Decision
         plain, credentialed = (
             make(verdict=Verdict.FORWARD, headers=headers + vary, reason=why, is_vouched=is_vouched)
@@ -114,8 +114,8 @@ class GrantFactory:
 def _vary(cors: Cors, *, credentialed: bool) -> tuple[Header, ...]:
     """Return the Vary field of the response to an actual request, if it needs one.
 
-    If Sec-Fetch-* can get a request refused, a cache must not reuse the response of one that passed
-    for one that would not: the Vary of RFC 9110 12.5.5 covers that as well.
+    If Sec-Fetch-* can cause a refusal, a cache must not reuse the response to an allowed request
+    for one that would be refused. So Vary names these fields (RFC 9110 12.5.5).
     """
     fetch_site = credentialed and cors.enforce_origin
     if "*" in cors.allow_origins:
@@ -129,7 +129,7 @@ def preflight_headers(
     """Return the headers of a preflight response (Fetch ``#http-new-header-syntax``).
 
     Args:
-        cors: The policy, for how long the response may be cached.
+        cors: The policy, for its ``max_age``.
         opening: Access-Control-Allow-Origin, and -Credentials if they are allowed.
         methods: The value of Access-Control-Allow-Methods; left out if empty.
         names: The value of Access-Control-Allow-Headers; left out if empty.
@@ -146,7 +146,7 @@ def preflight_headers(
 
 
 def listed_methods(cors: Cors) -> bytes:
-    """Return the list for Access-Control-Allow-Methods; empty if none needs listing."""
+    """Return the list for Access-Control-Allow-Methods; empty if no method needs listing."""
     methods = _listed(cors.allow_methods)
     return b"" if SAFELISTED_METHODS.issuperset(methods) else b", ".join(methods)
 

@@ -1,4 +1,4 @@
-"""The hint that a client with a refused origin gets, so that its developer can fix it."""
+"""The hint for the developer of a page whose origin was refused."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ _OTHER_SCHEME = {b"http": b"https", b"https": b"http"}
 def hint(policy: Policy | None, origins: Sequence[bytes]) -> str:
     """Return the text for a client that was refused because of its origin.
 
-    It shows the client's own origin, but no allowed one: that is not the client's business.
-    Only a page on a loopback host also gets near misses, which are loopback origins too.
+    It shows the client's own origin, but no allowed one, because the client need not know those.
+    Only for a page on a loopback host does it also name near misses, which are loopback origins.
 
     Args:
         policy: The route's policy, or None.
         origins: The values of the request's Origin fields, with any bytes and length.
 
     Returns:
-        One line of printable ASCII. Its only client input is a valid serialized origin.
+        One line of printable ASCII. The only input of the client in it is a valid serialized
+        origin.
     """
     if len(origins) != 1:
         return "This request may not be made from another site."
@@ -46,7 +47,7 @@ def hint(policy: Policy | None, origins: Sequence[bytes]) -> str:
 
 
 def _near_miss(policy: Policy, scheme: bytes, host: bytes, port: bytes) -> str:
-    """Return how a loopback origin differs from a similar allowed one; empty without one."""
+    """Return how a loopback origin differs from a similar allowed one; empty if there is none."""
     end = b":" + port if port else b""
     for other in _LOOPBACK_HOSTS:
         if other != host and policy.allows(scheme + b"://" + other + end):

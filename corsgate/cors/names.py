@@ -1,4 +1,4 @@
-"""The methods and field names that the standards let a script send, set or read."""
+"""The methods and field names that scripts may send, set or read by the standards."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ KNOWN_METHODS = NORMALIZED_METHODS.union(
     b" NOTIFY PATCH PROPFIND PROPPATCH PURGE QUERY REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE"
     b" UNBIND UNLINK UNLOCK UNSUBSCRIBE".split()
 )
-"""Methods that are read fastest, and whose usual spelling is known. Any other token passes too."""
+"""Methods that are parsed fastest, and whose usual spelling is known. Other tokens also work."""
 
 MAX_METHOD_BYTES = 64
-"""How long a method may be that passes. A longer one gets a 501 (RFC 9112 3)."""
+"""The maximum length of a method. A longer one gets 501 (RFC 9112 3)."""
 
 FORBIDDEN_REQUEST_HEADERS = frozenset(
     b"accept-charset accept-encoding access-control-request-headers access-control-request-method"
@@ -95,6 +95,6 @@ UNEXPOSED = (
 )
 """Fields that ``expose_headers = "auto"`` leaves out.
 
-Every script may read some of them anyway, and none may read others. The rest describe the servers
+Scripts may always read some of them, and may never read others. The rest describe the servers
 behind the gate rather than the response.
 """

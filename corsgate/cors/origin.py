@@ -16,10 +16,10 @@ MAX_ORIGIN_BYTES = 512
 """A longer Origin never matches; a scheme, a DNS name of 253 bytes and a port fit easily."""
 
 ANY = "*"
-"""The pattern that covers every origin."""
+"""The pattern that matches every origin."""
 
 NULL = "null"
-"""The origin of sandboxed frames, of local files, and of other pages that hide theirs."""
+"""The origin of sandboxed frames, of local files, and of other pages that hide their origin."""
 
 _SOCKET_SCHEMES = {"ws": "http", "wss": "https"}
 _EXTENSION_SCHEMES = frozenset(("chrome-extension", "moz-extension"))
@@ -44,7 +44,7 @@ class Pattern:
         host: The host without a leading ``*.``, with the ``*`` that may be within a label; ``*``
             for every extension. An IPv6 address is in brackets.
         port: Digits, ``*`` for any port or none, or empty for the scheme's default.
-        subdomains: Whether it covers all names below `host`, but not `host` itself.
+        subdomains: Whether it matches all names below `host`, but not `host` itself.
     """
 
     text: str
@@ -55,7 +55,7 @@ class Pattern:
 
     @property
     def is_any(self) -> bool:
-        """Whether this is ``*``, which covers every origin."""
+        """Whether this is ``*``, which matches every origin."""
         return self.text == ANY
 
     @property
@@ -65,17 +65,17 @@ class Pattern:
 
     @property
     def is_any_extension(self) -> bool:
-        """Whether this covers every extension of a browser."""
+        """Whether this matches every browser extension."""
         return self.host == "*"
 
     @property
     def is_loopback(self) -> bool:
-        """Whether all origins that this covers are on the browser's own machine."""
+        """Whether all origins that this matches are on the browser's own machine."""
         return is_loopback_name(self.host.strip("[]").encode("ascii"))
 
     @property
     def is_exact(self) -> bool:
-        """Whether this covers one origin only, which is `text`."""
+        """Whether this matches only one origin, which is `text`."""
         return "*" not in self.text
 
     @property
@@ -85,7 +85,7 @@ class Pattern:
 
     @property
     def above(self) -> str:
-        """The name below which all hosts are that a ``*`` covers; empty without one in the host."""
+        """The parent of all names that a ``*`` in the host matches; empty without such a ``*``."""
         if self.subdomains:
             return self.host
         return self.host.partition("*")[2].partition(".")[2]
@@ -94,8 +94,8 @@ class Pattern:
 def parse_pattern(text: str) -> Pattern:
     """Parse one entry of ``allow_origins``.
 
-    An entry that can't match the Origin of any browser is rejected, because it would only seem to
-    allow something.
+    An entry that can't match the Origin of any browser is rejected, because it would have no
+    effect.
 
     Args:
         text: ``scheme://host[:port]``, ``https://*.example.com``, ``https://pr-*.example.com``,
@@ -125,18 +125,18 @@ def parse_pattern(text: str) -> Pattern:
 
 
 def check_sent_origin(text: str) -> str:
-    """Return an origin that a person gives as a page's, if a browser can send it.
+    """Return the origin that a person entered for a page, if a browser can send it.
 
     Args:
-        text: The origin, as on a command line.
+        text: The origin, such as from a command line.
 
     Returns:
         The same text.
 
     Raises:
-        BadValue: No browser sends it. If the intended origin can be guessed, the fix names it:
-            ``localhost:4200``, ``HTTP://LOCALHOST:4200`` and ``http://localhost:4200/app`` stand
-            for ``http://localhost:4200``.
+        BadValue: No browser sends it. If the intended origin can be guessed, the fix names it.
+            For example, ``http://localhost:4200`` is suggested for ``localhost:4200``,
+            ``HTTP://LOCALHOST:4200`` and ``http://localhost:4200/app``.
 
     Source: HTML ``#ascii-serialisation-of-an-origin``.
     """
@@ -155,7 +155,7 @@ def check_sent_origin(text: str) -> str:
         if not is_sent or len(guess) > SHOWN_LENGTH:
             raise
         raise BadValue(fault.problem, f"did you mean {show(guess)}?") from None
-    raise BadValue(f"{show(text)} is a pattern, not an origin", "write one origin that it covers")
+    raise BadValue(f"{show(text)} is a pattern, not an origin", "write one origin that it matches")
 
 
 def _meant(text: str) -> str:
@@ -208,8 +208,8 @@ def _parse(text: str) -> Pattern:
     if scheme not in WEB_PORTS and "*" in authority:
         raise BadValue(
             f'{show(text)} has a "*" with the scheme {show(scheme)}',
-            '"*" goes with http and https only, and "chrome-extension://*" and "moz-extension://*"'
-            " are for every extension; write the origin in full",
+            'write the origin in full; "*" works only with http and https, and as'
+            ' "chrome-extension://*" or "moz-extension://*" for every extension',
         )
     check_host(text, scheme, host, subdomains)
     return Pattern(text=text, scheme=scheme, host=host, port=port, subdomains=subdomains)
@@ -232,7 +232,7 @@ def _refuse_by_characters(text: str) -> None:
             f"{show(text)} is longer than {MAX_ORIGIN_BYTES} bytes", "write a shorter origin"
         )
     if text.lower() == NULL:
-        raise BadValue(f"{show(text)} has another spelling in browsers", f"write {show(NULL)}")
+        raise BadValue(f"{show(text)} is not how browsers spell it", f"write {show(NULL)}")
     if "," in text or text.count("://") > 1 or any(c.isspace() for c in text.strip()):
         raise BadValue(
             f"{show(text)} looks like two origins joined",
@@ -278,7 +278,7 @@ def _split_scheme(text: str) -> tuple[str, str]:
 
 
 def _with_scheme(text: str) -> str:
-    """Return the fix of an origin without a scheme."""
+    """Return the fix for an origin without a scheme."""
     try:
         _parse(f"https://{text}")
     except BadValue:
@@ -287,7 +287,7 @@ def _with_scheme(text: str) -> str:
 
 
 def _refuse_beyond_authority(text: str, authority: str) -> None:
-    """Reject the parts of a URL that an origin does not have."""
+    """Reject text with parts of a URL that an origin does not have."""
     for mark, part in (("/", "a path"), ("\\", "a path"), ("?", "a query"), ("#", "a fragment")):
         _, found, after = authority.partition(mark)
         if found:
@@ -299,7 +299,7 @@ def _refuse_beyond_authority(text: str, authority: str) -> None:
 
 
 def _split_port(text: str, authority: str) -> tuple[str, str]:
-    """Return the host, with any brackets, and the port, empty without one."""
+    """Return the host, including any brackets, and the port; empty if there is none."""
     if not authority:
         raise BadValue(f"{show(text)} has no host", 'write an origin, as in "https://example.com"')
     if authority.startswith("["):
@@ -345,7 +345,7 @@ def _check_port(text: str, scheme: str, host: str, port: str) -> None:
 
 
 def take_apart(origin: bytes) -> tuple[bytes, bytes, bytes] | None:
-    """Return a serialized origin's scheme, host and port.
+    """Split a serialized origin into its scheme, host and port.
 
     Args:
         origin: The value of an Origin field, with any bytes, at most `MAX_ORIGIN_BYTES` long.

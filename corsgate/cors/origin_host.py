@@ -14,7 +14,7 @@ WEB_PORTS = {"http": 80, "https": 443}
 
 _LABEL = r"[a-z0-9_-]{1,63}"
 NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-"""A host name as it is serialized."""
+"""A host name in serialized form."""
 
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
@@ -26,13 +26,13 @@ def check_host(text: str, scheme: str, host: str, subdomains: bool) -> None:
         text: The whole pattern, for the message.
         scheme: Its scheme.
         host: Its host, without a leading ``*.``, in lower-cased ASCII.
-        subdomains: Whether there was one.
+        subdomains: Whether there was a leading ``*.``.
     """
     has_star = subdomains or "*" in host
     whole = [label for label in host.split(".") if "*" not in label]
     if "*" in host:
         _check_star(text, host, subdomains)
-        # Whether the rest is a host can be told with any digit or letter in the place of the star.
+        # To check the rest of the host, replace the star by a valid character.
         host = host.replace("*", "0")
     if host.startswith("["):
         _check_ipv6(text, host)
@@ -45,7 +45,7 @@ def check_host(text: str, scheme: str, host: str, subdomains: bool) -> None:
             "write a host name of letters, digits, '-' and dots, or an IP address",
         )
     if scheme not in WEB_PORTS:
-        # The hosts of other schemes are taken as they are (URL #concept-opaque-host-parser).
+        # Browsers don't change hosts of other schemes (URL #concept-opaque-host-parser).
         return
     label = bad_label(whole)
     if label:
@@ -58,14 +58,14 @@ def check_host(text: str, scheme: str, host: str, subdomains: bool) -> None:
 
 
 def _check_star(text: str, host: str, subdomains: bool) -> None:
-    """Reject a ``*`` that is not within one label, with a literal before or behind it.
+    """Reject a ``*`` that is not within one label, with a literal before or after it.
 
-    The last label can't have one: names such as ``app.co*`` belong to strangers all over the world.
+    The last label can't have one, because names such as ``app.co*`` belong to many strangers.
     """
     label, _, above = host[host.rpartition("*")[0].rfind(".") + 1 :].partition(".")
     if subdomains or host.count("*") > 1 or label == "*" or "[" in host:
         raise BadValue(
-            f'{show(text)} has a "*" in a place where it is not allowed',
+            f'{show(text)} has a "*" where it is not allowed',
             'write "*" alone for every origin, "https://*.example.com" for all its subdomains, or'
             ' "https://pr-*.example.com" for some of them',
         )

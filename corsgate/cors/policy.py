@@ -18,8 +18,8 @@ from corsgate.cors.wildcards import Origins, Wildcards
 from corsgate.errors import PolicyError
 
 MAX_REMEMBERED = 256
-"""For how many origins that a pattern allows each policy keeps its responses, and for as many
-newcomers besides. The same bound applies to what preflights ask for."""
+"""The size of each tier of a policy's caches: grants to origins that match a pattern, and questions
+of preflights."""
 
 
 Question: TypeAlias = tuple[bytes, bytes]
@@ -32,7 +32,7 @@ def _store() -> TwoTierCache[Any, Any]:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Policy:
-    """A policy compiled by `compile_policy`, which alone makes valid ones.
+    """A compiled policy. Only `compile_policy` makes valid ones.
 
     Attributes:
         source: The policy as written.
@@ -40,17 +40,18 @@ class Policy:
         exact: Grants by origin.
         wildcards: The patterns that cover many origins.
         any_method: Whether ``*`` is among the methods.
-        methods: The listed methods, byte for byte.
+        methods: The listed methods, whose case matters.
         any_header: Whether ``*`` is among the request headers; it never covers Authorization.
         header_names: The lower-cased names of the listed request headers.
         loopback: Scheme and host of the allowed loopback origins, such as ``http://localhost``.
-        unmarked: The decisions on a request without Origin, or with the gate's own; to be
-            indexed with ``credentialed``. An origin that is not allowed gets their headers.
+        unmarked: The decisions on a request without Origin, or with the gate's own, indexed by
+            ``credentialed``. Responses to origins that are not allowed have the same headers.
         referred: The decision on a request whose origin only its Referer names.
-        granted: What preflights may be granted: method and request headers.
-        repeated: The decisions on preflights whose response repeats them, by origin and question.
+        granted: The questions of preflights that were granted, with the requested header names.
+        repeated: The decisions on preflights whose response repeats the question, by origin and
+            question.
         enforce_origin: Whether an origin that is not allowed is refused.
-        debug_origins: The origins whose pages get the reason of a refusal.
+        debug_origins: The origins whose pages get the reason for a refusal.
     """
 
     source: Cors
@@ -77,11 +78,11 @@ class Policy:
 
     @property
     def remembered(self) -> int:
-        """The number of kept grants to origins of patterns, at most twice `MAX_REMEMBERED`."""
+        """The number of cached grants to origins of patterns, at most twice `MAX_REMEMBERED`."""
         return len(self._grants)
 
     def allows(self, origin: bytes) -> bool:
-        """Return whether an origin is allowed, without remembering it.
+        """Return whether an origin is allowed, without caching the result.
 
         Args:
             origin: A serialized origin.
@@ -93,10 +94,13 @@ class Policy:
         )
 
     def names(self, origin: bytes) -> bool:
-        """Return whether an entry allows an origin by name: see `Decision.names_origin`.
+        """Return whether an entry allows an origin by name, not by ``*``, ``null`` or the like.
+
+        Entries that admit pages of unknown owners don't count; see
+        `corsgate.config.model.cors.admits_strangers`.
 
         Args:
-            origin: A value of an Origin field, of any bytes and length.
+            origin: A value of an Origin field, with any bytes and length.
         """
         if self.public is not None:
             return False
@@ -109,18 +113,18 @@ class Policy:
 
     @property
     def debugs(self) -> bool:
-        """Whether any client gets the reason of a refusal."""
+        """Whether any client gets the reason for a refusal."""
         return self.source.debug or bool(self.source.debug_origins)
 
     def grant(self, origin: bytes) -> Grant | None:
         """Return the grant to an origin, or None if it is not allowed.
 
-        Only what a pattern allows is remembered. Refusals are not, so that a flood of foreign
-        origins takes no memory and evicts nothing. Nor does a flood of origins that the pattern
-        allows, see `TwoTierCache`.
+        Only grants to origins that match a pattern are cached. Refusals are not, so that a flood of
+        foreign origins uses no memory and evicts nothing. Neither does a flood of origins that a
+        pattern allows; see `TwoTierCache`.
 
         Args:
-            origin: The value of the one Origin field, of any bytes and length.
+            origin: The value of the one Origin field, with any bytes and length.
 
         Source: Fetch ``#cors-check``, which compares byte for byte.
         """
@@ -141,7 +145,7 @@ class Policy:
 
 
 def compile_policy(cors: Cors) -> Policy:
-    """Return a policy in the form that decisions are made with.
+    """Compile a policy to the form that `corsgate.cors.decide.decide` uses.
 
     Args:
         cors: The policy as written.
@@ -150,7 +154,7 @@ def compile_policy(cors: Cors) -> Policy:
         A policy without faults. It has no clock or connection, and routes may share it.
 
     Raises:
-        PolicyError: The policy has faults; it carries all of them.
+        PolicyError: The policy has faults. The error has all of them.
     """
     found = faults(cors)
     if found:

@@ -1,4 +1,4 @@
-"""Whether a label in Punycode stands for a name."""
+"""Check that a label in Punycode decodes to a valid name."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ _NEVER = frozenset(("Cc", "Cs", "Co", "Zs", "Zl", "Zp"))
 
 
 def bad_label(labels: Iterable[str]) -> str:
-    """Return the first label that starts with ``xn--`` but stands for no name.
+    """Return the first label that starts with ``xn--`` but does not decode to a valid name.
 
-    By the URL standard such a URL can't be loaded. Chromium reads no Punycode and would load it,
-    but nobody can register the name, so it is a typing error. Only what Unicode can't change is
-    checked: emoji and other symbols are valid in browsers, though not in most registries.
+    By the URL standard such a URL can't be loaded. Chromium does not decode Punycode and would load
+    it, but nobody can register the name, so it is a typing error. Only rules that no new version of
+    Unicode can change are checked. Emoji and other symbols are valid in browsers, though not in
+    most registries.
 
     Args:
         labels: The labels of a host, in lower-cased ASCII.
@@ -36,7 +37,7 @@ def _is_name(label: str) -> bool:
         again = name.encode("punycode").decode("ascii")
     except (ValueError, OverflowError):
         return False
-    # The codec reads some spellings that it never writes.
+    # The codec decodes some spellings that it never produces.
     if again != encoded or name.isascii():
         return False
     if name != unicodedata.normalize("NFC", name) or name != name.lower():

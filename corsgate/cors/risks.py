@@ -1,4 +1,4 @@
-"""Warnings of risks: what a ``dangerously_`` key permits, and what needs none but is risky too."""
+"""Warnings about risks, whether a ``dangerously_`` key permits them or they need no such key."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from corsgate.errors import BadValue
 
 
 def valid_patterns(texts: Sequence[str]) -> list[tuple[int, Pattern]]:
-    """Return the patterns with their positions; invalid ones are faults already."""
+    """Return the valid patterns with their positions; invalid ones are reported as faults."""
     found = []
     for index, text in enumerate(texts):
         try:
@@ -41,21 +41,21 @@ def policy_risks(
     Args:
         cors: The policy.
         patterns: The valid entries of its allow_origins, with their positions.
-        debugged: Those of its debug_origins.
+        debugged: The valid entries of its debug_origins, likewise.
     """
     return [*_with_credentials(cors, patterns), *_permitted(cors, patterns, debugged)]
 
 
 def _with_credentials(cors: Cors, patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Finding]:
-    """Return what is wider than need be where the browser sends its credentials."""
+    """Return entries that are wider than necessary while browsers send credentials."""
     if not cors.allow_credentials:
         return
     for index, pattern in patterns:
         if pattern.is_loopback and pattern.port == "*":
             yield (
                 f"allow_origins[{index}]",
-                f"{show(pattern.text)} with allow_credentials: every program that serves pages on"
-                " the user's machine, whoever started it, can act as the user",
+                f"{show(pattern.text)} with allow_credentials: pages of every program on the user's"
+                " machine, no matter who started it, can act as the user",
                 "write the port of the development server",
             )
     if "*" in cors.allow_headers:
@@ -89,13 +89,13 @@ def _permitted(
             [p.text for p in everywhere if p.above and suffix_within(p.above) is not None]
             if getattr(cors, PUBLIC_SUFFIXES)
             else [],
-            "anyone who registers a name that {} covers is allowed",
+            "anyone who registers a name that {} matches is allowed",
             "list https origins of your own",
         ),
         (
             ANY_EXTENSION,
             [p.text for p in everywhere if p.is_any_extension],
-            "every extension that {} covers is allowed, whoever wrote it",
+            "every extension that {} matches is allowed, no matter who wrote it",
             "list the origins of your own extensions",
         ),
         (
@@ -112,7 +112,7 @@ def _permitted(
         ),
         (
             ANY_ORIGIN,
-            # Whether it has an effect without a warning depends on the route.
+            # If it has an effect, `route_risks` warns about each route.
             [text for text in cors.allow_origins if text in (ANY, NULL)],
             "",
             "",
@@ -156,7 +156,7 @@ def route_risks(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
         if pattern.is_any_extension:
             yield (
                 f"cors.allow_origins[{index}]",
-                f"every extension that {show(pattern.text)} covers can act with the credentials of"
+                f"every extension that {show(pattern.text)} matches can act with the credentials of"
                 f" {show(upstream.name)}",
                 "list the origins of your own extensions",
             )
@@ -165,7 +165,7 @@ def route_risks(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
         for index, pattern in patterns
         if pattern.scheme == "http" and not pattern.is_loopback
     ]
-    # With allow_credentials this is a fault of the policy, or the policy has its own warning.
+    # With allow_credentials the policy itself already has a fault or a warning about this.
     if insecure and not cors.allow_credentials:
         index, pattern = insecure[0]
         others = f" (and {len(insecure) - 1} more)" if len(insecure) > 1 else ""

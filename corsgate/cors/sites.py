@@ -1,4 +1,4 @@
-"""Which site a request comes from, by Sec-Fetch-*, and whether that is allowed."""
+"""Find out from Sec-Fetch-* which site a request comes from, and whether that is allowed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ def is_own(method: bytes, index: HeaderIndex, own_origin: bytes) -> bool:
     """Return whether a request with one Origin field comes from a page of the gate's own origin.
 
     Browsers also send Origin with a same-origin POST. It is ``null`` for a form whose page has the
-    referrer policy ``no-referrer``. It has another scheme than the gate knows if a proxy in front
-    terminates TLS and does not report that. In both cases Sec-Fetch-Site decides. It is read only
-    for methods whose responses are not cached, because Vary would have to name it for others. A
-    same-origin request with a safe method has no Origin anyway.
+    referrer policy ``no-referrer``. If a proxy in front terminates TLS and does not report that,
+    its scheme differs from the one that the gate expects. In both cases Sec-Fetch-Site decides. It
+    is read only for methods whose responses are not cached, because Vary would have to name it for
+    others. A same-origin request with a safe method has no Origin anyway.
 
-    A page of another origin can't get ``same-origin`` into the field. Scripts can't set it, neither
-    in a page nor in a service worker. A foreign form that the gate's own worker passes on stays
-    cross-site. The field compares origins, not their text, so a sandboxed frame is cross-site. It
-    covers all redirects: after one foreign URL nothing is same-origin. WebSockets use GET, so they
-    are excluded. Any other Origin is still refused: no browser sends it with ``same-origin``.
+    A page of another origin can't send ``same-origin`` in this field. Scripts can't set the field,
+    either in a page or in a service worker. A foreign form stays cross-site if the gate's own
+    worker forwards it. The browser compares origins, not their text, so a sandboxed frame is
+    cross-site. All redirects count: after one foreign URL nothing is same-origin. WebSockets use
+    GET, so they are excluded. Any other Origin is still refused, because no browser sends it with
+    ``same-origin``.
 
     Source: Fetch ``#append-a-request-origin-header``, Fetch Metadata ``#sec-fetch-site-header``.
     """
@@ -48,19 +49,19 @@ def confine(
     *,
     allow_framing: bool = False,
 ) -> Decision:
-    """Refuse what other sites send without CORS, as by ``<img>``, ``<iframe>`` or ``<form>``.
+    """Refuse requests that other sites send without CORS: ``<img>``, ``<iframe>``, ``<form>``.
 
-    Such requests often have no Origin. The rule applies where credentials are injected, with every
-    policy including ``*``. ``enforce_origin = false`` switches it off, like the check of Origin.
-    An Origin that the policy names passes: its page could do the same with CORS, and read the
-    response. Browsers that send no Sec-Fetch-* are not covered. Over plain http browsers send it
-    to loopback only.
+    Such requests often have no Origin. The rule applies to routes with injected credentials, for
+    every policy including ``*``. ``enforce_origin = false`` turns it off, like the check of Origin.
+    An Origin that the policy names is allowed, because its page could send the same request with
+    CORS, and read the response. Browsers that don't send Sec-Fetch-* are not covered. Over plain
+    http, browsers send it only to loopback.
 
     Args:
         policy: The route's policy; None for no cross-origin access.
         method: The request's method.
         index: The request's fields, with Sec-Fetch-Site.
-        decision: The decision by Origin, which is to forward the request.
+        decision: The decision based on Origin, which is to forward the request.
         allow_framing: Whether pages of other sites may show the route's responses in frames.
 
     Returns:
@@ -81,8 +82,8 @@ def confine(
             return _confine_sibling(policy, index, decision)
         reason = "cross-site request in mode no-cors, where credentials are injected"
     elif b"navigate" in modes or b"origin" not in index:
-        # Every other mode sends Origin, which was checked already. A request without Origin and
-        # without a known mode is treated as a navigation: forwarding it unchecked would fail open.
+        # Requests in every other mode have Origin, which was checked already. A request without
+        # Origin and without a known mode is treated as a navigation, so as not to fail open.
         what = _harmful_navigation(method, index, allow_framing=allow_framing)
         if not what:
             return decision
@@ -98,10 +99,10 @@ def confine(
 
 
 def _harmful_navigation(method: bytes, index: HeaderIndex, *, allow_framing: bool) -> str:
-    """Return what makes a navigation more harmful than a link in a tab; empty if it is not.
+    """Return why a navigation is more harmful than a link in a tab; empty if it is not.
 
-    A page sees the load events of its frames and objects. So it could tell a 200 of the upstream
-    from a 404, with the gate's credentials. It sees no events of a tab.
+    A page gets the load events of its frames and objects. So it could distinguish a 200 from a 404
+    of the upstream, using the gate's credentials. It gets no events of another tab.
     """
     if method not in _SAFE_METHODS:
         return f"navigation by {shown(method)}"
@@ -119,12 +120,12 @@ def _names_origin(policy: Policy, index: HeaderIndex) -> bool:
 
 
 def _confine_sibling(policy: Policy | None, index: HeaderIndex, decision: Decision) -> Decision:
-    """Refuse what a page of another port or subdomain embeds, unless its origin is allowed.
+    """Refuse embedding by a page of another port or subdomain, unless its origin is allowed.
 
-    An ``<img>`` or ``<script>`` of such a page sends no Origin, but Referer has the page's origin.
-    Scripts can't forge Referer; a page can only omit it. Without this rule, a page that is not
-    allowed could run a script from the upstream, fetched with the gate's credentials, and so
-    read it.
+    The request for an ``<img>`` or ``<script>`` of such a page has no Origin, but its Referer has
+    the page's origin. Scripts can't forge Referer; a page can only omit it. Without this rule, a
+    page that is not allowed could run a script of the upstream, fetched with the gate's
+    credentials, and so read it.
 
     Source: Fetch Metadata ``#sec-fetch-site-header``, Referrer Policy
     ``#referrer-policy-strict-origin-when-cross-origin``.
@@ -135,7 +136,7 @@ def _confine_sibling(policy: Policy | None, index: HeaderIndex, decision: Decisi
     if b"origin" in index:
         if policy is None or not policy.allows(index[b"origin"][0]) or _names_origin(policy, index):
             return decision
-        # A page that is not allowed sends null, too, if its referrer policy is no-referrer.
+        # A page that is not allowed also sends null, if its referrer policy is no-referrer.
         reason = f"{what} origin is allowed by no name"
         return Decision(verdict=Verdict.REFUSE, headers=decision.headers, reason=reason)
     return _refuse_unless_referred(
@@ -148,7 +149,7 @@ def _refuse_unless_referred(
 ) -> Decision:
     """Refuse a same-site request without Origin, unless its Referer has an allowed origin.
 
-    With ``*`` no Referer is allowed or even read, so that Vary need not name it.
+    With ``*``, Referer is not read, so that Vary need not name it, and the request is refused.
     """
     headers = decision.headers
     if policy is not None and policy.public is None:

@@ -12,7 +12,7 @@ class _List(Protocol):
     def publicsuffix(self, domain: str) -> str | None: ...
 
 
-# The list is read only if a policy needs it: that takes some 60 ms, once.
+# The list is read only if a policy needs it, because reading takes about 60 ms.
 @lru_cache(maxsize=1)
 def _rules() -> Sequence[str]:
     """Return the rules of the list."""

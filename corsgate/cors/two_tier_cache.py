@@ -1,4 +1,4 @@
-"""A cache whose entries for those who come again are not evicted by those who come once."""
+"""A bounded cache in which keys that are used once don't evict keys that are used repeatedly."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _V = TypeVar("_V")
 class TwoTierCache(Generic[_K, _V]):
     """A bounded cache whose keys come from clients.
 
-    A value that was requested once is among the newcomers; requested again, it is kept. A flood of
-    random keys passes through the newcomers only. If there is no more room for kept ones, the
-    oldest becomes a newcomer again, and comes back if it is requested. So even keys that are each
-    made up twice evict only what nobody else requests meanwhile.
+    A value that was requested once is in the first tier, and moves to the second if it is requested
+    again. A flood of random keys passes only through the first tier. If the second tier is full,
+    its oldest entry moves back to the first, and returns when it is requested. So even a flood in
+    which each key appears twice evicts only entries that nobody requests in the meantime.
 
     Args:
-        most: The number of kept values, and that of newcomers besides.
+        most: The maximum number of values in each tier.
     """
 
     __slots__ = ("_kept", "_most", "_new")
@@ -32,7 +32,7 @@ class TwoTierCache(Generic[_K, _V]):
         return len(self._kept) + len(self._new)
 
     def get(self, key: _K) -> _V | None:
-        """Return what was remembered for a key, if it still is."""
+        """Return the value of a key, or None if it is not in the cache."""
         found = self._kept.get(key)
         if found is None and key in self._new:
             found = self._new.pop(key)
@@ -43,7 +43,7 @@ class TwoTierCache(Generic[_K, _V]):
         return found
 
     def add(self, key: _K, value: _V) -> None:
-        """Remember a value for a key that is not remembered."""
+        """Store the value of a key that is not in the cache."""
         if len(self._new) >= self._most:
             del self._new[next(iter(self._new))]
         self._new[key] = value

@@ -1,4 +1,4 @@
-"""The CORS headers of a path that no route serves, where a policy with `debug` allows them.
+"""The CORS headers for a path that no route serves, if a policy with `debug` allows them.
 
 Without them, the browser's console reports a CORS error, although the path is merely wrong.
 """
@@ -22,7 +22,7 @@ _WHY = "no route serves this path"
 
 @attrs.frozen(kw_only=True, eq=False)
 class RoutePolicy:
-    """A route's policy, and where the route is.
+    """A policy with the place of its route.
 
     Attributes:
         host: The host name that the route is limited to, in lower case; None for any host.
@@ -43,13 +43,13 @@ def nearest(
     *,
     loopback: bool,
 ) -> Policy | None:
-    """Return the policy that decides what a page may read of a path without a route.
+    """Return the policy to apply to a path without a route; None if there is none.
 
-    Only policies count that allow the page's origin, and that let this client know why a call is
+    Only policies qualify that allow the page's origin, and that let this client see why a call is
     refused (`corsgate.cors.debug.may_know`). The nearest one has the longest prefix of whole
-    segments in common with the path; among equals the first one wins. A policy whose prefix has
-    nothing in common counts only if it allows the origin by name, so that ``*`` on one route does
-    not open all other paths.
+    segments in common with the path; among equals the first one wins. A policy without a common
+    segment qualifies only if it allows the origin by name, so that ``*`` on one route does not open
+    all other paths.
 
     Args:
         routes: The policies of all routes.
@@ -77,18 +77,18 @@ def nearest(
 def decide_unrouted(policy: Policy, method: bytes, index: HeaderIndex) -> Decision | None:
     """Return the decision on a request whose path no route serves.
 
-    A preflight is granted whatever it asks for, so that the browser sends the request itself, which
-    gets 404. No upstream sees it. The browser must not remember the grant, since a reload may give
-    the path a route.
+    A preflight is granted everything it asks for, so that the browser sends the request itself,
+    which gets 404. No upstream gets it. The browser must not cache the grant, because a reload may
+    add a route for the path.
 
     Args:
-        policy: What `nearest` returned.
+        policy: The result of `nearest`.
         method: The request's method.
         index: Its fields; it has one Origin.
 
     Returns:
-        A decision to respond to a preflight, or to respond to another request with 404 and the
-        decision's headers; None for a preflight that no browser sends.
+        The decision. For a preflight, it is the whole response. For any other request, its headers
+        are sent with the 404. None for a preflight that no browser sends.
 
     Source: Fetch ``#cors-preflight-fetch``.
     """
@@ -115,7 +115,7 @@ def decide_unrouted(policy: Policy, method: bytes, index: HeaderIndex) -> Decisi
 
 
 def _in_common(one: Sequence[bytes], other: Sequence[bytes]) -> int:
-    """Return how many segments two paths begin with alike."""
+    """Return the number of leading segments that two paths have in common."""
     count = 0
     for mine, theirs in zip(one, other, strict=False):
         if mine != theirs:

@@ -1,4 +1,4 @@
-"""For which requests the gate vouches to an upstream that has an Origin check of its own."""
+"""Choose the Origin that an upstream with its own Origin check gets."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ def origin_mode(
     *,
     hosts_checked: bool,
 ) -> str:
-    """Return what an upstream is to see as the Origin and Referer of a forwarded request.
+    """Return which Origin and Referer an upstream gets with a forwarded request.
 
-    By default it sees its own origin where the gate has checked the page's: an enforced policy
-    allows this very origin (`Policy.names`), or the page is the gate's own. Everywhere else it
-    sees what the client sent, and decides for itself.
+    By default it gets its own origin if the gate has checked the origin of the page: an enforced
+    policy allows that origin by name (`Policy.names`), or the page is the gate's own. Otherwise it
+    gets what the client sent, and makes its own decision.
 
     Args:
         configured: The ``origin`` of the upstream; None for the default.
         policy: The route's policy, or None.
-        decision: What the policy decided, which is to forward the request.
+        decision: The policy's decision, which is to forward the request.
         method: The request's method.
         index: The request's fields.
-        own_origin: The origin that the client used to reach the gate; empty if it named no host.
+        own_origin: The origin that the client used to reach the gate; empty if the request has no
+            host.
         hosts_checked: Whether the listener serves only configured hosts, or loopback names.
 
     Returns:
-        One of `corsgate.config.model.request_rules.ORIGIN_MODES`, or an origin. It is `KEEP`
-        where there is neither Origin nor Referer.
+        One of `corsgate.config.model.request_rules.ORIGIN_MODES`, or an origin. It is `KEEP` if
+        there is neither Origin nor Referer.
     """
     origins = index.get(b"origin")
     if origins is None:
@@ -64,27 +65,27 @@ def _mode_by_referer(
     *,
     hosts_checked: bool,
 ) -> str:
-    """Return what an upstream is to see of a page that only Referer names.
+    """Return which Origin and Referer an upstream gets if only Referer names the page.
 
-    Such a request passes an enforced policy, whatever page made it. What is configured holds for
-    the pages that the policy lists, and for the gate's own.
+    An enforced policy allows such a request from any page. So the configured mode applies only to
+    pages that the policy lists, and to the gate's own.
 
     After a redirect by another site, Referer still names the page that made the first request.
-    Origin would be ``null`` then; without it, only Sec-Fetch-Site shows the other site.
+    Origin would then be ``null``; without it, only Sec-Fetch-Site reveals the other site.
 
     Source: Fetch ``#concept-request-tainted-origin``, Fetch Metadata ``#sec-fetch-site-header``.
     """
     referers, sites = index[b"referer"], index.get(b"sec-fetch-site", _SAME_ORIGIN)
     origin = b"/".join(referers[0].split(b"/", 3)[:3]) if len(referers) == 1 else b""
     is_own = origin != b"" and origin == own_origin
-    is_judged = policy is not None and policy.enforce_origin and policy.public is None
-    is_named = is_judged and policy is not None and policy.names(origin)
+    is_enforced = policy is not None and policy.enforce_origin and policy.public is None
+    is_named = is_enforced and policy is not None and policy.names(origin)
     if configured is not None:
-        # A proxy that ends TLS without saying so makes the gate's own pages look foreign.
+        # Behind a proxy that ends TLS without reporting it, the gate's own pages look foreign.
         is_same = index.get(b"sec-fetch-site") == _SAME_ORIGIN
-        return configured if is_own or is_same or is_named or not is_judged else KEEP
+        return configured if is_own or is_same or is_named or not is_enforced else KEEP
     if is_named and b"cross-site" not in sites:
         return SERVER
-    # Without checked hosts, a page whose name was pointed at the gate has its origin. After a
-    # redirect by another port or subdomain, the request is same-site.
+    # If hosts are not checked, any page can have the gate's own origin, by pointing its name at the
+    # gate. After a redirect by another port or subdomain, the request is same-site.
     return SERVER if is_own and hosts_checked and sites == _SAME_ORIGIN else KEEP

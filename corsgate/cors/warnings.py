@@ -1,4 +1,4 @@
-"""Warnings of policies and of routes with one: valid settings that are probably unintended."""
+"""Warnings about policies and routes: valid settings that are probably unintended."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from corsgate.message.headers import HOP_BY_HOP
 from corsgate.message.identity import WRITTEN_FIELDS, speaks_of_client
 
 HONOURED_MAX_AGE_S = 7200
-"""How long Chromium caches a preflight response; WebKit caches it for less, Firefox for a day."""
+"""For how many seconds Chromium caches a preflight response; WebKit: less, Firefox: a day."""
 
 
 def warnings(cors: Cors, local: bool) -> list[Finding]:
-    """Return the warnings of a policy.
+    """Return the warnings about a policy.
 
     Args:
-        cors: The policy as written; its faults are skipped.
+        cors: The policy as written. Its faults are not reported here.
         local: Whether only browsers on the gate's own machine can reach it.
 
     Returns:
@@ -56,7 +56,7 @@ def warnings(cors: Cors, local: bool) -> list[Finding]:
 
 
 def route_warnings(route: Route, own: bool) -> list[Finding]:
-    """Return the warnings of the combination of a route and its policy.
+    """Return the warnings about the combination of a route and its policy.
 
     Args:
         route: A route with or without a policy.
@@ -76,9 +76,9 @@ def route_warnings(route: Route, own: bool) -> list[Finding]:
 
 
 def _login_warnings(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
-    """Return a warning that scripts can't send Authorization, if they probably want to.
+    """Return a warning that scripts can't send Authorization, if they probably should.
 
-    They rarely do if cookies identify the user, or if the page is on a development server.
+    They rarely need it if cookies identify the user, or if the page is on a development server.
     """
     names = {name.lower() for name in cors.allow_headers}
     if (
@@ -97,7 +97,7 @@ def _login_warnings(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
 
 
 def _unserved(cors: Cors, route: Route) -> Iterator[Finding]:
-    """Return what a route's own policy allows although the route removes or refuses it."""
+    """Return methods and headers that a route's own policy allows but the route blocks."""
     for index, method in enumerate(cors.allow_methods):
         if route.methods is not None and method != "*" and method not in route.methods:
             yield (
@@ -118,7 +118,7 @@ def _unserved(cors: Cors, route: Route) -> Iterator[Finding]:
         )
     if not route.upstream.all_credentials:
         return
-    # The name of the field with the credentials is a fault already.
+    # The name of the field with the credentials is already a fault.
     for key, names, withheld in (
         ("allow_headers", cors.allow_headers, "authorization"),
         ("expose_headers", cors.expose_headers, "www-authenticate"),
@@ -162,7 +162,7 @@ def _covered(key: str, patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Find
 
 
 def _wider(pattern: Pattern) -> Iterator[str]:
-    """Return the patterns that cover all that this one with a ``*`` covers, and more."""
+    """Return the patterns that match everything that this one with a ``*`` matches, and more."""
     if pattern.is_any or pattern.is_any_extension:
         return
     ends = [f":{pattern.port}" if pattern.port else "", ":*"]
@@ -177,7 +177,8 @@ def _wider(pattern: Pattern) -> Iterator[str]:
 def _far(patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Finding]:
     """Return the public origins that would call a gate on the loopback address.
 
-    A public name may resolve to 127.0.0.1, as some developers' names do. No name is resolved here.
+    A public name may resolve to 127.0.0.1, as some names for developers do. No name is looked up
+    here.
 
     Source: Local Network Access, ``#local-network-request``.
     """
@@ -192,17 +193,17 @@ def _far(patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Finding]:
                 f"allow_origins[{index}]",
                 f"{show(pattern.text)} is public, but the gate listens only on this machine's"
                 f" loopback address: unless that name resolves to this machine, browsers {what}",
-                "keep it if the name does; otherwise serve the page from this machine, or listen"
-                " where its users can reach the gate",
+                "keep it if the name resolves to this machine; otherwise serve the page from this"
+                " machine, or listen on an address that its users can reach",
             )
 
 
 def _debug_for_others(cors: Cors) -> Iterator[Finding]:
-    """Return a finding if a developers' setting is still on where other machines are served."""
+    """Return a finding if a setting for developers is on while other machines are served."""
     if cors.debug:
         yield (
             "debug",
-            "other machines can reach the gate, so it is probably no longer one developer's:"
+            "other machines can reach the gate, so it probably no longer serves only one developer:"
             " programs on the gate's own machine get the reason for each refusal",
             "remove it, or list the developers' pages in debug_origins",
         )
@@ -227,7 +228,7 @@ def _method_warnings(cors: Cors) -> Iterator[Finding]:
         if text == "OPTIONS":
             yield (
                 f"allow_methods[{index}]",
-                "the gate answers preflights by itself, whether or not OPTIONS is listed",
+                "the gate responds to preflights itself, whether or not OPTIONS is listed",
                 "remove it, unless scripts call the API with OPTIONS",
             )
         upper = text.upper()
@@ -240,8 +241,8 @@ def _method_warnings(cors: Cors) -> Iterator[Finding]:
         elif text != upper and upper.encode("utf-8", "replace") in KNOWN_METHODS:
             yield (
                 f"allow_methods[{index}]",
-                f"{show(text)} is another method than {show(upper)}: methods are case-sensitive,"
-                " and browsers send this one as the page spells it",
+                f"{show(text)} is a different method from {show(upper)}: methods are"
+                " case-sensitive, and browsers send this one as the page spells it",
                 f"write {show(upper)}, unless page and server both spell it so",
             )
 
@@ -279,6 +280,6 @@ def _max_age_warnings(cors: Cors) -> Iterator[Finding]:
     if cors.max_age_s is not None and cors.max_age_s > HONOURED_MAX_AGE_S:
         yield (
             "max_age",
-            "only Firefox caches a preflight response that long; Chromium does for at most 2h",
+            "only Firefox caches a preflight response that long; Chromium's limit is 2h",
             'write "2h"',
         )

@@ -9,19 +9,19 @@ from typing import TypeAlias
 from corsgate.cors.origin import MAX_ORIGIN_BYTES, Pattern, take_apart
 
 _STAR = re.compile(rb"[a-z0-9-]+")
-"""What a ``*`` within a label stands for, and the ``*`` of an extension."""
+"""What a ``*`` within a label matches, and the ``*`` of an extension."""
 
 
 _Literals: TypeAlias = dict[bytes, dict[bytes, str]]
-"""Patterns by what is before the star in its label, and by what is behind it."""
+"""Patterns by the text before the star in its label, and by the text after it."""
 
 
 class Wildcards:
-    """The patterns of a policy that cover many origins, as one set.
+    """The patterns of a policy that match many origins, as one set.
 
-    For an origin, the few patterns that could cover it are built and looked up. So the cost depends
-    on the number of labels of the origin, bounded by that of the longest pattern, and on the length
-    of a label within which there may be a star. It does not depend on the number of patterns.
+    For an origin, the few patterns that could match it are built and looked up. The cost grows with
+    the number of labels of the origin, up to that of the longest pattern. It also grows with the
+    length of a label that may contain a star. It does not depend on the number of patterns.
     """
 
     def __init__(self, patterns: Iterable[Pattern]) -> None:
@@ -43,7 +43,7 @@ class Wildcards:
         self._depths = tuple(sorted(depths))
 
     def find(self, origin: bytes) -> str:
-        """Return a pattern that covers the origin; empty if there is none.
+        """Return a pattern that matches the origin; empty if there is none.
 
         Args:
             origin: The value of an Origin field, with any bytes, at most `MAX_ORIGIN_BYTES` long.
@@ -66,9 +66,9 @@ class Wildcards:
         return self._find_within(start, host, ends) if self._within else ""
 
     def _places(self, host: bytes) -> Iterator[bytes]:
-        """Return the hosts of patterns that cover a host by a port, a scheme or a whole label."""
+        """Return the host parts of all patterns without a star within a label that match a host."""
         yield host
-        # The patterns of extensions; no other scheme has such a pattern.
+        # For extensions; no other scheme has such a pattern.
         if _STAR.fullmatch(host):
             yield b"*"
         dot = len(host)
@@ -79,7 +79,7 @@ class Wildcards:
             yield b"*" + host[dot:]
 
     def _find_within(self, start: bytes, host: bytes, ends: Iterable[bytes]) -> str:
-        """Return a pattern that covers a host by a star within a label; empty if none does."""
+        """Return a pattern that matches a host by a star within a label; empty if none does."""
         labels = host.split(b".")
         for depth in self._depths:
             at = len(labels) - 1 - depth
@@ -94,7 +94,7 @@ class Wildcards:
 
 
 def _split(text: bytes) -> tuple[bytes, bytes, bytes]:
-    """Return what is before and behind a star in its label, and the pattern without these."""
+    """Return the text before and after a star in its label, and the pattern without both."""
     head, _, tail = text.partition(b"*")
     start = max(head.rfind(b"."), head.rfind(b"/")) + 1
     behind = tail.partition(b".")[0]
@@ -102,7 +102,7 @@ def _split(text: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def _find_literals(literals: _Literals, label: bytes) -> str:
-    """Return the pattern whose literals enclose what a star may stand for; empty if none does."""
+    """Return the pattern that matches a label; empty if none does."""
     if not literals:
         return ""
     for before in range(len(label)):

@@ -84,13 +84,13 @@ CHANGES: tuple[tuple[str, str, str], ...] = (
     (
         '4200"]',
         '4200"]\npreflight_status = 200',
-        '~ routes."/v1": preflight_status is 200, before 204',
+        '~ routes."/v1": preflight_status is 200, previously 204',
     ),
     ('["PUT"]', '["*"]', '+ routes."/v1": pages may use any name or origin'),
     ('["PUT"]', '["PUT"]\nallow_headers = ["X-A"]', "pages may send the header X-A"),
     ('["PUT"]', '["PUT"]\nexpose_headers = ["X-A"]', "pages may read the header X-A"),
-    ('["PUT"]', '["PUT"]\nmax_age = "10m"', "max_age is 10m, before unset"),
-    ('["PUT"]', '["PUT"]\nallow_credentials = true', "allow_credentials is true, before false"),
+    ('["PUT"]', '["PUT"]\nmax_age = "10m"', "max_age is 10m, previously unset"),
+    ('["PUT"]', '["PUT"]\nallow_credentials = true', "allow_credentials is true, previously false"),
     ('cors = "spa"', "", '- routes."/v1": its CORS policy is removed'),
     ('cors = "spa"', 'cors = "spa"\nmethods = ["GET"]', '- routes."/v1": it serves GET only'),
     (
@@ -111,23 +111,23 @@ CHANGES: tuple[tuple[str, str, str], ...] = (
     (
         'credentials = "one"',
         'credentials = "two"',
-        "uses the credentials two (bearer), before one (d",
+        "uses the credentials two (bearer), previously one (d",
     ),
     (
         '"http://10.0.0.1:8000"',
         '"http://10.0.0.1:8000", { url = "http://10.0.0.2:8000", backup = true }',
-        "~ upstreams.a, server http://10.0.0.2:8000: backup is true, before false",
+        "~ upstreams.a, server http://10.0.0.2:8000: backup is true, previously false",
     ),
     (
         "[credentials.one]",
         '[upstreams.b]\nservers = [{ url = "http://10.0.0.2:8000", weight = 7 }]\n'
         "[credentials.one]",
-        "~ upstreams.b, server http://10.0.0.2:8000: weight is 7, before 1",
+        "~ upstreams.b, server http://10.0.0.2:8000: weight is 7, previously 1",
     ),
     (
         'credentials = "one"',
         'credentials = "one"\neject = { failures = 9 }',
-        "~ upstreams.a, eject: failures is 9, before 5",
+        "~ upstreams.a, eject: failures is 9, previously 5",
     ),
     (
         'credentials = "one"',
@@ -137,19 +137,19 @@ CHANGES: tuple[tuple[str, str, str], ...] = (
     (
         'credentials = "one"',
         'credentials = "one"\ncookies = "drop"',
-        "~ upstreams.a: cookies is drop, before adapt",
+        "~ upstreams.a: cookies is drop, previously adapt",
     ),
-    ('credentials = "one"', "", "it no longer uses credentials, before one (digest)"),
-    ("admin", "root", "credentials one (digest): username is root, before admin"),
+    ('credentials = "one"', "", "it no longer uses the credentials one (digest)"),
+    ("admin", "root", "credentials one (digest): username is root, previously admin"),
     ("old-s3cret", "new-s3cret", "credentials one (digest): password changed"),
     ('"tcp:5555"', '"tcp:5555", "tcp:5556"', "+ listen: the gate listens on tcp:5556"),
     ('"tcp:5555"', '"tcp:5556"', "- listen: the gate no longer listens on tcp:5555"),
-    ("listen", 'hosts = ["api.example"]\nlisten', "~ hosts: api.example, before unset"),
-    ("listen", 'log_format = "combined"\nlisten', "~ log_format: combined, before auto"),
+    ("listen", 'hosts = ["api.example"]\nlisten', "~ hosts: api.example, previously unset"),
+    ("listen", 'log_format = "combined"\nlisten', "~ log_format: combined, previously auto"),
     (
         "[cors.spa]",
         "[limits]\nmax_headers = 50\n[cors.spa]",
-        "~ limits: max_headers is 50, before 100",
+        "~ limits: max_headers is 50, previously 100",
     ),
 )
 
@@ -185,11 +185,11 @@ on_down = { status = 503 }
         said = "\n".join(map(str, diff(old, new.replace("status = 503", "status = 200"))))
         self.assertNotIn("s3cret", said)
         for told in (
-            "upstreams.a, sticky: cookie is two, before one",
+            "upstreams.a, sticky: cookie is two, previously one",
             "upstreams.a, sticky: secret changed",
             "upstreams.a, health: path changed",
-            "upstreams.a, health: rise is 3, before 2",
-            "upstreams.a, on_down: status is 200, before 503",
+            "upstreams.a, health: rise is 3, previously 2",
+            "upstreams.a, on_down: status is 200, previously 503",
         ):
             self.assertIn(told, said)
 

@@ -21,7 +21,7 @@ class AdminTests(SynchronousTestCase):
         cases = (
             (plain, one, "+ admin: status and metrics are on tcp:9901:interface=127.0.0.1"),
             (one, plain, "- admin: status and metrics are no longer on tcp:9901:inter"),
-            (one, other, "~ admin: listen is unix:/run/a.sock, before tcp:9901:interface="),
+            (one, other, "~ admin: listen is unix:/run/a.sock, previously tcp:9901:interface="),
         )
         for old, new, said in cases:
             (found,) = differences(old, new)

@@ -47,12 +47,12 @@ class ReachTests(SynchronousTestCase):
             (
                 ROUTE,
                 attrs.evolve(ROUTE, upstream=B),
-                [(None, "it forwards to upstream b, before to upstream a")],
+                [(None, "it forwards to upstream b, previously to upstream a")],
             ),
             (
                 ROUTE,
                 both,
-                [(None, "it forwards to upstreams a, b by URL, before to upstream a")],
+                [(None, "it forwards to upstreams a, b by URL, previously to upstream a")],
             ),
             (ROUTE, only("/v1", "/v1/**"), [(False, "it serves the paths /v1, /v1/** only")]),
             (only("/v1"), ROUTE, [(True, "it serves every path")]),

@@ -91,4 +91,4 @@ class PairsTests(SynchronousTestCase):
             ["~ upstreams.a: the credentials b (header) have other parts"],
         )
         (changed,) = self.words(one, 'type = "query"\nname = "X-Key"\nvalue = "old-secret"')
-        self.assertIn("it uses the credentials b (query), before b (header)", changed)
+        self.assertIn("it uses the credentials b (query), previously b (header)", changed)

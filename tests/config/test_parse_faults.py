@@ -40,8 +40,8 @@ TOP_LEVEL = (
     ("access_log = false", "c.toml:2: access_log: false is a boolean; write text in quotes"),
     (
         'admin = { listen = "tcp:1" }',
-        'c.toml:2: admin.listen: "tcp:1": other machines can connect to it, and the admin listener '
-        'authenticates nobody; write "tcp:9901:interface=127.0.0.1", or a Unix socket such as '
+        'c.toml:2: admin.listen: "tcp:1": other machines can connect to it, and the admin listener'
+        ' has no authentication; write "tcp:9901:interface=127.0.0.1", or a Unix socket such as '
         "unix:/run/corsgate/admin.sock",
     ),
     ("listen_on = 5", 'c.toml:2: listen_on: the key is unknown; did you mean "listen"?'),

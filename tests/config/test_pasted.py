@@ -78,7 +78,7 @@ class PastedTests(SynchronousTestCase):
         self.assertEqual(len(self.faults_of('listen = "x"\nlisten2 = 3\n')), 3)
         same = ", ".join(['{ chain = "/a", key = "/b" }'] * 2)
         self.assertIn(
-            "no client would ever be shown this certificate",
+            "this certificate would never be used",
             "".join(self.faults_of(CERTIFIED.replace("@", same) + PLAIN)),
         )
         bad = '{ chain = "", key = "/b" }'

@@ -175,7 +175,7 @@ class RightTests(SynchronousTestCase):
         """With credentials this produces a warning, since there is no option for hosts."""
         told = (
             "command line: --listen: it serves any Host: a site that points its name here "
-            "(DNS rebinding) passes for the gate's own and can use the credentials of "
+            "(DNS rebinding) has the gate's own origin, and can use the credentials of "
             'upstream "api"; and over plain http browsers do not send Sec-Fetch-*, so '
             "any page can embed or frame responses that need the credentials of upstream "
             '"api"; leave it out, or use a configuration file with certificates and '

@@ -1,4 +1,4 @@
-"""What an upstream's servers call themselves, and what becomes of their cookies."""
+"""Other origins of an upstream's servers, and how their cookies are handled."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from corsgate.message.host import parse_host
 from corsgate.message.uri_mapping import Endpoint, parse_origin
 
 COOKIES = ("adapt", "pass", "drop")
-"""What may become of an upstream's cookies; the first is the default."""
+"""How an upstream's cookies may be handled; the first is the default."""
 
 _URL = re.compile(r"(https?)://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 _EXAMPLE = 'write one such as "http://box.lan"'
@@ -23,7 +23,7 @@ def check_alias(alias: str) -> None:
     """Reject text that is not ``scheme://host`` or ``scheme://host:port``.
 
     Raises:
-        BadValue: It isn't. The message never shows user info.
+        BadValue: It has another form. The message never shows user info.
     """
     shown = rules.show(alias)
     found = _URL.fullmatch(alias)
@@ -47,11 +47,11 @@ def alias_endpoint(alias: str) -> Endpoint | None:
 
 @attrs.frozen(kw_only=True)
 class Addresses:
-    """What an upstream's servers call themselves, and what becomes of their cookies.
+    """Other origins of an upstream's servers, and how their cookies are handled.
 
     Attributes:
-        aliases: Origins that the servers use for themselves besides those of their URLs, such as
-            ``http://box.lan``.
+        aliases: Origins that the servers use for themselves, in addition to those of their URLs,
+            such as ``http://box.lan``.
         cookies: ``adapt`` to make cookies work at the gate, ``pass`` to leave them unchanged, or
             ``drop`` to remove Set-Cookie from responses and Cookie from requests.
     """

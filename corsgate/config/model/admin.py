@@ -1,4 +1,4 @@
-"""Where the admin listener listens: only for programs on this machine."""
+"""The endpoint of the admin listener, which only programs on this machine can reach."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FREE_ADMIN_LISTEN = "tcp:0:interface=127.0.0.1"
 """Any free port on loopback."""
 
 SOCKET_MODE = "660"
-"""The permissions of a Unix socket without a mode: only the gate's own user and group."""
+"""The default permissions of a Unix socket: only the gate's own user and group."""
 
 _FIX = f"write {show(DEFAULT_ADMIN_LISTEN)}, or a Unix socket such as unix:/run/corsgate/admin.sock"
 
@@ -45,14 +45,14 @@ def check_admin_endpoint(text: str) -> None:
     if kind == "unix" or (kind in ("tcp", "tcp6") and is_loopback(text)):
         return
     if kind in ("tcp", "tcp6"):
-        problem = "other machines can connect to it, and the admin listener authenticates nobody"
+        problem = "other machines can connect to it, and the admin listener has no authentication"
     else:
         problem = "the admin listener listens only on TCP without TLS, or on a Unix socket"
     raise BadValue(f"{show(text)}: {problem}", _FIX)
 
 
 def check_not_taken(text: str, listeners: Iterable[str]) -> None:
-    """Reject an admin endpoint where the gate itself listens.
+    """Reject an admin endpoint on which a listener of the gate also listens.
 
     Args:
         text: An endpoint that `check_admin_endpoint` accepts.
@@ -64,11 +64,11 @@ def check_not_taken(text: str, listeners: Iterable[str]) -> None:
     port = port_of(text)
     is_unix = text.partition(":")[0].lower() == "unix"
     for endpoint in listeners:
-        # Port 0 is another port for each.
+        # With port 0, each endpoint gets a different port.
         is_same_port = port is not None and is_reached_at(endpoint, "127.0.0.1", port)
         if is_same_port or (is_unix and address_of(endpoint) == address_of(text)):
             raise BadValue(
-                f"{show(text)} has the address of the gate's own listener {show(endpoint)}",
+                f"{show(text)} has the same address as the gate's listener {show(endpoint)}",
                 "use another port or path",
             )
 

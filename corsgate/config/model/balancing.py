@@ -27,11 +27,11 @@ HASHED = ("client", "target")
 HASHED_BY_NAME = ("header", "cookie")
 
 CAUSES = ("connect", "reset", "timeout", "500", "502", "503", "504")
-"""How an attempt can fail: no connection, a connection that closes before the response, a timeout,
-or one of these statuses."""
+"""The causes of a failed attempt: no connection, a connection closed before the response, a
+timeout, or one of these statuses."""
 
 FAILURES = ("connect", "reset", "timeout", "502", "503", "504")
-"""What counts as a failure by default; a 500 is the application's own response."""
+"""The default causes of failure. A 500 is not one, because the application itself sends it."""
 
 MAX_FALLBACK_BYTES = 64 * KIB
 
@@ -70,7 +70,7 @@ def check_cause(text: str) -> None:
 
 @attrs.frozen(kw_only=True)
 class HealthCheck:
-    """How to probe each server of an upstream, to find out whether it is healthy.
+    """How to probe each server of an upstream to find out whether it is healthy.
 
     Attributes:
         path: The request target of a probe, relative to the server's base path.
@@ -162,9 +162,9 @@ class Balancing:
         sticky: A cookie that keeps each client on its server, or None.
         slow_start_s: How long a recovered server takes to reach its full share; 0 for no delay.
         health: How to probe the servers, or None.
-        eject: When a server that fails requests is left out.
+        eject: When a server that fails requests gets no more for a while.
         retries: How often a request that may have reached a server is sent to another one. A
-            request that reached no server is sent to others in turn. 0 turns both off.
+            request that reached no server is sent to others in turn. 0 turns off both.
         max_tries: The maximum number of servers to try for a request. It includes the first one,
             and servers that could not be reached.
         retry_on: The causes of failure after which a request is retried.

@@ -45,13 +45,12 @@ class OriginCredentials:
 
 
 def chosen(named: Mapping[bytes, _T], other: _T | None, origins: Sequence[bytes]) -> _T | None:
-    """Return what belongs to a request: this is the one place that decides whose account it gets.
+    """Return the entry for a request. Only this function decides which account a request uses.
 
     Args:
-        named: What belongs to each origin.
-        other: What belongs to all other requests, also to those without an Origin; None for
-            nothing.
-        origins: The values of the request's Origin fields. More than one names no origin.
+        named: The entry of each origin.
+        other: The entry for all other requests, including those without Origin, or None.
+        origins: The values of the request's Origin fields. More than one means no origin.
     """
     if len(origins) == 1:
         return named.get(origins[0], other)

@@ -1,4 +1,4 @@
-"""The upstreams of a route with ``by_url``: which of them a URL leads to."""
+"""The upstreams of a route with ``by_url``, and which of them a URL belongs to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from corsgate.config.model.values import Route, Server, Upstream
 
 OUTSIDE = "the URL is not within the servers that this route may reach"
-"""Why a URL is refused that leads to none of a route's upstreams."""
+"""The reason for refusing a URL that belongs to none of a route's upstreams."""
 
 
 def upstreams_of(route: Route) -> Sequence[Upstream]:
@@ -29,19 +29,20 @@ def signed_upstream(route: Route) -> Upstream | None:
 
 
 def authenticates(route: Route) -> bool:
-    """Return whether the gate logs in at one of a route's upstreams, instead of its clients."""
+    """Return whether the gate, not the client, authenticates at one of a route's upstreams."""
     return any(each.all_credentials for each in upstreams_of(route))
 
 
 def one_per_upstream(route: Route) -> Sequence[Route]:
-    """Return a route for each upstream of ``by_url``, or a route without that itself."""
+    """Return a route for each upstream of ``by_url``; a route without it is returned itself."""
     return [attrs.evolve(route, upstream=each) for each in route.by_url] or [route]
 
 
 def names_in_dns(upstream: Upstream) -> Sequence[Server]:
-    """Return what stands for the servers that DNS is asked for, as far as a URL can name them.
+    """Return the templates of the servers in DNS that a URL can name.
 
-    An SRV name is a service's, whose hosts and ports are unknown until they are looked up.
+    A URL can't name the servers of an SRV name, since their hosts and ports are unknown until they
+    are looked up.
     """
     return [each.template for each in upstream.discovered if not each.is_service]
 
@@ -52,12 +53,12 @@ def named_servers(upstream: Upstream) -> Sequence[Server]:
 
 
 def url_table(upstreams: Iterable[Upstream]) -> UrlTable[Upstream]:
-    """Return what finds the upstream that a URL leads to."""
+    """Return a table to look up the upstream of a URL."""
     return UrlTable((upstream, named_servers(upstream)) for upstream in upstreams)
 
 
 def check_by_url(upstreams: Sequence[Upstream]) -> None:
-    """Reject upstreams between which a URL does not decide."""
+    """Reject upstreams if a URL could belong to more than one of them, or to none."""
     owners: dict[str, Upstream] = {}
     for number, upstream in enumerate(upstreams):
         name = show(upstream.name)

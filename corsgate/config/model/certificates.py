@@ -1,7 +1,7 @@
 """Certificates and their private keys: parsed, checked to match, and never shown.
 
-cryptography is imported by the functions that need it, so that a configuration can also be read
-where it is not installed, such as in a web page. `Unread` then stands for a certificate.
+Functions that need cryptography import it themselves. So a configuration can also be read where it
+is not installed, such as in a web page. There, `Unread` replaces `CertifiedKey`.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class CertifiedKey:
     Attributes:
         chain_file: The path of the chain.
         key_file: The path of the key.
-        chain_pem: The chain in PEM, the holder's own certificate first.
+        chain_pem: The chain in PEM, the server's or client's own certificate first.
         key_pem: The key in PEM.
         chain: The certificates in `chain_pem`.
         key: The key in `key_pem`.
@@ -96,7 +96,7 @@ class CertifiedKey:
 
     chain_file: str
     key_file: str
-    # Neither is shown: a file of certificates may also contain a private key.
+    # Both are hidden, because a file of certificates may also contain a private key.
     chain_pem: bytes = attrs.field(repr=False)
     key_pem: bytes = attrs.field(repr=False)
     chain: tuple[x509.Certificate, ...] = attrs.field(init=False, repr=False, eq=False)
@@ -155,10 +155,10 @@ class CertifiedKey:
 
 @attrs.frozen(kw_only=True)
 class Unread(CertifiedKey):
-    """A chain and its key whose files were not read; a gate can't be started with it."""
+    """A chain and key whose files were not read. A gate can't be started with it."""
 
     chain: tuple[x509.Certificate, ...] = attrs.field(init=False, repr=False, eq=False, default=())
-    # Only what serves TLS asks for the key.
+    # Only code that serves TLS uses the key.
     key: PrivateKey = attrs.field(init=False, repr=False, eq=False, default=None)
 
     def __attrs_post_init__(self) -> None:
@@ -166,9 +166,9 @@ class Unread(CertifiedKey):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The chain's file, which stands for the names in it."""
+        """The path of the chain, instead of the unknown names in it."""
         return (self.chain_file,)
 
     def lapse(self, now_s: float) -> str | None:
-        """Return None: when it expires is unknown."""
+        """Return None, because the dates are unknown."""
         return None

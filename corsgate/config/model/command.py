@@ -9,13 +9,13 @@ from corsgate.config.model.validators import rule
 from corsgate.errors import BadValue
 
 DEFAULT_TIMEOUT_S = 10.0
-"""How long a command may run, in seconds."""
+"""The default time limit of a command, in seconds."""
 
 MAX_TIMEOUT_S = 60.0
-"""The longest time that may be configured: a start and a reload wait for the command."""
+"""The longest configurable time limit, since startup and reloads wait for the command."""
 
 MAX_OUTPUT_BYTES = 64 * 1024
-"""How much a command may print."""
+"""The maximum size of a command's output."""
 
 _PEM = "-----BEGIN "
 
@@ -47,8 +47,8 @@ class Command:
 
     Attributes:
         arguments: The program and its arguments. The program is an absolute path, or a name that
-            is looked up in $PATH. Not shown: an argument may be a secret itself.
-        timeout_s: How long it may run, in seconds.
+            is looked up in $PATH. They are not shown, because an argument may itself be a secret.
+        timeout_s: The time limit, in seconds.
     """
 
     arguments: tuple[str, ...] = attrs.field(repr=False, validator=rule(_check_arguments))
@@ -56,15 +56,15 @@ class Command:
 
     @property
     def program(self) -> str:
-        """The program in quotes, for messages. The arguments are left out of them."""
+        """The program in quotes, for messages, without its arguments."""
         return show(self.arguments[0])
 
 
 def printed_secret(command: Command, output: bytes) -> str:
-    """Return the secret in the output of a command.
+    """Return the secret from the output of a command.
 
-    It is the first line, since ``pass`` and others print notes below a password. Output in PEM is
-    taken whole.
+    It is the first line, since ``pass`` and other programs print notes below a password. PEM output
+    is returned whole.
 
     Args:
         command: The command, for messages.
@@ -77,7 +77,7 @@ def printed_secret(command: Command, output: bytes) -> str:
         text = output.decode("utf-8")
     except UnicodeDecodeError:
         raise BadValue(
-            f"the output of {command.program} is not in UTF-8", "have it print text"
+            f"the output of {command.program} is not in UTF-8", "make it print text in UTF-8"
         ) from None
     if text.startswith(_PEM):
         return text
@@ -85,6 +85,6 @@ def printed_secret(command: Command, output: bytes) -> str:
     if not line:
         raise BadValue(
             f"{command.program} printed no secret: the first line of its output is empty",
-            "have it print the secret to standard output",
+            "make it print the secret on the first line of its standard output",
         )
     return line

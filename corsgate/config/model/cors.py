@@ -8,8 +8,8 @@ from corsgate.config.model.validators import rule
 from corsgate.errors import BadValue
 
 PREFLIGHT_STATUSES = (204, 200)
-"""The statuses that a preflight response may have. Fetch takes any from 200 to 299, but another
-one would help no client."""
+"""The statuses that a preflight response may have. Fetch accepts any from 200 to 299, but no client
+needs another one."""
 
 
 def check_preflight_status(status: int) -> None:
@@ -30,7 +30,7 @@ class Cors:
         allow_headers: Field names, or ``*``, which never includes Authorization.
         expose_headers: Field names that scripts may read in addition to the safelisted ones, or
             ``*``.
-        expose_auto: Whether scripts may read all suitable fields of each response, instead of
+        expose_auto: Whether scripts may read all suitable fields of each response. It replaces
             `expose_headers`.
         allow_credentials: Whether the browser may send and store cookies and other credentials.
         max_age_s: How long a browser may cache a preflight response; None for no such header.
@@ -46,8 +46,8 @@ class Cors:
             that anyone can register.
         dangerously_allow_any_browser_extension: Whether a pattern may include every extension
             that a user has installed.
-        dangerously_allow_null_origin: Whether ``null`` may be allowed, which every page can have by
-            a sandboxed frame.
+        dangerously_allow_null_origin: Whether ``null`` may be allowed, although every page can
+            have this origin in a sandboxed frame.
         dangerously_allow_null_origin_with_credentials: Whether ``null`` may also use the browser's
             credentials.
     """

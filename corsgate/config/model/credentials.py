@@ -158,12 +158,12 @@ class AwsCredentials:
 
     Attributes:
         kind: The value of ``type`` in the configuration.
-        region: The region that the signature is for, such as ``eu-central-1``; servers other than
-            AWS's mostly want ``us-east-1``.
+        region: The region that the signature is for, such as ``eu-central-1``. Servers other than
+            AWS's usually require ``us-east-1``.
         service: The service's name in signatures, such as ``s3``, ``execute-api`` or ``es``.
         access_key: Where to get the id of the access key.
         secret_key: Where to get the secret of the access key.
-        session_token: Where to get the token of temporary credentials, or None.
+        session_token: Where to get the session token of temporary credentials, or None.
     """
 
     kind: ClassVar[str] = "aws_sigv4"
@@ -181,8 +181,8 @@ class SeveralCredentials:
     """Credentials that are all sent in the same request.
 
     Attributes:
-        parts: At least two. Any number of headers and parameters of the query, each under a name
-            of its own, and at most one of another kind.
+        parts: At least two: any number of headers and query parameters with different names, and
+            at most one of another kind.
     """
 
     parts: tuple[SingleCredentials, ...] = attrs.field()
@@ -213,7 +213,7 @@ def _check_distinct(what: str, names: list[str]) -> None:
 
 
 def _parameters_of(part: SingleCredentials) -> tuple[str, ...]:
-    """Return the parameters that credentials add, as servers may read their names."""
+    """Return the names of the parameters that credentials add, in normalized form."""
     match part:
         case QueryCredentials():
             name = part.name
@@ -225,7 +225,7 @@ def _parameters_of(part: SingleCredentials) -> tuple[str, ...]:
 
 
 def parts_of(credentials: Credentials | None) -> tuple[SingleCredentials, ...]:
-    """Return the single credentials that some consist of; none for None."""
+    """Return the single credentials in a value; none for None."""
     match credentials:
         case None:
             return ()
@@ -238,7 +238,7 @@ def fields_of(credentials: Credentials) -> frozenset[str]:
     """Return the names of the request fields in which credentials are sent.
 
     Returns:
-        The names in lower case, with ``-`` for ``_``.
+        The names in lower case, with ``-`` instead of ``_``.
     """
     match credentials:
         case SeveralCredentials():

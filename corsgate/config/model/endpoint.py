@@ -62,7 +62,7 @@ def check_endpoint(text: str) -> None:
         or kind == "localhost"
         or _HOST_PORT.fullmatch(text)
     ):
-        # Suggest loopback: a user who gave no interface may not want to listen on all of them.
+        # Suggest loopback, because a user who gave no interface may not want all interfaces.
         found = _PORT_AT_END.search(text)
         port = found[1] if found and _is_number(found[1], 1, 65535) else "5555"
         example = f"tcp:{port}:interface=127.0.0.1"
@@ -78,8 +78,8 @@ def check_endpoint(text: str) -> None:
 def is_loopback(endpoint: str) -> bool:
     """Return whether only programs on this machine can connect to an endpoint.
 
-    False for a Unix socket: a local proxy in front may pass on requests from anywhere. Also
-    False for ``systemd:``, since the string does not contain the address.
+    False for a Unix socket, because a local proxy may forward requests from anywhere to it. Also
+    False for ``systemd:``, because the string does not contain the address.
 
     Args:
         endpoint: A string that `check_endpoint` accepts.
@@ -149,7 +149,7 @@ def port_of(endpoint: str) -> int | None:
 
 
 def address_of(endpoint: str) -> tuple[str, ...]:
-    """Return where an endpoint listens, without what else it says.
+    """Return the address of an endpoint, without its other settings.
 
     Endpoints with the same address can share a listening socket.
 
@@ -157,8 +157,8 @@ def address_of(endpoint: str) -> tuple[str, ...]:
         endpoint: A string that `check_endpoint` accepts.
 
     Returns:
-        The type, and the port and interface or the path. For other types than ``tcp``, ``tcp6``
-        and ``unix`` the whole string, since everything in it counts.
+        The type, and the port and interface or the path. For types other than ``tcp``, ``tcp6``
+        and ``unix``, the whole string, since any part of it may matter.
     """
     kind, _, wrapped = endpoint.partition(":")
     kind, arguments = kind.lower(), _arguments(endpoint)
@@ -185,7 +185,7 @@ def backlog_of(endpoint: str) -> int | None:
 
 
 def socket_mode_of(endpoint: str) -> tuple[str, int] | None:
-    """Return the path of a Unix socket and its permissions; None for another type.
+    """Return the path of a Unix socket and its permissions; None for other types.
 
     Args:
         endpoint: A string that `check_endpoint` accepts.
@@ -208,7 +208,7 @@ def with_mode(endpoint: str, mode: str) -> str:
         mode: The permissions, in octal digits.
 
     Returns:
-        The endpoint unchanged if it has a mode, or is no Unix socket.
+        The endpoint, unchanged if it has a mode or is not a Unix socket.
     """
     is_unix = endpoint.partition(":")[0].lower() == "unix"
     if not is_unix or "mode" in _arguments(endpoint):
@@ -223,8 +223,8 @@ def with_backlog(endpoint: str) -> str:
         endpoint: A string that `check_endpoint` accepts.
 
     Returns:
-        The endpoint unchanged if it has a backlog, or if its type takes none. For a wrapper such
-        as ``haproxy:``, the backlog is added to the wrapped endpoint.
+        The endpoint, unchanged if it has a backlog or its type does not support one. For a wrapper
+        such as ``haproxy:``, the backlog is added to the wrapped endpoint.
     """
     kind, _, wrapped = endpoint.partition(":")
     if kind.lower() in _WRAPPERS:
@@ -246,13 +246,13 @@ def is_handed_over(endpoint: str) -> bool:
 
 @attrs.frozen(kw_only=True)
 class HandedOver:
-    """How a ``systemd:`` endpoint names its socket.
+    """How a ``systemd:`` endpoint identifies its socket.
 
     Attributes:
-        index: Its number among the sockets that were handed over; None where it has a name.
-        name: Its name, as FileDescriptorName= of the socket unit sets it; None with an index.
-        domain: Its address family, ``INET``, ``INET6`` or ``UNIX``; None if the endpoint leaves it
-            to the socket.
+        index: Its position among the sockets from systemd, from 0; None if it has a name.
+        name: Its name, from FileDescriptorName= of the socket unit; None if it has an index.
+        domain: Its address family: ``INET``, ``INET6`` or ``UNIX``. None if the endpoint does not
+            set one.
     """
 
     index: int | None
@@ -261,7 +261,7 @@ class HandedOver:
 
 
 def handed_over(endpoint: str) -> HandedOver:
-    """Return how a ``systemd:`` endpoint names its socket.
+    """Return how a ``systemd:`` endpoint identifies its socket.
 
     Args:
         endpoint: A string for which `is_handed_over` is true.

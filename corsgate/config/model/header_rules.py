@@ -17,12 +17,12 @@ from corsgate.message.headers import HOP_BY_HOP, Header
 from corsgate.message.identity import WRITTEN_FIELDS
 
 PLACEHOLDERS = ("client_ip", "host", "request_id", "route")
-"""What the text of a value may name, in braces."""
+"""The names that the text of a value may contain in braces."""
 
 _VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[^{}]+|[{}]")
 _NAMES_SOMETHING = re.compile(rf"{{(?:{'|'.join(PLACEHOLDERS)})}}")
-# A WebSocket handshake proves by its key that the server has read it (RFC 6455 1.3).
+# These fields prove that the server has read the WebSocket handshake (RFC 6455 1.3).
 _HANDSHAKE = {b"sec-websocket-accept", b"sec-websocket-key", b"sec-websocket-version"}
 _FRAMING = HOP_BY_HOP | {b"content-length", b"expect"} | _HANDSHAKE
 _LOOKS_SECRET = re.compile(
@@ -38,20 +38,20 @@ def looks_secret(name: str, text: str) -> bool:
 
     Args:
         name: The field's name.
-        text: Its value. One that names something is no secret.
+        text: Its value. A value with a placeholder is not a secret.
     """
     return _LOOKS_SECRET.search(name) is not None and not _NAMES_SOMETHING.search(text)
 
 
 def normal_name(name: str) -> bytes:
-    """Return a field's name as it is compared: in lower case, and with ``-`` for ``_``."""
+    """Return a field's name in the form for comparison: lower case, ``-`` instead of ``_``."""
     return name.lower().replace("_", "-").encode("ascii")
 
 
 def owned_names(credentials: Credentials | None) -> frozenset[bytes]:
     """Return the names of request fields that credentials own, as `normal_name` returns them.
 
-    Authorization is among them whatever their kind is: the client's own is dropped.
+    Authorization is always included, because the client's own is dropped for all kinds.
     """
     if credentials is None:
         return frozenset()
@@ -68,7 +68,7 @@ def parse_value(text: str) -> Iterator[tuple[str, str]]:
         Pairs of literal text and a name of `PLACEHOLDERS`, one of them empty.
 
     Raises:
-        BadValue: The value can't be sent, or names something else.
+        BadValue: The value can't be sent, or has another name in braces.
     """
     if not _VALUE.fullmatch(text):
         raise BadValue(
@@ -104,17 +104,17 @@ def _check_token(text: str) -> None:
 
 
 def check_request_name(text: str) -> None:
-    """Reject the name of a request field that is not the operator's to set, add or remove."""
+    """Reject the name of a request field that operators can't set, add or remove."""
     _check_token(text)
     name, shown = normal_name(text), rules.show(text)
     if name in (b"origin", b"referer", b"sec-fetch-site"):
-        raise BadValue(f"{shown} says which page asks", "set origin on the upstream instead")
+        raise BadValue(f"{shown} identifies the page", "set origin on the upstream instead")
     if name == b"host":
         raise BadValue(f"{shown} is set by the gate itself", "set preserve_host instead")
     if name in WRITTEN_FIELDS:
         raise BadValue(f"{shown} is written by the gate itself", "set forwarded instead")
     if name in (b"via", b"cdn-loop"):
-        raise BadValue(f"{shown} ends loops", "set via = false to send no Via")
+        raise BadValue(f"{shown} detects loops", "set via = false to send no Via")
     if name in _FRAMING:
         raise BadValue(f"{shown} belongs to a single connection", "remove it")
     if name.startswith(b"access-control-"):
@@ -122,20 +122,20 @@ def check_request_name(text: str) -> None:
 
 
 def check_sent_name(text: str) -> None:
-    """Reject the name of a request field that is not the operator's to set or add."""
+    """Reject the name of a request field that operators can't set or add."""
     check_request_name(text)
     if normal_name(text) == b"authorization":
         raise BadValue(f"{rules.show(text)} holds credentials", "set credentials on the upstream")
 
 
 def check_response_name(text: str) -> None:
-    """Reject the name of a response field that is not the operator's to set, add or remove."""
+    """Reject the name of a response field that operators can't set, add or remove."""
     _check_token(text)
     name, shown = normal_name(text), rules.show(text)
     if name in _FRAMING:
         raise BadValue(f"{shown} belongs to a single connection", "remove it")
     if name.startswith(b"access-control-"):
-        raise BadValue(f"{shown} belongs to CORS", "set it by the route's policy")
+        raise BadValue(f"{shown} belongs to CORS", "use the route's policy instead")
     if name in (b"vary", b"date"):
         raise BadValue(f"{shown} is written by the gate itself", "remove it")
 
@@ -146,7 +146,7 @@ class HeaderField:
 
     Attributes:
         name: The name.
-        value: The value: text that may have `PLACEHOLDERS`, or a secret.
+        value: Text that may have `PLACEHOLDERS`, or a secret.
     """
 
     name: str = attrs.field(validator=rule(_check_token))
@@ -174,9 +174,8 @@ class HeaderRules:
     """Fields to set, add or remove.
 
     Attributes:
-        set: Fields that replace all of the same name: text, which may have {client_ip}, {host},
-            {request_id} and {route}, or a secret.
-        add: Fields that are sent besides others of the same name.
+        set: Fields that replace all fields of the same name.
+        add: Fields that are sent in addition to others of the same name.
         remove: Names of fields that are removed.
     """
 
@@ -186,7 +185,7 @@ class HeaderRules:
 
     @property
     def dropped(self) -> frozenset[bytes]:
-        """The names of the fields that don't pass, as `normal_name` returns them."""
+        """The names of the fields that are not forwarded, as `normal_name` returns them."""
         return frozenset(map(normal_name, (*(field.name for field in self.set), *self.remove)))
 
     @property

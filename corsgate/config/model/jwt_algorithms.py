@@ -1,4 +1,4 @@
-"""Which JWS algorithms a private key can sign with (RFC 7518 3.1)."""
+"""The JWS algorithms with which a private key can sign (RFC 7518 3.1)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _OF_CURVE = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 
 
 def algorithms_of(key: PrivateKey) -> tuple[str, ...]:
-    """Return the algorithms that fit a key, the usual one first; empty if there is none."""
-    # A configuration can also be read where cryptography is not installed.
+    """Return the algorithms that fit a key, the usual one first; empty if there are none."""
+    # The module must also load if cryptography is not installed.
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -37,7 +37,7 @@ def check_algorithm(algorithm: str | None, key: PrivateKey) -> None:
         key: The key.
 
     Raises:
-        BadValue: They don't fit; nothing of the key is shown.
+        BadValue: They don't fit. The message shows no part of the key.
     """
     fitting = algorithms_of(key)
     if not fitting:

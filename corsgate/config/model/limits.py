@@ -42,22 +42,22 @@ class Limits:
         max_buffered_bytes: The maximum size of the buffer for each direction of a request.
         max_buffered_per_client: The maximum number of bytes in memory for one IPv4 address or
             IPv6 /64 network. A connection may use half of it. The default is enough for 250
-            stalled responses, with one read of 64 KiB each. Half of that is enough for the 100
+            stalled responses, with one read of 64 KiB each. Half of it is enough for the 100
             streams of one connection. With 1,000 connections, a client uses less than 96 MB.
         max_buffered_total: The maximum number of bytes in memory for all clients together. The
-            default is a dozen clients' worth. With 70 MB for the process and 80 MB for 10,000
-            idle connections, it leaves a fifth of a host with 512 MiB free.
+            default is enough for a dozen such clients. With 70 MB for the process and 80 MB for
+            10,000 idle connections, a fifth of 512 MiB remains free.
         max_connections: The maximum number of client connections. Beyond it, a new connection
             replaces an idle one. It is lowered at startup if there are too few descriptors.
         max_connections_per_client: The maximum number of connections from one IPv4 address or
             IPv6 /64 network.
-        max_buffered_log_bytes: The maximum size of log lines that wait to be written; further
+        max_buffered_log_bytes: The maximum size of log lines that wait to be written. Further
             lines are lost.
         min_upload_rate: The minimum average rate, in bytes per second, at which a client must
             send a body while the gate waits for it; 0 for no limit.
         min_download_rate: The minimum average rate, in bytes per second, at which a client must
             read a response; 0 for no limit.
-        min_rate_grace_s: How far behind these rates a client may fall.
+        min_rate_grace_s: How many seconds a client may be behind these rates.
     """
 
     timeout_s: float | None = attrs.field(
@@ -102,9 +102,9 @@ class PoolLimits:
         max_tunnels: The maximum number of tunnels to one server, such as WebSockets. Tunnels do
             not count as connections. One client may have half of them.
         idle_timeout_s: How long an idle connection is kept for the next request. The default is
-            shorter than that of common servers (Apache and Node: 5 s). Otherwise a request may
-            meet a connection that the server is closing, and a POST can't be sent again then.
-        keep_alive: Whether a connection is kept for the next request at all.
+            shorter than that of common servers (Apache and Node: 5 s). Otherwise a request may be
+            sent on a connection that the server is closing, and a POST can't be sent again.
+        keep_alive: Whether connections are kept for further requests.
         max_requests_per_connection: The maximum number of requests on one connection; None for no
             limit.
     """
@@ -121,5 +121,5 @@ class PoolLimits:
 
     @property
     def most_per_connection(self) -> int | None:
-        """How many requests one connection may carry; None for no limit."""
+        """The maximum number of requests on one connection; None for no limit."""
         return self.max_requests_per_connection if self.keep_alive else 1

@@ -13,21 +13,21 @@ from corsgate.errors import BadValue
 
 
 def check_name(text: str) -> None:
-    """Reject a name that is empty, has control characters, or that UTF-16 can't carry."""
+    """Reject a name that is empty, has control characters, or can't be encoded in UTF-16."""
     rules.check_username(text)
     if not text or not _is_unicode(text):
         raise BadValue(f"{rules.show(text)} is empty or not valid Unicode", "write a name")
 
 
 def check_password(text: str) -> None:
-    """Reject a password that NTLM can't hash, since it is not Unicode; never show it."""
+    """Reject a password that NTLM can't hash because it is not Unicode; never show it."""
     rules.check_secret(text)
     if not _is_unicode(text):
         raise BadValue("the secret is not valid UTF-8", "store it in UTF-8")
 
 
 def _is_unicode(text: str) -> bool:
-    """Return whether a text has no lone surrogates, as bytes that are not UTF-8 become."""
+    """Return whether text has no lone surrogates, which represent bytes that are not UTF-8."""
     return not any("\ud800" <= each <= "\udfff" for each in text)
 
 

@@ -1,4 +1,4 @@
-"""Credentials of the kind oauth2: how a token server is asked for access tokens (RFC 6749)."""
+"""Credentials of the kind oauth2: access tokens from a token server (RFC 6749)."""
 
 from __future__ import annotations
 
@@ -101,12 +101,12 @@ def check_token_url(text: str) -> None:
 
 
 def is_confidential(url: TokenUrl) -> bool:
-    """Return whether others on the network can't read what is sent: TLS, or this machine."""
+    """Return whether nobody else can read what is sent: it uses TLS, or stays on this machine."""
     return url.scheme == "https" or is_loopback_name(url.host.encode("ascii"))
 
 
 def check_scope(text: str) -> None:
-    """Reject text that is not a list of scopes with a space between them (RFC 6749 3.3)."""
+    """Reject text that is not a list of scopes separated by a space (RFC 6749 3.3)."""
     if not _SCOPE.fullmatch(text):
         raise BadValue(
             f"{rules.show(text)} is not a scope",
@@ -136,7 +136,7 @@ def check_private_key(text: str) -> None:
 
 
 def usual_auth_method(present: Mapping[str, object]) -> str:
-    """Return the method for the keys that are present, where ``auth_method`` is absent.
+    """Return the default ``auth_method``, which depends on the keys that are present.
 
     Args:
         present: The keys of the credentials.
@@ -151,10 +151,10 @@ def usual_auth_method(present: Mapping[str, object]) -> str:
 
 
 def misfits(values: Mapping[str, object]) -> Iterator[Misfit]:
-    """Return the keys that are missing, or that have no effect together with the others.
+    """Return the keys that are missing, or that have no effect in this combination.
 
     Args:
-        values: The value of each key that is present: grant, auth_method, token_url and the others.
+        values: The values of the keys that are present. grant, auth_method and token_url must be.
     """
     grant, method = values["grant"], values["auth_method"]
     needed = {
@@ -171,7 +171,7 @@ def misfits(values: Mapping[str, object]) -> Iterator[Misfit]:
             fix = 'write client_certificate = { chain = "FILE", key = "FILE" }'
         yield key, f'it is missing: auth_method "{method}" needs it', f"{fix} {wanted}".strip()
     if method == "none" and grant != "refresh_token":
-        yield "auth_method", '"none" proves nothing to the token server', "remove it"
+        yield "auth_method", '"none" does not authenticate the gate', "remove it"
     if method not in ("basic", "post") and "client_secret" in values:
         yield "client_secret", f'auth_method "{method}" does not use it', "remove one of the two"
     for key in ("private_key", "key_id", "algorithm", "assertion_audience"):
@@ -213,7 +213,7 @@ def _tls_misfits(values: Mapping[str, object]) -> Iterator[Misfit]:
 
 @attrs.frozen
 class TokenParam:
-    """A further parameter of the token request; its text is its name alone.
+    """An additional parameter of the token request; ``str`` returns only its name.
 
     Attributes:
         name: Its name.
@@ -233,25 +233,25 @@ class OAuth2Credentials:
 
     Attributes:
         kind: The value of ``type`` in the configuration.
-        grant: How the gate gets a token: as itself, or by a refresh token.
+        grant: How the gate gets a token: for itself, or with a refresh token.
         token_url: The URL of the token server.
         client_id: The gate's name at the token server.
-        auth_method: How the gate proves its identity at the token server. The default follows from
-            whether there is a private_key, a client_secret or a client_certificate.
+        auth_method: How the gate authenticates at the token server. For the default, see
+            `usual_auth_method`.
         client_secret: The secret for ``basic`` and ``post``.
-        private_key: The key for ``private_key_jwt``, PEM; it is only parsed to sign with it.
-        key_id: Its name at the token server, the ``kid`` of the assertion.
-        algorithm: How the assertion is signed; None for the usual one of the key.
+        private_key: The key for ``private_key_jwt``, in PEM. It is parsed only for signing.
+        key_id: The key's name at the token server, sent as ``kid`` in the assertion.
+        algorithm: The signature algorithm of the assertion; None for the key's usual one.
         assertion_audience: The ``aud`` of the assertion; None for token_url.
-        client_certificate: Shown to the token server in TLS.
-        ca_pem: The certificates to verify the token server with; None for the system's.
+        client_certificate: The certificate for TLS with the token server.
+        ca_pem: The certificates for verifying the token server; None for the system's.
         allow_http: Whether token_url may be plain http to another machine.
-        scope: The scopes to ask for.
-        audience: The API that the token is for, as some vendors call it.
+        scope: The scopes to request.
+        audience: The API that the token is for, as some vendors require it.
         resource: The APIs that the token is for (RFC 8707).
-        token_params: More parameters of the token request.
+        token_params: Additional parameters of the token request.
         refresh_token: The first refresh token.
-        token_file: Where the newest refresh token is kept over restarts.
+        token_file: The file that keeps the newest refresh token over restarts.
     """
 
     kind: ClassVar[str] = "oauth2"
@@ -288,7 +288,7 @@ class OAuth2Credentials:
 
     @property
     def refreshed_by(self) -> tuple[object, ...]:
-        """What credentials have in common that use one refresh token."""
+        """The values that are equal for all credentials that share a refresh token."""
         return (self.token_url, self.client_id, self.refresh_token, self.token_file)
 
     @property

@@ -1,4 +1,4 @@
-"""Patterns of the methods and paths that a route allows, and matching a request against them."""
+"""Patterns of the methods and paths that a route allows."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from corsgate.message.target import percent_decoded, segments
 
 ANY, REST = "*", "**"
 _EXAMPLE = 'write a path, such as "/v1/*/search" or "GET /v1/documents/**"'
-# An encoded slash, backslash, "?" or "#", an escape that is left to decode, or parameters alone.
+# An encoded slash, backslash, "?" or "#", a remaining escape, or only parameters.
 _MORE_THAN_ONE = re.compile(rb"[/\\?#]|%[0-9A-Fa-f]{2}|\A;")
 _NAMES_NOTHING = b". "
-# What may stand in a segment as it is, beside letters and digits (RFC 3986 3.3), except for a star.
+# The characters besides letters and digits that need no escape in a segment (RFC 3986 3.3),
+# without the star.
 _PLAIN = ":@!$&'()+,;="
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _QUERY = re.compile("[?#]")
@@ -28,8 +29,8 @@ _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 def is_one_segment(segment: bytes) -> bool:
     r"""Return whether every server reads a segment as one segment that is not empty.
 
-    Some servers decode twice, read ``\`` as ``/``, cut parameters (``;x``), or split at an encoded
-    ``?``. Others drop dots and blanks at the end of a name.
+    Some servers decode twice, read ``\`` as ``/``, remove parameters (``;x``), or split at an
+    encoded ``?``. Others drop trailing dots and spaces of a name.
 
     Args:
         segment: A segment that has been percent-decoded once.
@@ -51,7 +52,7 @@ class PathPattern:
 
     Attributes:
         text: The pattern as written, such as ``GET /v1/*/search``. ``*`` is one segment, and ``**``
-            at the end is any number of segments, also none.
+            at the end is any number of segments, including none.
     """
 
     text: str
@@ -77,24 +78,24 @@ class PathPattern:
 
     @property
     def method(self) -> bytes | None:
-        """The only method that the pattern is for, or None for all."""
+        """The only method that the pattern allows, or None for all."""
         return self._parsed.method
 
     def __str__(self) -> str:
         return self.text
 
     def covers(self, path: Sequence[bytes]) -> bool:
-        """Return whether a path matches, whatever the method is.
+        """Return whether a path matches, regardless of the method.
 
         Args:
-            path: Its segments, as `corsgate.message.target.segments` returns them. That has
-                rejected dot segments, so whatever a server makes of the rest stays below the
+            path: Its segments, as `corsgate.message.target.segments` returns them. That function
+                rejects dot segments. So however a server reads the rest, the result is below the
                 pattern's own segments.
         """
         _, parts, has_rest = self._parsed
         if len(path) < len(parts) or (len(path) > len(parts) and not has_rest):
             return False
-        # The cheaper comparison first: a path may have thousands of segments.
+        # Do the cheaper comparison first, because a path may have thousands of segments.
         pairs = tuple(zip(parts, path, strict=False))
         return all(part is None or segment == part for part, segment in pairs) and all(
             part is not None or is_one_segment(segment) for part, segment in pairs
@@ -122,7 +123,7 @@ class AllowedPaths:
         """Return whether a request is allowed.
 
         Args:
-            method: The request's method. A pattern for GET also allows HEAD, which can do no more.
+            method: The request's method. A pattern for GET also allows HEAD, which does less.
             path: The path of its target, without the query, before a prefix is stripped.
         """
         try:
@@ -157,7 +158,7 @@ def literal_pattern(method: bytes, path: Iterable[bytes | None]) -> PathPattern:
         path: The segments, percent-decoded; None for ``*``.
 
     Raises:
-        BadValue: No pattern matches this path alone, since servers could read it differently.
+        BadValue: No pattern matches only this path, since servers could read it differently.
     """
     steps = [ANY if step is None else quote(step, safe=_PLAIN) for step in path]
     return PathPattern(f"{method.decode('latin-1')} /{'/'.join(steps)}")
@@ -176,7 +177,7 @@ def _steps(text: str, path: str) -> list[str]:
         raise BadValue(f"{show(text)} has a backslash or a control character", _EXAMPLE)
     shorter = _QUERY.split(text, maxsplit=1)[0]
     if shorter != text:
-        fix = f"write {show(shorter)}; queries are not judged"
+        fix = f"write {show(shorter)}; queries are not checked"
         raise BadValue(f"{show(text)} has a query or fragment", fix)
     if _BAD_ESCAPE.search(path):
         raise BadValue(f"{show(text)} has a bad percent-escape", 'write "%25" for a "%"')

@@ -1,4 +1,4 @@
-"""What an upstream is shown of who asks."""
+"""What requests tell an upstream about the client and its page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from corsgate.errors import BadValue
 from corsgate.message.identity import FORWARDED_FIELDS
 
 ORIGIN_MODES = ("server", "gate", "drop", "keep")
-"""The words for what an upstream sees as Origin; any other value is an origin itself."""
+"""The modes for the Origin that an upstream gets. Any other value is itself the origin."""
 
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
@@ -64,18 +64,17 @@ def check_forwarded(text: str) -> None:
 
 @attrs.frozen(kw_only=True)
 class RequestRules:
-    """What an upstream is shown of who asks.
+    """What requests tell an upstream about the client and its page.
 
     Attributes:
-        origin: What the upstream sees as Origin and Referer: server (its own origin), gate (the
+        origin: The Origin and Referer that the upstream gets: server (its own origin), gate (the
             origin that the client used), drop (neither field), keep (what the client sent), or an
-            origin. None for server where the gate has checked the origin itself, and keep
-            elsewhere.
+            origin. None for server if the gate has checked the origin itself, else keep.
         forwarded: The fields about the client and its URL that the upstream gets: all, none, or a
             list of forwarded, x-forwarded-for, x-forwarded-proto, x-forwarded-host and
             x-forwarded-prefix.
         via: Whether the upstream gets Via.
-        request_headers: Fields that are set, added or removed in its requests.
+        request_headers: Fields that are set, added or removed in requests to the upstream.
     """
 
     origin: str | None = attrs.field(

@@ -1,4 +1,4 @@
-"""The rules for single configuration values; each error says how to fix the value.
+"""The rules for single configuration values. Each error includes a fix.
 
 The reader of files and the validators of `corsgate.config.model.values` share these rules.
 """
@@ -28,7 +28,7 @@ _DOTS = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
 ENTRY_NAME = r"[A-Za-z0-9_.-]{1,64}"
 """A regular expression for names in sections such as ``[upstreams]``."""
 
-# Browsers send them in upper case only (Fetch #concept-method-normalize).
+# Browsers always send these in upper case (Fetch #concept-method-normalize).
 _NORMALIZED_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
 _NEVER_SERVED = ("CONNECT", "TRACE", "TRACK")
 _FRAMING = frozenset((*HOP_BY_HOP, b"host", b"content-length"))
@@ -36,7 +36,7 @@ _WRITTEN_HERE = _FRAMING | WRITTEN_FIELDS | {b"expect"}
 
 MAX_SOCKET_PATH_BYTES = 107
 SHOWN_LENGTH = 100
-"""The number of characters of a bad value that a message shows."""
+"""The maximum number of characters of a bad value in a message."""
 
 
 def show(text: str) -> str:
@@ -151,7 +151,7 @@ def check_probe_target(text: str) -> None:
 
 
 def check_field_name(text: str) -> None:
-    """Reject a field name that can't carry credentials.
+    """Reject the name of a field that can't carry credentials.
 
     It must be a token (RFC 9110 5.1) and not a field for framing or for one hop (7.6.1).
     """
@@ -177,7 +177,7 @@ def check_passed_header(text: str) -> None:
 
 
 def check_username(text: str) -> None:
-    """Reject a user name with control characters; some APIs need an empty one."""
+    """Reject a user name with control characters. It may be empty, since some APIs need that."""
     if _CONTROL.search(text):
         raise BadValue(f"{show(text)} contains control characters", "remove them")
 
@@ -260,7 +260,7 @@ def _check_ip_v6(text: str) -> None:
             f"{show(text)} is not an IPv6 address", "write a host name or an IP address"
         ) from None
     if zone is not None:
-        raise BadValue(f"{show(text)} has a zone", 'remove the "%" and what follows it')
+        raise BadValue(f"{show(text)} has a zone", 'remove the "%" and everything after it')
 
 
 def check_bracketed_host(text: str) -> None:
@@ -336,7 +336,7 @@ def check_socket_path(text: str) -> None:
 
 
 def check_pem(pem: bytes) -> None:
-    """Reject bytes that contain no PEM certificate (RFC 7468 5); never show them."""
+    """Reject bytes that contain no PEM certificate (RFC 7468 5); never show the bytes."""
     if b"-----BEGIN CERTIFICATE-----" not in pem:
         raise BadValue(
             "it contains no certificate", 'give a PEM file with "-----BEGIN CERTIFICATE-----"'
@@ -344,7 +344,7 @@ def check_pem(pem: bytes) -> None:
 
 
 def check_base_path(text: str) -> None:
-    """Reject text that can't be put in front of a request's path (RFC 3986 3.3)."""
+    """Reject text that can't be prepended to a request's path (RFC 3986 3.3)."""
     if not text:
         return
     if not text.startswith("/") or text.endswith("/"):

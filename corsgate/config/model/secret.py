@@ -1,4 +1,4 @@
-"""Secret text, kept out of logs and messages."""
+"""A type for secret text, which keeps it out of logs and messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import attrs
 from corsgate.config.model.command import Command
 
 MASK: Final = "***"
-"""What a secret prints as."""
+"""The text that is printed instead of a secret."""
 
 _Value = TypeVar("_Value")
 
@@ -19,12 +19,12 @@ _Value = TypeVar("_Value")
 class Secret:
     """Text that must never be shown: it prints as ``***``.
 
-    It is no attrs class, so that `attrs.asdict` doesn't open it. It has no attributes that ``vars``
-    shows, and can't be iterated, compared with text, serialized as JSON or pickled.
+    It is not an attrs class, so that `attrs.asdict` doesn't expose the text. ``vars`` shows no
+    attributes of it. It can't be iterated, compared with text, serialized as JSON or pickled.
 
     Args:
         text: The text.
-        command: The command that printed it, which may be run again; None for any other source.
+        command: The command that printed the text, which may be run again; None for another source.
     """
 
     __slots__ = ("_text", "command")
@@ -82,11 +82,11 @@ def secrets_of(value: object) -> Iterator[Secret]:
 
 
 def with_secrets(value: _Value, change: Callable[[Secret], Secret]) -> _Value:
-    """Return a value of the model with other secrets; parts without secrets stay the same objects.
+    """Return a value of the model with its secrets replaced; other parts stay the same objects.
 
     Args:
-        value: As `secrets_of` takes it.
-        change: Returns what replaces a secret, perhaps the same one.
+        value: A value that `secrets_of` accepts.
+        change: Returns the replacement for a secret, which may be the same one.
 
     Raises:
         BadValue: A new secret is not valid in its place.
@@ -107,7 +107,7 @@ def with_secrets(value: _Value, change: Callable[[Secret], Secret]) -> _Value:
                 str(each.alias): with_secrets(getattr(value, each.name), change) for each in fields
             }
             changed = attrs.evolve(changed, **new)
-    return changed  # type: ignore[no-any-return]  # it is of the same type
+    return changed  # type: ignore[no-any-return]  # The type does not change.
 
 
 def _fields(value: object) -> tuple[attrs.Attribute[Any], ...]:

@@ -1,4 +1,4 @@
-"""Credentials that log in and then use the session of the box: cookies, a token, a CSRF token."""
+"""Credentials that log in and then use a session of the box: cookies, a token, a CSRF token."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from corsgate.config.model.validators import DAY, Validator, count, each, rule, 
 from corsgate.errors import BadValue
 
 FieldValue: TypeAlias = Secret | bool | int
-"""The value of a login's field; all text is treated as a secret."""
+"""The value of a login field; all text is treated as a secret."""
 
 _CALL = re.compile(r"(?:([A-Z]+) +)?(?:(https?://[^/?#]+))?(/.*)")
 _HEADER = re.compile(r"([^:]*): *(.*)")
@@ -22,17 +22,17 @@ _PATH = re.compile(r"[^.\s]+(?:\.[^.\s]+)*")
 _MOST_LENGTH = 2048
 
 MIN_LIFETIME_S, MAX_LIFETIME_S = 1.0, 365 * DAY
-"""How long a session may be used."""
+"""The bounds of a session's lifetime, in seconds."""
 
 
 @attrs.frozen(kw_only=True)
 class Call:
-    """A request that the gate makes of its own accord.
+    """A request that the gate sends on its own.
 
     Attributes:
-        method: Its method; empty for the usual one.
-        origin: The server that gets it; empty for the one that the session is for.
-        target: A path, perhaps with a query.
+        method: Its method; empty for the default.
+        origin: The origin of the server to call; empty for the server that the session is for.
+        target: A path with an optional query.
     """
 
     method: str
@@ -52,7 +52,7 @@ def parse_call(text: str) -> Call:
         text: A path at the server itself, or an absolute URL of a server of the upstream.
 
     Raises:
-        BadValue: The text is something else.
+        BadValue: The text has another form.
     """
     found = _CALL.fullmatch(text)
     if found is None or len(text) > _MOST_LENGTH:
@@ -67,13 +67,13 @@ def parse_call(text: str) -> Call:
 
 
 def check_call(text: str) -> None:
-    """Reject text that is no URL of a server of the upstream."""
+    """Reject text that is not the URL of a server of the upstream; an empty one means none."""
     if text:
         parse_call(text)
 
 
 def check_token_path(text: str) -> None:
-    """Reject text that is not a dotted path, such as ``data.token``."""
+    """Reject text that is not a dotted path, such as ``data.token``; an empty one means none."""
     if text and not _PATH.fullmatch(text):
         raise BadValue(
             f"{rules.show(text)} is not a path into JSON", 'write names with dots: "data.token"'
@@ -81,7 +81,7 @@ def check_token_path(text: str) -> None:
 
 
 def check_token_header(text: str) -> None:
-    """Reject text that is not a field with ``{token}`` in its value."""
+    """Reject text that is not a field with ``{token}`` in its value; an empty one means none."""
     if not text:
         return
     found = _HEADER.fullmatch(text)
@@ -101,23 +101,23 @@ def check_name(text: str) -> None:
 
 
 def check_query_name(text: str) -> None:
-    """Reject the name of a query's parameter that would need percent-encoding."""
+    """Reject the name of a query parameter that would need percent-encoding."""
     if text and not re.fullmatch(r"[A-Za-z0-9_.~$-]+", text):
         raise BadValue(f"{rules.show(text)} is not a parameter's name", 'write one such as "token"')
 
 
 @attrs.frozen(kw_only=True)
 class Csrf:
-    """The token that a box wants besides its session, against forged requests of other sites.
+    """The token that a box requires in addition to its session, against cross-site requests.
 
     Attributes:
         header: The header that carries the token. Its value in any response is the next token.
         fetch: A request whose response has the token, such as ``HEAD /``. It is sent with
-            ``Fetch`` in the header, which SAP asks for.
+            ``Fetch`` in the header, which SAP requires.
         cookie: The cookie that has the token.
         token_path: Where the token is in the JSON of the response to fetch.
         status: The status with which the box rejects a request without a valid token.
-        always: Whether safe requests, such as GET, carry the token too.
+        always: Whether safe requests, such as GET, also carry the token.
     """
 
     header: str = attrs.field(validator=rule(rules.check_field_name))
@@ -130,14 +130,14 @@ class Csrf:
 
 @attrs.frozen(kw_only=True)
 class Expired:
-    """How a response says that the session has ended.
+    """Which responses mean that the session has ended.
 
     Attributes:
-        status: Statuses that say it.
+        status: The statuses of such responses.
         location: The path of the login page that a box redirects to; by default that of login_url.
         json_path: Where a JSON response with another status has an error code, such as
             ``error.code``.
-        json_values: The error codes that say it.
+        json_values: The error codes of such responses.
     """
 
     status: tuple[int, ...] = attrs.field(default=(401,))
@@ -166,7 +166,7 @@ def _check_field(field: tuple[str, FieldValue]) -> None:
 
 
 def session_faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Return what doesn't fit together: the key, the problem and the fix of each fault.
+    """Return faults in the combination of keys: the key, problem and fix of each.
 
     Args:
         values: The attributes of a `SessionCredentials`.
@@ -179,41 +179,41 @@ def session_faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if not values["login_url"] and (bodies or not csrf):
         yield "login_url", "it is missing", 'write login_url = "/login"'
     if bodies > 1:
-        yield "json", "a login has one body, and there is a form", "remove one of the two"
+        yield "json", "a login can't have both a form and a JSON body", "remove one of the two"
     if basic and values["password"] is None:
         yield "password", "it is missing", 'write password = { env = "NAME" }'
     if not basic and (values["password"] is not None or values["username"]):
-        yield "basic", "the user name and the password are for Basic", "add basic = true"
+        yield "basic", "username and password have no effect without it", "add basic = true"
     if token_path and not values["login_url"]:
         yield "token_path", "there is no login whose response has a token", "add login_url"
     if token_path and len(places) != 1:
         fix = 'write header = "Authorization: Bearer {token}", or query = "NAME"'
-        yield "token_path", "the token needs one place in requests", fix
+        yield "token_path", "requests need exactly one place for the token", fix
     if places and not token_path:
         yield places[0], "there is no token for it", 'write token_path = "data.token"'
 
 
 @attrs.frozen(kw_only=True)
 class SessionCredentials:
-    """A login at the box, whose session signs the requests.
+    """A login at the box, whose session authenticates the requests.
 
     Attributes:
         kind: The value of ``type`` in the configuration.
-        login_url: Where to log in: a path at the server, or a URL of another server of the
-            upstream, with an optional method before it. Omit it where the box needs no login.
+        login_url: Where to log in: a path at the server, or the URL of another server of the
+            upstream, with an optional method before it. Empty if the box needs no login.
         form: The fields of the login form.
         json: The members of the JSON object that logs in.
         basic: Whether the login carries Basic credentials; without login_url, every request does.
         username: The user name for Basic.
         password: Where to get the password for Basic.
-        token_path: Where the login's JSON response has the token; omit it for cookies.
+        token_path: Where the login's JSON response has the token; empty for cookies.
         header: The header that carries the token, such as ``Authorization: Bearer {token}``.
-        query: The parameter of the query that carries the token.
-        csrf: The token against forged requests, or None.
-        expired: What says that the gate must log in again.
+        query: The query parameter that carries the token.
+        csrf: The token against cross-site requests, or None.
+        expired: Which responses mean that the gate must log in again.
         lifetime_s: How long a session is used before the gate logs in again; None for as long as
             the box accepts it.
-        logout_url: Where to log out when the gate stops, or the credentials change.
+        logout_url: Where to log out when the gate stops or the credentials change.
         shared: Whether one session serves all servers of the upstream.
     """
 
@@ -247,7 +247,7 @@ class SessionCredentials:
             raise BadValue(problem, fix)
 
     def calls(self) -> Iterator[tuple[str, Call]]:
-        """Return the requests that the gate makes of its own accord, with their keys."""
+        """Return the requests that the gate sends on its own, with their keys."""
         csrf = self.csrf
         texts = (
             ("login_url", self.login_url),
@@ -258,7 +258,7 @@ class SessionCredentials:
 
     @property
     def token_header(self) -> tuple[str, str]:
-        """The name of the field that carries the token, and its template; empty without one."""
+        """The name of the field that carries the token, and its template, or empty text."""
         name, _, template = self.header.partition(":")
         return name, template.strip()
 

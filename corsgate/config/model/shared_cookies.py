@@ -1,4 +1,4 @@
-"""Which routes get cookies that pages of other sites may use, and which routes set them."""
+"""Find the routes that set or receive cookies that pages of other sites may use."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ class SharedCookies:
     """The cookies that pages of other sites may use, in calls to a gate over https.
 
     A browser sends a cookie to every route of the gate's host that its Path matches. So each route
-    to the same server is confined, or any page could act there with a user's session. Where one of
-    them can't be, since its policy lets pages of unknown owners in, the cookie stays as it is.
+    to the same server is confined; otherwise any page could act there with a user's session. If a
+    route can't be confined, because its policy admits pages of unknown owners, the cookie is not
+    changed.
 
     Args:
         routes: All routes.
@@ -40,7 +41,7 @@ class SharedCookies:
         return route.shares_cookies and not _meets(route, self._open)
 
     def rides_on(self, route: Route) -> bool:
-        """Return whether requests on a route may carry such cookies of its server."""
+        """Return whether requests on a route may have cookies that are shared in this way."""
         return _passes_cookies(route) and _meets(route, self._shared)
 
 
@@ -49,7 +50,7 @@ def _passes_cookies(route: Route) -> bool:
 
 
 def _places(route: Route) -> Iterable[Hashable]:
-    """Return where a route's servers are, whatever their scheme and path are."""
+    """Return the places of a route's servers, regardless of scheme and path."""
     yield route.upstream.name
     for server in route.upstream.configured_servers:
         yield server.socket or (server.host, server.port)
@@ -61,7 +62,7 @@ def _note(route: Route, hosts: dict[Hashable, _GateHosts]) -> None:
 
 
 def _meets(route: Route, hosts: Mapping[Hashable, _GateHosts]) -> bool:
-    """Return whether a route serves the same place by a host of the gate that was noted for it."""
+    """Return whether a place of a route was noted for the route's host of the gate."""
     return any(
         found and (route.host is None or not found.isdisjoint((None, route.host)))
         for found in (hosts.get(place) for place in _places(route))

@@ -1,4 +1,4 @@
-"""How TLS is spoken with an upstream's servers, where today's defaults don't fit."""
+"""TLS settings for servers of an upstream that the usual defaults don't fit."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 """The versions of TLS, oldest first."""
 
 SAFE_VERSION = "1.2"
-"""The oldest one that no known attack breaks (RFC 8996)."""
+"""The oldest version that no known attack breaks (RFC 8996)."""
 
 SAFE_LEVEL = 2
-"""OpenSSL's level of security that rejects SHA-1 signatures and keys below 2048 bits of RSA."""
+"""The OpenSSL security level that rejects SHA-1 signatures and RSA keys below 2048 bits."""
 
 WEAK_CIPHERS = "DEFAULT:@SECLEVEL=0"
-"""What servers that speak only TLS 1.0 or 1.1 need, as do those with short keys or SHA-1."""
+"""The ciphers for servers that support only TLS 1.0 or 1.1, or have short keys or SHA-1."""
 
 PIN_BYTES = 32
 
@@ -30,20 +30,20 @@ _CIPHERS = re.compile(r"[A-Za-z0-9+:!@=_.,-]+")
 
 
 def check_ciphers(text: str) -> None:
-    """Reject what can't be a list of ciphers in OpenSSL's form.
+    """Reject text that can't be an OpenSSL cipher list.
 
     Raises:
-        BadValue: It has other characters than such lists have.
+        BadValue: It has characters that such lists don't have.
     """
     if not _CIPHERS.fullmatch(text):
         raise BadValue(
             f"{text!r} is not a list of ciphers",
-            f'write it as "openssl ciphers" takes it, such as "{WEAK_CIPHERS}"',
+            f'write one that "openssl ciphers" accepts, such as "{WEAK_CIPHERS}"',
         )
 
 
 def check_pin(text: str) -> None:
-    """Reject what is not the hash of a public key, in the form of RFC 7469 2.4.
+    """Reject text that is not the hash of a public key in the form of RFC 7469 2.4.
 
     Raises:
         BadValue: It is not ``sha256/`` and 32 bytes of base64.
@@ -61,14 +61,14 @@ def check_pin(text: str) -> None:
 
 @attrs.frozen(kw_only=True)
 class UpstreamTls:
-    """How TLS is spoken with an upstream's servers.
+    """The TLS settings for an upstream's servers.
 
     Attributes:
-        min_version: The oldest version of TLS that is spoken.
-        ciphers: The ciphers that may be used, as OpenSSL's cipher list; None for the gate's own.
-            ``@SECLEVEL=0`` in it permits SHA-1 signatures and short keys.
-        pin: The hashes of the only keys that are accepted (``sha256/...``), whoever issued a
-            certificate for them, for whatever name and time; none for verified certificates.
+        min_version: The oldest accepted version of TLS.
+        ciphers: The ciphers that may be used, as an OpenSSL cipher list; None for the gate's
+            default. ``@SECLEVEL=0`` in it permits SHA-1 signatures and short keys.
+        pin: The hashes of the only accepted keys (``sha256/...``), regardless of the certificate's
+            issuer, name and dates. Empty to verify certificates instead.
     """
 
     min_version: str = attrs.field(default=SAFE_VERSION, validator=choice(VERSIONS))
@@ -79,21 +79,21 @@ class UpstreamTls:
 
     @property
     def is_old(self) -> bool:
-        """Whether versions are spoken that can be broken."""
+        """Whether versions with known attacks are accepted."""
         return VERSIONS.index(self.min_version) < VERSIONS.index(SAFE_VERSION)
 
     @property
     def is_weak(self) -> bool:
-        """Whether keys and signatures are accepted that can be forged."""
+        """Whether keys and signatures that can be forged are accepted."""
         levels = [int(level) for level in _LEVEL.findall(self.cipher_list or "")]
         return any(level < SAFE_LEVEL for level in levels)
 
     @property
     def cipher_list(self) -> str | None:
-        """The list that OpenSSL gets, or None for the gate's own.
+        """The list for OpenSSL, or None for the gate's default.
 
-        The handshakes of the old versions are signed with SHA-1, which OpenSSL does at level 0
-        only. A level that is written counts.
+        Handshakes of the old versions are signed with SHA-1, which OpenSSL permits only at level 0.
+        A level in `ciphers` takes precedence.
         """
         if not self.is_old:
             return self.ciphers

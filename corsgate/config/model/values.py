@@ -59,8 +59,8 @@ class Listener:
     Attributes:
         endpoint: A Twisted server endpoint string, such as ``tcp:5555:interface=127.0.0.1``.
         trusted_proxies: The networks whose Forwarded and X-Forwarded-* fields are trusted.
-        certificates: The certificates for TLS, chosen by the name that a client asks for, or the
-            first if none matches; empty for plain TCP.
+        certificates: The certificates for TLS, chosen by the name that a client requests (SNI). If
+            none matches, the first is used. Empty for plain TCP.
         http2: Whether clients may use HTTP/2, which needs certificates.
     """
 
@@ -88,10 +88,10 @@ class Server:
         weight: The server's share of requests, 1 to 1000.
         backup: Whether the server is used only if no other server is available.
         drain: Whether the server gets no new requests, except from clients that stick to it.
-        name: The host name that discovery resolved to `host`; the Host sent and the certificate
-            are for this name.
-        socket: The path of a Unix socket to connect to. `host` and `port` are then only used for
-            the Host that is sent.
+        name: The host name that discovery resolved to `host`. It is sent as Host, and the
+            certificate must be for it.
+        socket: The path of a Unix socket to connect to. `host` and `port` are then used only for
+            Host.
     """
 
     scheme: str = attrs.field(validator=choice(SCHEMES))
@@ -137,8 +137,8 @@ class Discovered:
 
     Attributes:
         template: The settings of each server; its host is the name to look up.
-        is_service: Whether the name is a service's, whose SRV records (RFC 2782) contain the
-            hosts and ports, rather than a host's.
+        is_service: Whether the name is that of a service, whose SRV records (RFC 2782) contain
+            hosts and ports, instead of a host name.
     """
 
     template: Server
@@ -156,26 +156,26 @@ class Upstream:
         name: The name under ``[upstreams]``.
         servers: The fixed servers. No two have the same origin; there is at least one unless
             others are discovered.
-        discovered: Further servers, which are looked up in DNS repeatedly.
+        discovered: Further servers, which are repeatedly looked up in DNS.
         servers_file: The file that the servers were read from, which is watched; or None.
         resolver: The address and port of the DNS server; None for the system's.
         credentials: The credentials for every request to these servers, or None.
-        credentials_by_origin: The credentials for requests from some origins in their place. If
-            there are any, requests that get no credentials are refused.
+        credentials_by_origin: The credentials for requests from some origins, instead of
+            `credentials`. If there are any, requests that get no credentials are refused.
         preserve_host: Whether the client's Host is sent instead of the server's.
         pool: Limits on the connections to each server.
         balancing: How requests are distributed among the servers.
         ca_pem: The file of certificates of a private authority to verify https servers with;
             None for the platform's.
-        server_name: The name that the certificates of https servers must have, also sent as SNI;
+        server_name: The name that the certificates of https servers must have, also sent as SNI.
             None for the host in each server's URL.
         client_certificate: The certificate for https servers that ask for one, or None.
         verify: Whether https servers are verified.
-        tls: How TLS is spoken with https servers that are old, or have a pinned key.
-        addresses: What the servers call themselves, and what becomes of their cookies.
+        tls: The TLS settings for https servers that are old, or have a pinned key.
+        addresses: Other origins of the servers, and how their cookies are handled.
         strict_responses: Whether responses that are not well-formed are rejected, even if they can
             have only one meaning.
-        request_rules: What the servers are shown of who asks.
+        request_rules: What requests tell the servers about the client and its page.
     """
 
     name: str = attrs.field(validator=rule(rules.check_entry_name))
@@ -204,27 +204,27 @@ class Upstream:
 
     @property
     def configured_servers(self) -> tuple[Server, ...]:
-        """The fixed servers, and what stands for those that are discovered."""
+        """The fixed servers, and the templates of the discovered ones."""
         return (*self.servers, *(each.template for each in self.discovered))
 
     @property
     def all_credentials(self) -> tuple[Credentials, ...]:
-        """All credentials that requests to these servers may get; those for all come first."""
+        """All credentials that requests to these servers may get, the general ones first."""
         own = () if self.credentials is None else (self.credentials,)
         return (*own, *(each.credentials for each in self.credentials_by_origin))
 
     @property
     def credential_parts(self) -> tuple[SingleCredentials, ...]:
-        """The single credentials that `all_credentials` consist of."""
+        """The single credentials in `all_credentials`."""
         return tuple(part for each in self.all_credentials for part in parts_of(each))
 
     @property
     def adds_secrets(self) -> bool:
-        """Whether the gate adds secrets to its requests: credentials, or in a field."""
+        """Whether the gate adds secrets to its requests: credentials, or secret fields."""
         return bool(self.all_credentials or self.request_rules.request_headers.secret_names)
 
     def __attrs_post_init__(self) -> None:
-        """Reject an upstream that has no servers, or the same one twice."""
+        """Reject an upstream without servers, or with the same one twice."""
         servers = self.servers
         if not servers and not self.discovered:
             raise BadValue("there are no servers", "give at least one")
@@ -245,21 +245,21 @@ class Route:
         host: The only host that the route serves, or None. It is lower-cased and has no port; an
             IPv6 address has brackets, as in Host.
         prefix: ``/`` or ``/segment[/segment...]``, without a ``/`` at the end.
-        upstream: The upstream that requests are forwarded to; the first of ``by_url``, if any.
+        upstream: The upstream that gets the requests; the first of ``by_url``, if any.
         cors: The CORS policy; None for no cross-origin access.
         cors_report_only: A second policy to try. Its differences are counted and logged, but it
             has no other effect. None for no such policy.
         methods: The methods to serve; None for all. Others get 405.
         strip_prefix: Whether the prefix is removed before forwarding.
         allow_framing: Whether pages of other origins may show responses in frames, ``<object>``
-            and ``<embed>`` if the upstream has credentials. Load events tell such a page which
-            URLs exist behind the gate.
+            and ``<embed>`` if the upstream has credentials. From load events, such a page can
+            learn which URLs exist behind the gate.
         pass_headers: Names of request fields that are forwarded although an upstream may trust
-            them for the client's identity or the target; only in this spelling. With X-Request-Id,
-            client and upstream see each other's id rather than the gate's.
+            them for the client's identity or the target. Only this exact spelling is forwarded.
+            With X-Request-Id, client and upstream see each other's id instead of the gate's.
         limits: The limits of the file, overridden by those of the route.
-        by_url: The upstreams between which the URL decides that each request names, such as
-            ``/proxy?url=https%3A%2F%2Fbox%2Fmap``; empty for a route with one upstream.
+        by_url: The upstreams from which the URL in each request chooses, such as
+            ``/proxy?url=https%3A%2F%2Fbox%2Fmap``. Empty for a route with one upstream.
         allow_paths: The paths to serve, such as ``GET /v1/documents/**``; others get 403. With
             ``by_url`` these are paths of the URLs. Empty for all.
         response_headers: Fields that are set, added or removed in the upstream's responses.
@@ -291,9 +291,9 @@ class Route:
     def shares_cookies(self) -> bool:
         """Whether pages of other sites may use the upstream's cookies over https.
 
-        Only pages that the policy names may: any other page could act with a user's session. So
-        all routes to the same server are confined like one where the gate adds credentials; see
-        `corsgate.config.model.shared_cookies`.
+        Only pages that the policy names may, because any other page could act with a user's
+        session. So all routes to the same server are confined, like routes where the gate adds
+        credentials; see `corsgate.config.model.shared_cookies`.
         """
         cors = self.cors
         return (
@@ -302,7 +302,7 @@ class Route:
             and cors.enforce_origin
             and not cors.admits_strangers
             and self.upstream.addresses.cookies == "adapt"
-            and not self.by_url  # No cookies pass there.
+            and not self.by_url  # Such routes forward no cookies.
         )
 
 
@@ -323,11 +323,11 @@ class Config:
             and text for the daemon's lines. ``auto`` means text on a terminal and in the journal,
             and JSON elsewhere.
         access_log: The path of the access log, ``off``, or ``-`` for standard output, the default.
-        watch: Whether a change of the file, or of a file that it names, reloads it.
+        watch: Whether the gate reloads the file when it, or a file that it names, changes.
         admin: The listener for metrics, status and health; None for no such listener.
         warnings: Warnings about the file, in line order.
-        written: What of the file as tomllib reads it says where each route's policy is written,
-            ``{"routes": {KEY: {"cors": ...}}}``; there is no secret in it.
+        written: The part of the parsed file that shows where each route's policy is defined:
+            ``{"routes": {KEY: {"cors": ...}}}``. It contains no secret.
     """
 
     listeners: tuple[Listener, ...] = attrs.field(validator=at_least_one)

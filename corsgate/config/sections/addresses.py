@@ -41,9 +41,9 @@ def read_addresses(
     Args:
         table: The table of the upstream.
         servers: Its servers; of discovered servers, the templates.
-        has_accounts: Whether it has ``credentials_by_origin``. Cookies are dropped then, unless
-            the file says otherwise: a browser has one set of them for all pages that call the
-            gate, and a box may take a session cookie for the user in place of the credentials.
+        has_accounts: Whether it has ``credentials_by_origin``. If so, cookies are dropped by
+            default. A browser has one set of cookies for all pages that call the gate, and a box
+            may identify the user by a session cookie instead of the credentials.
 
     Returns:
         Their values. A faulty value is recorded, and replaced by the default.
@@ -53,8 +53,8 @@ def read_addresses(
     if has_accounts and cookies != "drop":
         table.notes.warn(
             (*table.path, "cookies"),
-            "a browser sends the cookies that a server has set for one origin's account with the"
-            " requests of other origins too",
+            "browsers also send the cookies of one origin's account with the requests of other"
+            " origins",
             'remove it, since credentials_by_origin implies "drop"',
         )
     own = {found for server in servers for found in server_endpoints(server)}

@@ -36,8 +36,8 @@ ADMIN_KEYS = Keys(
 ADMIN = table_key(
     "admin",
     ADMIN_KEYS,
-    "A listener for status, metrics (/metrics) and health (/healthz, /readyz). There is none"
-    " without this table.",
+    "A listener for status, metrics (/metrics) and health (/healthz, /readyz). Without this"
+    " table, there is no such listener.",
     example='{ listen = "tcp:9901:interface=127.0.0.1" }',
 )
 
@@ -76,7 +76,7 @@ def exposing_upstreams(
         upstreams: All upstreams.
 
     Returns:
-        The name of an upstream, the problem, and the fix.
+        The name of each such upstream, the problem, and the fix.
     """
     if admin is None:
         return
@@ -88,7 +88,7 @@ def exposing_upstreams(
             )
             if is_socket or is_reached_at(admin.listen, server.host, server.port):
                 problem = (
-                    f"the server {show(server.origin)} is the gate's own admin listener: whoever"
-                    " may use the routes of this upstream can read the status and the configuration"
+                    f"the server {show(server.origin)} is the gate's own admin listener: everyone"
+                    " who may use the routes of this upstream can read the status and configuration"
                 )
-                yield upstream.name, problem, "remove the server, or give the upstream's own"
+                yield upstream.name, problem, "remove it, or write the address of the API"

@@ -68,7 +68,7 @@ def _path(raw: object) -> str:
 
 STICKY_SECRET = secret_key(
     "secret",
-    "The key that signs the cookie, with at least 16 characters. By default it is a random one at"
+    "The key that signs the cookie, with at least 16 characters. By default a random one is made at"
     " each start.",
 )
 STICKY_COOKIE = field_key(
@@ -121,13 +121,13 @@ HEALTH_FIELDS: tuple[AnyKey, ...] = (
     field_key(
         HealthCheck,
         "rise",
-        "How many probes in a row must pass until a server that is down is up again.",
+        "How many consecutive probes must pass before a server that is down is up again.",
         example="3",
     ),
     field_key(
         HealthCheck,
         "fall",
-        "How many probes in a row must fail until a server is down.",
+        "How many consecutive probes must fail before a server is down.",
         example="5",
     ),
     field_key(
@@ -142,7 +142,7 @@ HEALTH_METHOD = field_key(
 )
 HEALTH_KEYS = Keys(
     heading="[upstreams.NAME.health]",
-    description="How each server is probed, to find out whether it is healthy.",
+    description="How each server is probed to find out whether it is healthy.",
     keys=(HEALTH_PATH, HEALTH_METHOD, HEALTH_STATUS, *HEALTH_FIELDS),
     models=(HealthCheck,),
 )
@@ -158,7 +158,7 @@ EJECT_FIELDS: tuple[AnyKey, ...] = (
     field_key(
         Ejection,
         "failures",
-        "How many failures in a row eject a server. 0 turns ejection off.",
+        "How many consecutive failures eject a server. 0 turns ejection off.",
         example="3",
     ),
     field_key(
@@ -201,9 +201,9 @@ ON_DOWN_KEYS = Keys(
 BALANCE = field_key(
     Balancing,
     "balance",
-    'How requests are distributed. "round_robin" takes the servers in turn, "least_requests" the'
-    ' least busy one. "random_two" suits several gates side by side. "hash" sends related requests'
-    " to the same server.",
+    'How requests are distributed. "round_robin" uses the servers in turn, "least_requests" the'
+    ' least busy one. "random_two" is for several gates with the same servers. "hash" sends related'
+    " requests to the same server.",
     read=_balance,
     example='"least_requests"',
 )
@@ -240,7 +240,7 @@ FIELDS: tuple[AnyKey, ...] = (
     field_key(
         Balancing,
         "max_tries",
-        "How many servers are tried for a request at most, including those that refuse to connect.",
+        "The maximum number of servers to try for a request, including unreachable ones.",
         example="3",
     ),
 )
@@ -254,7 +254,7 @@ RETRY_ON = list_of(
 STICKY = table_key(
     "sticky",
     STICKY_KEYS,
-    "A cookie that sends each client back to its server, while that is up.",
+    "A cookie that sends each client back to its server while that server is up.",
     example='{ cookie = "shop-server" }',
 )
 HEALTH = table_key(
@@ -279,7 +279,7 @@ BALANCING_KEYS = (BALANCE, HASH_ON, *FIELDS, RETRY_ON, STICKY, HEALTH, EJECT, ON
 
 
 def read_balancing(table: Table, sources: Sources) -> Balancing:
-    """Read how the servers of ``[upstreams.NAME]`` are balanced.
+    """Read the balancing settings of ``[upstreams.NAME]``.
 
     Args:
         table: The table of the upstream.

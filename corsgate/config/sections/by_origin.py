@@ -15,8 +15,8 @@ CREDENTIALS_BY_ORIGIN = Key(
     _KEY,
     by_hand({"type": "object", "additionalProperties": {"type": "string"}}),
     None,
-    "Other credentials for requests from pages of some origins: names under [credentials]. Requests"
-    " that get no credentials are then refused.",
+    "The credentials for requests from pages of some origins, instead of credentials: a name under"
+    " [credentials] for each origin. If it is set, requests that get no credentials are refused.",
     example='{ "http://localhost:4200" = "box" }',
     type="table of names",
 )

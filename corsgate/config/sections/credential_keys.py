@@ -1,4 +1,4 @@
-"""The keys of each kind of credentials that is only a name with a secret."""
+"""The keys of the simpler kinds of credentials, which need only a secret and a few settings."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ KINDS = (
     *("basic", "digest", "auto", "bearer", "header", "query"),
     *("aws_sigv4", "oauth2", "session", "ntlm"),
 )
-"""The kinds of credentials, as ``type`` has them."""
+"""The kinds of credentials: the values of ``type``."""
 
 
 def type_key(kind: str) -> AnyKey:
-    """Declare ``type`` of a kind of credentials."""
+    """Declare the key ``type`` for a kind of credentials."""
     return Key(
         "type",
         by_hand({"enum": list(KINDS)}),
@@ -43,7 +43,7 @@ def type_key(kind: str) -> AnyKey:
 
 
 def kind_keys(kind: str, description: str, keys: tuple[AnyKey, ...], model: type) -> Keys:
-    """Declare the table of a kind of credentials; `keys` are those besides ``type``."""
+    """Declare the table of a kind of credentials; `keys` are the keys other than ``type``."""
     return Keys(
         heading=f'[credentials.NAME] with type = "{kind}"',
         description=description,
@@ -87,7 +87,7 @@ REQUIRE_QOP = Key(
 ALLOW = list_of(
     "allow",
     choice(AUTO_SCHEMES),
-    "Which of the schemes that the server offers may be used. The strongest one is used.",
+    "The schemes that may be used. The gate uses the strongest of these that the server offers.",
     entry='"digest"',
     default=AUTO_SCHEMES,
 )
@@ -140,7 +140,7 @@ REGION = Key(
     "region",
     checked(check_aws_name),
     None,
-    "The region in signatures. Servers other than Amazon's mostly want us-east-1.",
+    "The region in signatures. Servers other than Amazon's usually require us-east-1.",
     example='"eu-central-1"',
     fix='write region = "us-east-1"',
 )
@@ -157,7 +157,9 @@ SECRET_KEY = needed_secret(
     "secret_key", "The secret of the access key.", '{ env = "AWS_SECRET_KEY" }'
 )
 SESSION_TOKEN = secret_key(
-    "session_token", "The token of temporary credentials.", example='{ env = "AWS_SESSION_TOKEN" }'
+    "session_token",
+    "The session token of temporary credentials.",
+    example='{ env = "AWS_SESSION_TOKEN" }',
 )
 DOMAIN = Key(
     "domain",
@@ -182,7 +184,7 @@ BASIC_KEYS = kind_keys(
 )
 DIGEST_KEYS = kind_keys(
     "digest",
-    "A user name and password that are never sent themselves (RFC 7616).",
+    "A user name and password; the password itself is never sent (RFC 7616).",
     (USERNAME, PASSWORD, MIN_ALGORITHM, REQUIRE_QOP),
     DigestCredentials,
 )
@@ -220,7 +222,7 @@ AWS_KEYS = kind_keys(
 )
 NTLM_KEYS = kind_keys(
     "ntlm",
-    "A Windows user, also where the server offers only Negotiate. It needs corsgate[ntlm].",
+    "A Windows user, also for servers that offer only Negotiate. It needs corsgate[ntlm].",
     (
         _username(r"The name of the user; also user@domain, or DOMAIN\user."),
         *(PASSWORD, DOMAIN, WORKSTATION),

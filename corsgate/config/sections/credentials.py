@@ -37,7 +37,7 @@ _HEADERS = 'headers = { "X-Api-Key" = { env = "NAME" } }'
 
 
 def read_credentials(table: Table, sources: Sources) -> Credentials | None:
-    """Read a table ``[credentials.NAME]``, or one written where it is used.
+    """Read a table ``[credentials.NAME]``, or an inline table in an upstream.
 
     Args:
         table: The table of the credentials.
@@ -137,7 +137,7 @@ def _ntlm(table: Table, sources: Sources) -> NtlmCredentials | None:
     if domain is not None and "\\" in username:
         table.notes.add(
             (*table.path, "domain"),
-            "the user name has a domain already",
+            "the user name already has a domain",
             "write the domain once",
         )
         return None
@@ -166,7 +166,7 @@ def _headers(
             found.append(HeaderCredentials(name=name, value=secret(raw)))
         except BadValue as error:
             entry.wrong(error.problem, error.fix)
-        # What stands beside a secret is often no secret, such as the number of a tenant.
+        # Text next to a secret is often not a secret, such as the number of a tenant.
         if isinstance(raw, str) and (looks_secret(name, raw) or not is_elsewhere):
             warn_of_exposed(inside, name, sources)
     if not inside.raw:
@@ -201,14 +201,14 @@ def _aws_sigv4(table: Table, sources: Sources) -> AwsCredentials | None:
 
 
 def resolve_credentials(item: Item, credentials: Named[Credentials]) -> Credentials | None:
-    """Read where credentials are used: a name, a table, or an array of both.
+    """Read the value of a key that uses credentials: a name, a table, or an array of both.
 
     Args:
         item: The value.
         credentials: The credentials that it may name.
 
     Returns:
-        The credentials, those of an array as one value; None after recording a fault.
+        The credentials, with those of an array combined; None after recording a fault.
     """
     if not isinstance(item.raw, list):
         return credentials.resolve(item)
@@ -223,7 +223,7 @@ def resolve_credentials(item: Item, credentials: Named[Credentials]) -> Credenti
 def _resolve_entry(entry: Item, credentials: Named[Credentials]) -> Credentials | None:
     name = entry.raw
     if isinstance(name, str) and name not in credentials.entries:
-        # Not shown: it may be a password, beside a user name.
+        # The name is not shown, because it may be a password next to a user name.
         known = f"write one of {rules.one_of(credentials.entries)}" if credentials.entries else ""
         fix = rules.did_you_mean(name, credentials.entries, known)
         entry.wrong("there is no such name under [credentials]", fix)
@@ -235,8 +235,8 @@ def combined(item: Item, found: Sequence[Credentials]) -> Credentials | None:
     """Return credentials as one value; None if there are none, or after recording a fault.
 
     Args:
-        item: Where they are written.
-        found: The credentials. Those that consist of several are taken apart.
+        item: Their place in the file.
+        found: The credentials. Combined ones are split into their parts.
     """
     parts = [part for each in found for part in parts_of(each)]
     if len(parts) < 2:
@@ -251,7 +251,7 @@ def combined(item: Item, found: Sequence[Credentials]) -> Credentials | None:
 def read_secret(
     table: Table, key: AnyKey, check: Callable[[str], None], sources: Sources
 ) -> Secret | None:
-    """Read a key that must have a secret; warn if others can read it in this file.
+    """Read a key that must have a secret, and warn if others can read it in this file.
 
     Args:
         table: The table of the credentials.
@@ -325,8 +325,8 @@ CREDENTIALS_USED = Key(
         }
     ),
     None,
-    "The credentials for every request to the servers: a name under [credentials], a table in its"
-    " place, or an array of these.",
+    "The credentials for every request to the servers: a name under [credentials], a table, or an"
+    " array of these.",
     example='"box"',
     type="name or table, or an array of these",
 )

@@ -35,8 +35,8 @@ CLEAR_FIX = "use https if the server has it"
 def sent_in_clear(credentials: Credentials | None, servers: Iterable[Server]) -> str:
     """Return a warning if a secret is sent to a server unencrypted.
 
-    Digest and AWS signatures only send a hash, and requests to this machine or a Unix socket use
-    no network.
+    With Digest and AWS signatures only a hash is sent, and requests to this machine or a Unix
+    socket use no network.
 
     Args:
         credentials: The credentials of the requests, or None.
@@ -56,7 +56,7 @@ def _is_sent_as_it_is(part: SingleCredentials) -> bool:
 
 
 def in_clear(servers: Iterable[Server]) -> str:
-    """Return a warning if what is sent to a server as it is can be read by others.
+    """Return a warning if others can read what is sent to a server.
 
     Args:
         servers: The servers; of discovered servers, the template.

@@ -62,7 +62,7 @@ _TEXT: Schema = shape_of(_plain) or {}
 _VALUES = "Values may contain {client_ip}, {host}, {request_id} and {route}."
 REQUEST_SET = _fields_key(
     "set",
-    # What a secret's own text may be is text with placeholders, too.
+    # Text is not a secret here, and may have placeholders.
     {"anyOf": [*SECRET["anyOf"][:-1], _TEXT]},
     f"Fields that replace those of the same name. {_VALUES} A value may also be a secret.",
     '{ X-Real-IP = "{client_ip}", X-Api-Key = { env = "API_KEY" } }',
@@ -132,7 +132,7 @@ def read_request_headers(
 
     Args:
         table: The table of the upstream.
-        credentials: All its credentials, whose fields are not the operator's.
+        credentials: All its credentials, whose fields can't be set, added or removed.
         sources: Where secrets come from.
 
     Returns:
@@ -183,12 +183,12 @@ def read_response_headers(table: Table) -> HeaderRules:
 
 
 def check_withheld(table: Table, rules: HeaderRules, upstreams: Iterable[Upstream]) -> None:
-    """Record a fault for each response field that the gate withholds for its credentials.
+    """Record a fault for each response field that the gate withholds because of credentials.
 
     Args:
         table: The table of the route.
         rules: Its ``response_headers``.
-        upstreams: Those that its requests may go to.
+        upstreams: The upstreams that its requests may go to.
     """
     if not any(each.all_credentials for each in upstreams):
         return
@@ -197,7 +197,7 @@ def check_withheld(table: Table, rules: HeaderRules, upstreams: Iterable[Upstrea
             if normal_name(field.name) in WITHHELD_CHALLENGES:
                 table.notes.add(
                     (*table.path, "response_headers", key, field.name),
-                    f"{show(field.name)} is withheld where the upstream has credentials",
+                    f"{show(field.name)} is withheld, because the upstream has credentials",
                     "remove it",
                 )
 
@@ -218,12 +218,13 @@ def _fields(
     """Read a table of names and values.
 
     Args:
-        part: The table that it is in.
+        part: The table that contains it.
         key: The key.
-        check_name: Rejects names.
-        secret: Reads values that say where a secret is; None if there is none here.
+        check_name: Rejects invalid names.
+        secret: Reads values that name the source of a secret; None if secrets are not allowed.
         sources: Where secrets come from.
-        named_secret: Reads text in a field that is named like a secret; None for `secret`.
+        named_secret: Reads the text of a field with a name like that of a secret; None for
+            `secret`.
     """
     named_secret = named_secret or secret
     item = part.item(key)
@@ -252,5 +253,5 @@ def _fields(
 
 
 def _set_instead(_raw: object) -> Secret:
-    """Reject text that would be shown and sent for any page, though it is a secret by its name."""
-    raise BadValue("its name says that it is a secret", "write it in request_headers.set")
+    """Reject text whose name is like that of a secret, because here it would not be hidden."""
+    raise BadValue("its name suggests that it is a secret", "write it in request_headers.set")

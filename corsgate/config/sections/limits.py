@@ -1,4 +1,4 @@
-"""Read ``[limits]``, and the limits of a route."""
+"""Read ``[limits]`` and the limits of a route."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ TIMEOUT = _limit(
 )
 FIRST_BYTE_TIMEOUT = _limit(
     "first_byte_timeout_s",
-    "The longest time that a server may take to start its response. The time of an upload does not"
-    " count.",
+    "The longest time that a server may take to start its response, not including the upload.",
     "5m",
 )
 RESPONSE_IDLE_TIMEOUT = _limit(
@@ -91,7 +90,7 @@ LIMITS = Keys(
         MAX_BUFFERED_BYTES,
         _limit(
             "max_buffered_per_client",
-            "How many bytes may wait in memory for one client, an IPv4 address or an IPv6 /64"
+            "How many bytes may wait in memory for one client: an IPv4 address or an IPv6 /64"
             " network. One connection may use half of it. The default is enough for 250 stalled"
             " responses.",
             "40MiB",
@@ -130,13 +129,13 @@ LIMITS = Keys(
             ' Only time spent waiting for the client counts. "0B" turns it off.',
             "1KiB",
         ),
-        _limit("min_rate_grace_s", "How far a client may fall behind these two rates.", "10s"),
+        _limit("min_rate_grace_s", "How far behind these two rates a client may be.", "10s"),
     ),
 )
 
 ROUTE_LIMITS = Keys(
     heading='[routes."PREFIX".limits]',
-    description="Limits of one route. What it does not set is as under [limits].",
+    description="Limits of one route. For the others, the values under [limits] apply.",
     models=(Limits,),
     keys=tuple(
         attrs.evolve(key, default=None)
@@ -153,7 +152,7 @@ _UPSTREAM_LIMITS = [
     "max_requests",
     "max_tries",
 ]
-"""The limits that belong to an upstream; ``[limits]`` has some of the same name."""
+"""The limits that belong to an upstream. Some have the same name as a limit in ``[limits]``."""
 
 
 def read_limits(table: Table, start: Limits, keys: Keys = LIMITS) -> Limits:
@@ -175,7 +174,7 @@ def read_limits(table: Table, start: Limits, keys: Keys = LIMITS) -> Limits:
         if name not in LIMITS.names:
             table.refuse(name, "each upstream has its own", "set it under [upstreams.NAME]")
     if "tunnel_grace" in table.raw and limits.tunnel_grace_s > limits.drain_timeout_s:
-        problem = "it is longer than drain_timeout, which is when tunnels end at the latest"
+        problem = "it is longer than drain_timeout, after which all tunnels end"
         fix = "write a shorter one, or a longer drain_timeout"
         table.notes.warn((*table.path, "tunnel_grace"), problem, fix)
     table.finish(keys)

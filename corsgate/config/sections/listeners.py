@@ -45,7 +45,7 @@ def _host(raw: object) -> str:
 LISTEN = list_of(
     "listen",
     checked(check_endpoint),
-    "Where the gate listens: server endpoints of Twisted, such as tcp:PORT:interface=ADDRESS,"
+    "Where the gate listens: Twisted server endpoints, such as tcp:PORT:interface=ADDRESS,"
     " unix:PATH or systemd:name=NAME.",
     entry=_EXAMPLE,
 )
@@ -53,7 +53,7 @@ ENDPOINT = Key(
     "endpoint",
     checked(check_endpoint),
     None,
-    "Where it listens: a server endpoint of Twisted, such as tcp:PORT:interface=ADDRESS,"
+    "Where it listens: a Twisted server endpoint, such as tcp:PORT:interface=ADDRESS,"
     " unix:PATH or systemd:name=NAME.",
     example=_EXAMPLE,
     fix=f"write endpoint = {_EXAMPLE}",
@@ -74,8 +74,8 @@ CERTIFICATES = Key(
     "certificates",
     by_hand({"type": "array", "items": CERTIFICATE_KEYS.schema}),
     None,
-    "The certificates for TLS. The one for the name that the client asks for is used, or else the"
-    " first. Without them, the listener uses plain TCP.",
+    "The certificates for TLS. The gate uses the one for the name that the client requests, or else"
+    " the first. Without certificates, the listener uses plain TCP.",
     example='[{ chain = "/etc/corsgate/fullchain.pem", key = "/etc/corsgate/key.pem" }]',
     tables=(CERTIFICATE_KEYS,),
 )
@@ -121,7 +121,7 @@ def read_listeners(top: Table, sources: Sources) -> tuple[Listener, ...]:
         sources: Reads the certificate files, and knows whether HTTP/2 is available.
 
     Returns:
-        The listeners; empty if there is none or, after recording its faults, if one is faulty.
+        The listeners; empty if there are none or, after recording its faults, if one is faulty.
     """
     endpoints = top.list_of(LISTEN)
     tables = top.item(LISTENER)
@@ -174,7 +174,7 @@ def _read_certificates(
         item.wrong("it is empty", "give at least one, or remove it")
     if endpoint is not None and is_tls(endpoint):
         item.wrong(
-            f"the endpoint {rules.show(endpoint)} has certificates of its own",
+            f"the endpoint {rules.show(endpoint)} has its own certificates",
             f"write endpoint = {_quoted(without_tls(endpoint))}",
         )
     found: list[CertifiedKey] = []
@@ -186,7 +186,7 @@ def _read_certificates(
         names = set(certified.names)
         if found and names <= named:
             one.wrong(
-                "no client would ever be shown this certificate",
+                "this certificate would never be used",
                 "add a subjectAltName that no earlier certificate has, or remove it",
             )
         named |= names
@@ -195,7 +195,7 @@ def _read_certificates(
 
 
 def _quoted(endpoint: str) -> str:
-    """Return an endpoint in TOML quotes: single quotes, if it contains a backslash."""
+    """Return an endpoint in TOML quotes, which are single quotes if it contains a backslash."""
     shown = rules.show(endpoint)
     return f"'{shown[1:-1]}'" if "\\" in shown else shown
 

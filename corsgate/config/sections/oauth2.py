@@ -51,7 +51,7 @@ def _resource(raw: object) -> tuple[str, ...]:
 
 
 def _check_token_file(path: str) -> None:
-    """Reject a path that is not absolute: a daemon may run anywhere."""
+    """Reject a path that is not absolute, since the daemon may run in any directory."""
     rules.check_plain(path)
     if not path.startswith("/") or path.endswith("/"):
         raise BadValue(
@@ -64,7 +64,7 @@ GRANT = Key(
     "grant",
     choice(GRANTS),
     None,
-    "How the gate gets a token: as itself, or by a refresh token.",
+    "How the gate gets a token: for itself, or with a refresh token.",
     example='"client_credentials"',
     fix=_GRANT,
 )
@@ -89,8 +89,8 @@ AUTH_METHOD = Key(
     "auth_method",
     choice(AUTH_METHODS),
     None,
-    "How the gate proves its identity to the token server. The default follows from the keys:"
-    " private_key, client_secret or client_certificate.",
+    "How the gate authenticates at the token server. The default depends on which of private_key,"
+    " client_secret and client_certificate is set.",
     example='"post"',
 )
 CLIENT_SECRET = secret_key(
@@ -112,7 +112,7 @@ ALGORITHM = Key(
     "algorithm",
     choice(ALGORITHMS),
     None,
-    "How the assertion is signed. By default it is the usual algorithm for the key.",
+    "The signature algorithm of the assertion. By default it is the usual one for the key.",
     example='"PS256"',
 )
 ASSERTION_AUDIENCE = Key(
@@ -136,8 +136,8 @@ CA = Key(
     "ca",
     by_hand({"type": "string"}),
     None,
-    "The file with the certificates of a private authority, in PEM, to verify the token server"
-    " with. By default the system's authorities are trusted.",
+    "The file with the certificates of a private authority, in PEM, for verifying the token server."
+    " By default the system's authorities are trusted.",
     example='"/etc/corsgate/ca.pem"',
     type="path",
     field="ca_pem",
@@ -149,12 +149,12 @@ ALLOW_HTTP = Key(
     "Whether token_url may be plain http to another machine.",
     example="true",
 )
-SCOPE = Key("scope", checked(check_scope), None, "The scopes to ask for.", example='"read write"')
+SCOPE = Key("scope", checked(check_scope), None, "The scopes to request.", example='"read write"')
 AUDIENCE = Key(
     "audience",
     checked(rules.check_plain),
     None,
-    "The API that the token is for, as Auth0 and some others call it.",
+    "The API that the token is for, as Auth0 and some others require it.",
     example='"https://api.example.com"',
 )
 RESOURCE = Key(
@@ -169,7 +169,7 @@ TOKEN_PARAMS = Key(
     "token_params",
     by_hand({"type": "object", "additionalProperties": SECRET}),
     None,
-    "More parameters of the token request.",
+    "Additional parameters of the token request.",
     example='{ tenant = "7" }',
     type="table of secrets",
 )
@@ -182,13 +182,13 @@ TOKEN_FILE = Key(
     "token_file",
     checked(_check_token_file),
     None,
-    "The file where the newest refresh token is kept over restarts.",
+    "The file that keeps the newest refresh token over restarts.",
     example='"/var/lib/corsgate/refresh-token"',
     type="absolute path",
 )
 OAUTH2_KEYS = kind_keys(
     "oauth2",
-    "Tokens of a token server (OAuth 2.0, RFC 6749).",
+    "Tokens from a token server (OAuth 2.0, RFC 6749).",
     (
         *(GRANT, TOKEN_URL, CLIENT_ID, AUTH_METHOD, CLIENT_SECRET, PRIVATE_KEY, KEY_ID),
         *(ALGORITHM, ASSERTION_AUDIENCE, CLIENT_CERTIFICATE, CA, ALLOW_HTTP, SCOPE, AUDIENCE),
@@ -263,12 +263,12 @@ def read_oauth2(table: Table, sources: Sources) -> OAuth2Credentials | None:
 def check_token_files(
     notes: Notes, named: Mapping[str, Credentials | None], upstreams: Iterable[Upstream]
 ) -> None:
-    """Record a fault for each file in which two refresh tokens would replace each other.
+    """Record a fault for each file that different refresh tokens would share.
 
     Args:
-        notes: Gets the faults.
+        notes: Where the faults are recorded.
         named: The entries of ``[credentials]``.
-        upstreams: The upstreams, which may have credentials of their own.
+        upstreams: The upstreams, which may have inline credentials.
     """
     places: list[tuple[Path, Credentials | None]] = [
         *((("credentials", name), each) for name, each in named.items()),
@@ -280,13 +280,13 @@ def check_token_files(
         if not isinstance(found, OAuth2Credentials) or found.token_file is None:
             continue
         other = first.setdefault(found.token_file, found)
-        # Credentials that upstreams name come once by name, and once for each upstream.
+        # Credentials that upstreams name appear once by name, and once for each upstream.
         if found.refreshed_by not in (other.refreshed_by, *reported):
             reported.add(found.refreshed_by)
             notes.add(
                 (*path, "token_file"),
-                f"{rules.show(found.token_file)} is the token_file of other credentials too",
-                "give each refresh token a file of its own",
+                f"{rules.show(found.token_file)} is also the token_file of other credentials",
+                "give each refresh token its own file",
             )
 
 
@@ -307,9 +307,12 @@ def _fits(table: Table, values: dict[str, object], sources: Sources) -> bool:
 
 
 def _warn_of_clear(table: Table, token_url: str) -> None:
-    """Warn about a token server that others on the network can listen to."""
+    """Warn if others on the network can read the traffic with the token server."""
     if not is_confidential(parse_token_url(token_url)):
-        problem = "the secret and the token are sent unencrypted: anyone on the way can read them"
+        problem = (
+            "the secret and the token are sent unencrypted:"
+            " anyone on the network path can read them"
+        )
         table.notes.warn((*table.path, "token_url"), problem, CLEAR_FIX)
 
 
@@ -335,14 +338,14 @@ def _check_algorithm(
 def _secret(
     table: Table, key: AnyKey, check: Callable[[str], None], sources: Sources
 ) -> Secret | None:
-    """Read a key that may have a secret; warn if others can read it in this file."""
+    """Read a key that may have a secret, and warn if others can read it in this file."""
     found = table.get_by(key, sources.secret(check))
     warn_of_exposed(table, key.name, sources)
     return found
 
 
 def _token_params(table: Table, sources: Sources) -> tuple[TokenParam, ...]:
-    """Read the table ``token_params``: a text or a secret for each name."""
+    """Read the table ``token_params``, with text or a secret for each name."""
     read = sources.secret(rules.check_secret)
     item = table.item(TOKEN_PARAMS)
     inner = None if item is None else item.table('write { NAME = "VALUE" }')

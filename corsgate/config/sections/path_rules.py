@@ -1,4 +1,4 @@
-"""Read what a route may reach: ``by_url``, ``allow_paths``, and the upstream of other routes."""
+"""Read what a route may reach: ``upstream`` or ``by_url``, and ``allow_paths``."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from corsgate.errors import BadValue
 from corsgate.message.identity import METHOD_OVERRIDES
 from corsgate.message.target import segments
 
-# What some servers take for the target or the method, in place of the request line's.
+# The fields that some servers use instead of the target or the method of the request line.
 _LEADS_ELSEWHERE = METHOD_OVERRIDES | {
     *(b"x-http-path-override", b"x-original-method", b"x-original-uri", b"x-original-url"),
     *(b"x-override-url", b"x-proxy-url", b"x-rewrite-url"),
 }
-# What stands for any segment in other programs' patterns.
+# The notations for any segment in patterns of other programs.
 _TEMPLATE = re.compile(r"/(\{[^/]*\}|<[^/]*>|\[[^/]*\]\+?|:\w+)(?=/|\Z)")
 _UPSTREAM_FIX = "write the name of one under [upstreams]"
 
@@ -48,7 +48,7 @@ BY_URL = Key(
     "by_url",
     by_hand({"type": "array", "items": {"type": "string"}}),
     None,
-    "Instead of upstream: the upstreams whose servers a client may name by URL, such as"
+    "Instead of upstream: the upstreams whose servers clients may call by URL, as in"
     " /proxy?url=https%3A%2F%2Fbox%2Fmap.",
     example='["maps", "photos"]',
     type="array of names",
@@ -104,7 +104,7 @@ def read_allow_paths(table: Table) -> tuple[PathPattern, ...]:
 
 
 def check_paths(table: Table, route: Route) -> None:
-    """Record the patterns of a route that no request can match, as far as that is known."""
+    """Record faults and warnings about patterns of a route that no request can match."""
     bases = _bases(route)
     seen: set[PathPattern] = set()
     for number, pattern in enumerate(route.allow_paths):
@@ -113,7 +113,7 @@ def check_paths(table: Table, route: Route) -> None:
         if not any(pattern.may_match_below(base) for base in bases):
             within, fix = f"the route {show(route.prefix)}", "write the path with the prefix"
             if route.by_url:
-                within, fix = "the paths of its servers", "write the path as the URL has it"
+                within, fix = "the paths of its servers", "write the path as it is in the URL"
             problem = f"{show(pattern.text)} never matches: it is outside {within}"
             table.notes.add(path, problem, fix)
         elif method and route.methods is not None and method not in route.methods:
@@ -134,16 +134,16 @@ def check_paths(table: Table, route: Route) -> None:
 
 
 def _check_others(table: Table, route: Route) -> None:
-    """Warn about what else the route lets through, to no effect or past the patterns."""
+    """Warn about other settings that bypass the patterns, or have no effect because of them."""
     for number, name in enumerate(route.pass_headers):
         if name.lower().replace("_", "-").encode("ascii") in _LEADS_ELSEWHERE:
             table.notes.warn(
                 (*table.path, "pass_headers", number),
-                f"{show(name)} may lead the upstream to what allow_paths does not allow",
+                f"{show(name)} may let clients reach paths that allow_paths does not allow",
                 "remove it",
             )
-    judged = {pattern.method for pattern in route.allow_paths}
-    if None in judged:
+    allowed = {pattern.method for pattern in route.allow_paths}
+    if None in allowed:
         return
     listed = [((*table.path, "methods"), route.methods or ())]
     if route.cors is not None and isinstance(table.raw.get("cors"), dict):
@@ -151,7 +151,7 @@ def _check_others(table: Table, route: Route) -> None:
     for path, methods in listed:
         for number, method in enumerate(methods):
             encoded = b"GET" if method == "HEAD" else method.encode("utf-8", "replace")
-            if method != "*" and encoded not in judged and method.encode() not in judged:
+            if method != "*" and encoded not in allowed and method.encode() not in allowed:
                 table.notes.warn(
                     (*path, number),
                     f"{show(method)} never gets through: no pattern of allow_paths is for it",
@@ -160,7 +160,7 @@ def _check_others(table: Table, route: Route) -> None:
 
 
 def _bases(route: Route) -> Sequence[Sequence[bytes]]:
-    """Return the segments below which all paths are that the patterns are compared with."""
+    """Return the segments of each base path below which the compared paths are."""
     if route.by_url:
         paths = {s.base_path for each in route.by_url for s in named_servers(each)}
     else:
@@ -169,7 +169,7 @@ def _bases(route: Route) -> Sequence[Sequence[bytes]]:
 
 
 def for_each_upstream(rules: CorsRules) -> CorsRules:
-    """Return rules that check a route as if it had each of its upstreams alone.
+    """Return rules that check a route once for each of its upstreams.
 
     Args:
         rules: The rules for a route with one upstream.

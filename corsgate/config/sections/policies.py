@@ -1,4 +1,4 @@
-"""Read the sections ``[cors.NAME]``; the rules that check them are passed in."""
+"""Read the sections ``[cors.NAME]``; the caller passes the rules that check them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Finding: TypeAlias = tuple[str, str, str]
 """A key of a policy or route, such as ``allow_origins[1]``; the problem; the fix."""
 
 AUTO = "auto"
-"""The value of ``expose_headers`` that exposes all suitable fields of each response."""
+"""The value of ``expose_headers`` that exposes all suitable fields of every response."""
 
 _INDEXED = re.compile(r"(.*)\[([0-9]+)\]")
 
@@ -43,8 +43,8 @@ class CorsRules:
         warnings: Returns warnings about a policy; the second argument is whether the gate serves
             only browsers on its own machine.
         route_faults: Returns the faults of a route and its policy.
-        injection_faults: Returns those that depend on who else uses the policy; the second argument
-            is the upstreams of all routes with the same one.
+        injection_faults: Returns faults that depend on which other routes use the policy; the
+            second argument is the upstreams of all these routes.
         route_warnings: Returns warnings about a route and its policy; the second argument is
             whether the policy is written in the route, so that no other route shares it.
     """
@@ -189,7 +189,7 @@ _DANGEROUS_KEYS = (
     ),
     _dangerous(
         "allow_null_origin",
-        "Whether null may be allowed. Every page can have this origin by a sandboxed frame.",
+        "Whether null may be allowed. Every page can have this origin in a sandboxed frame.",
     ),
     _dangerous(
         "allow_null_origin_with_credentials",
@@ -220,8 +220,8 @@ CORS_USED = Key(
     "cors",
     _USED,
     None,
-    "The CORS policy: a name under [cors], or a table in its place. Without it, pages of other"
-    " origins have no access.",
+    "The CORS policy: a name under [cors], or a table. Without it, pages of other origins have no"
+    " access.",
     example='{ allow_origins = ["http://localhost:4200"] }',
     type="name or table",
 )
@@ -236,7 +236,7 @@ CORS_REPORT_ONLY = Key(
 
 
 def read_cors(table: Table, cors_rules: CorsRules, *, local: bool) -> Cors | None:
-    """Read a table ``[cors.NAME]``, or one written where it is used.
+    """Read a table ``[cors.NAME]``, or an inline table in a route.
 
     Args:
         table: The table of the policy.
@@ -281,7 +281,7 @@ def _read_exposed(table: Table) -> tuple[str, ...]:
 
 
 def check_route(item: Item, route: Route, cors_rules: CorsRules) -> None:
-    """Record faults and warnings of a route's policy, at the route's key for it.
+    """Record faults and warnings about a route's policy, at the route's key for it.
 
     Args:
         item: The route's key that names or contains the policy.

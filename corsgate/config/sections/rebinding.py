@@ -21,14 +21,16 @@ _CLOSED = (
 def listener_warnings(
     listeners: Sequence[Listener], routes: Sequence[Route], *, has_hosts: bool
 ) -> Iterator[tuple[int, str, str]]:
-    """Find risky listeners, with at most one finding for each.
+    """Find risky listeners, and return at most one finding for each.
 
     - Without hosts, a site can point its own name at the gate (DNS rebinding), and its pages can
       then use an upstream's credentials. This can't happen on loopback, where only loopback names
-      are served, nor with certificates, since none is valid for that name. The gate can't know what
-      a proxy in front accepts, or where a socket from systemd is reachable; hosts covers both.
-    - Over plain http browsers send no Sec-Fetch-*, except to loopback. So a page that embeds a
-      response looks the same as a user who follows a link. A proxy in front may use TLS.
+      are served. Nor can it happen with certificates, since none is valid for that name. The gate
+      can't know which names a proxy in front accepts, or where a socket from systemd is reachable.
+      With hosts, it need not.
+    - Over plain http browsers send no Sec-Fetch-*, except to loopback. So a request from a page
+      that embeds a response looks like one from a user who follows a link. This is not reported
+      behind a proxy, which may use TLS.
     - Without hosts, a proxy on the same machine that forwards a public name gets 421.
 
     Args:
@@ -68,8 +70,8 @@ def _open(
         # The address is that of the socket unit.
         unless = ", unless its socket is on loopback" if is_handed_over(listener.endpoint) else ""
         problem = (
-            f"it serves any Host{unless}: a site that points its name here (DNS rebinding) passes"
-            f" for the gate's own and can use the credentials of upstream {name}"
+            f"it serves any Host{unless}: a site that points its name here (DNS rebinding) has the"
+            f" gate's own origin, and can use the credentials of upstream {name}"
         )
         if not is_direct:
             return problem, _LIST
@@ -86,5 +88,5 @@ def _open(
 def _signed(route: Route) -> str:
     """Return the name of the upstream whose credentials a route uses, for a message."""
     upstream = signed_upstream(route)
-    assert upstream is not None, "only routes that use credentials are looked at"
+    assert upstream is not None, "only routes that use credentials are checked"
     return show(upstream.name)

@@ -1,4 +1,4 @@
-"""Read the keys of ``[upstreams.NAME]`` that say what the upstream is shown of who asks."""
+"""Read the keys of ``[upstreams.NAME]`` for what requests tell it about client and page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from corsgate.message.identity import FORWARDED_FIELDS
     }
 )
 def _forwarded(raw: object) -> tuple[str, ...]:
-    """Return which fields about the client the upstream gets: by a word or a list."""
+    """Return the fields about the client that the upstream gets, from a word or a list."""
     if raw == "all":
         return FORWARDED_FIELDS
     if raw == "none":
@@ -48,10 +48,9 @@ ORIGIN = Key(
     "origin",
     checked(check_origin),
     None,
-    'What the upstream sees as Origin and Referer. "server" is its own origin, and "gate" the one'
+    'The Origin and Referer that the upstream gets. "server" is its own origin, and "gate" the one'
     ' that the client uses. "drop" removes both fields, "keep" leaves them unchanged, and an origin'
-    ' replaces them. By default it is "server" where the gate has checked the origin, and "keep"'
-    " elsewhere.",
+    ' replaces them. By default it is "server" if the gate has checked the origin, else "keep".',
     example='"gate"',
     range='"server", "gate", "drop", "keep", or an origin',
 )
@@ -80,11 +79,11 @@ VIA = Key(
 def read_request_rules(
     table: Table, credentials: Iterable[Credentials], sources: Sources
 ) -> RequestRules:
-    """Read what an upstream is shown of who asks.
+    """Read what requests tell an upstream about the client and its page.
 
     Args:
         table: The table of the upstream.
-        credentials: All its credentials.
+        credentials: All credentials of the upstream.
         sources: Where secrets come from.
 
     Returns:
@@ -99,13 +98,13 @@ def read_request_rules(
 
 
 def vouching_warnings(routes: Iterable[Route]) -> Iterable[tuple[str, str, str]]:
-    """Find upstreams that are told to trust pages whose origin nobody checks.
+    """Find upstreams that would trust pages whose origin nobody checks.
 
     Args:
         routes: All routes.
 
     Returns:
-        The name of each such upstream, once; the problem; the fix.
+        The name of each such upstream, once, with the problem and the fix.
     """
     found: dict[str, tuple[str, str, str]] = {}
     for route, upstream in ((each, one) for each in routes for one in upstreams_of(each)):
@@ -125,8 +124,8 @@ def vouching_warnings(routes: Iterable[Route]) -> Iterable[tuple[str, str, str]]
         place = show(f"{route.host or ''}{route.prefix}")
         found[upstream.name] = (
             upstream.name,
-            f"the route {place} {why}, so the upstream can't tell which page asks, and its own"
-            " check of Origin stops none",
+            f"the route {place} {why}, so the upstream can't see which page sends a request, and"
+            " its own check of Origin has no effect",
             'remove it, or write "keep"; or list the origins in the policy',
         )
     return found.values()

@@ -49,7 +49,7 @@ OF_UPSTREAMS = (
     *("origin", "preserve_host", "request_headers", "retries", "servers", "sticky"),
     *("strict_responses", "tls", "verify", "via"),
 )
-"""Keys of an upstream that somebody may look for in a route."""
+"""Keys of an upstream that users may expect in a route."""
 
 METHODS = list_of(
     "methods",
@@ -87,7 +87,7 @@ PASS_HEADERS = list_of(
 LIMITS_OF_ROUTE = table_key(
     "limits",
     ROUTE_LIMITS,
-    "Limits of this route, instead of those under [limits].",
+    "Limits of this route, which replace those under [limits].",
     example='{ max_body_bytes = "10MiB" }',
 )
 ROUTE_KEYS = Keys(
@@ -126,7 +126,7 @@ def read_routes(
         top: The document.
         upstreams: The upstreams that a route may name.
         policies: The policies that a route may name.
-        limits: The limits that a route does not set.
+        limits: The limits for routes that don't set them.
         cors_rules: Check a route and its policy.
 
     Returns:
@@ -207,7 +207,7 @@ def _read_route(
 
 
 def _refuse_misplaced(table: Table) -> None:
-    """Record a fault for each key of an upstream or a policy, and say where it belongs."""
+    """Record a fault for each key of an upstream or a policy, with the place where it belongs."""
     for key in OF_UPSTREAMS:
         table.refuse(key, "it belongs to an upstream", "write it in [upstreams.NAME]")
     for field in attrs.fields(Cors):
@@ -222,14 +222,14 @@ def _check_framing(table: Table, route: Route, cookies: SharedCookies) -> None:
     if route.allow_framing and (not confined or (cors and not cors.enforce_origin)):
         table.notes.warn(
             (*table.path, "allow_framing"),
-            "it has no effect: frames are refused only where the upstream has credentials and"
-            " enforce_origin is true, or where pages of other sites may use its cookies",
+            "it has no effect: frames are refused only if the upstream has credentials and"
+            " enforce_origin is true, or if pages of other sites may use its cookies",
             "remove it",
         )
 
 
 def _check_passed(table: Table, route: Route) -> None:
-    """Record faults and warnings of ``pass_headers``: names that can't or needn't be listed."""
+    """Record faults and warnings about names that ``pass_headers`` can't or needn't list."""
     owned: set[bytes] = set()
     set_here = set()
     for upstream in upstreams_of(route):
@@ -242,7 +242,7 @@ def _check_passed(table: Table, route: Route) -> None:
         spelled = lowered.replace(b"_", b"-")
         overrides = route.methods is not None and spelled in METHOD_OVERRIDES
         if spelled in owned:
-            problem = f"{rules.show(name)} is set by the gate where the upstream has credentials"
+            problem = f"{rules.show(name)} is set by the gate, because the upstream has credentials"
             table.notes.add(path, problem, "remove it, or the upstream's credentials")
         elif spelled in set_here:
             problem = f"{rules.show(name)} is set by the upstream's request_headers"
@@ -250,7 +250,7 @@ def _check_passed(table: Table, route: Route) -> None:
         elif lowered in seen:
             table.notes.warn(path, f"{rules.show(name)} is already listed", "remove it")
         elif not (overrides or speaks_of_client(lowered) or spelled == REQUEST_ID_NAME):
-            table.notes.warn(path, f"{rules.show(name)} passes anyway", "remove it")
+            table.notes.warn(path, f"{rules.show(name)} is forwarded anyway", "remove it")
         seen.add(lowered)
 
 

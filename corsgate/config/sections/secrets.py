@@ -28,7 +28,7 @@ def _source(name: str, description: str, example: str) -> AnyKey:
 ENV = _source("env", "The environment variable that contains the secret.", '"BOX_PASSWORD"')
 FILE = _source(
     "file",
-    "The file that contains the secret, in UTF-8. A line break at its end does not count.",
+    "The file that contains the secret, in UTF-8. A line break at its end is ignored.",
     '"/etc/corsgate/box-password"',
 )
 SYSTEMD = _source(
@@ -40,7 +40,7 @@ COMMAND = Key(
     "command",
     by_hand({"type": "array", "items": {"type": "string"}, "minItems": 1}),
     None,
-    "The program that prints the secret on its first line, and its arguments. There is no shell.",
+    "The program that prints the secret on its first line, and its arguments. No shell is used.",
     example='["pass", "show", "box"]',
     is_required=True,
 )
@@ -75,7 +75,7 @@ SECRET_KEYS = Keys(
         attrs.evolve(key, is_required=False) for key in (ENV, FILE, SYSTEMD, COMMAND, TIMEOUT)
     ),
 )
-"""The keys of a secret that is a table; `Sources` reads it, wherever it is."""
+"""The keys of a secret that is a table. `Sources` reads such tables."""
 
 
 def secret_key(
@@ -86,13 +86,13 @@ def secret_key(
     is_required: bool | None = None,
     example: str = '{ env = "BOX_SECRET" }',
 ) -> AnyKey:
-    """Declare a key whose value says where a secret is.
+    """Declare a key whose value is a secret, or names its source.
 
     Args:
         name: The name of the key.
         description: What the secret is.
         fix: How to fix its absence; empty if it may be absent.
-        is_required: Whether every table needs it; None if `fix` says so.
+        is_required: Whether every table needs it; None if that depends only on `fix`.
         example: A value in TOML.
     """
     return Key(
@@ -108,13 +108,13 @@ def secret_key(
 
 
 def needed_secret(name: str, description: str, example: str = '{ env = "BOX_SECRET" }') -> AnyKey:
-    """Declare a key whose value says where a secret is, and that every table needs."""
+    """Declare a key as `secret_key` does, which every table needs."""
     fix = f'write {name} = {{ env = "NAME" }}'
     return secret_key(name, description, fix=fix, example=example)
 
 
 def nobody(path: str) -> str:
-    """Say that nobody else has a right to a path, for callers that don't check permissions."""
+    """Return that nobody else has access to a path, for callers that don't check permissions."""
     return ""
 
 
@@ -129,23 +129,23 @@ def run_nothing(command: Command) -> bytes:
 
 @attrs.frozen(kw_only=True)
 class Sources:
-    """What a configuration may read besides its own text.
+    """What a configuration may read in addition to its own text.
 
     Attributes:
         environ: The environment variables.
         read_file: Returns a file's bytes or raises OSError.
         read_secret: The same for a file that contains a secret; None for `read_file`.
-        run: Returns what a command prints, or raises BadValue.
+        run: Returns the output of a command, or raises BadValue.
         has_http2: Whether the library for HTTP/2 is installed.
         has_jose: Whether the library for signed assertions is installed.
         has_spnego: Whether the library for NTLM is installed.
-        stands_in: Whether secrets that are missing have a stand-in, which may be no private key.
+        stands_in: Whether secrets are replaced by placeholders, which are not valid private keys.
         reads_pem: Whether certificates and private keys are parsed and checked, which needs
-            cryptography. Only readers that never start a gate may leave this out.
+            cryptography. False only for callers that never start a gate.
         read_by: Who can read the configuration besides its owner, in words; empty for nobody.
         secret_read_by: The same for the path of a secret's file.
-        written_by: Returns which part of a path others can write to, in words that continue
-            "others can write to"; empty for none.
+        written_by: Returns which part of a path others can write to, as the end of a sentence
+            that starts with "others can write to"; empty for none.
     """
 
     environ: Mapping[str, str] = attrs.field(repr=False)
@@ -185,12 +185,12 @@ class Sources:
             case {"command": [str(program), *_]} if place := self._replaced_by(program):
                 return (
                     f"others can write to {place}, and so run programs as the gate's user",
-                    "take that right from them (chmod go-w)",
+                    "remove their write permission (chmod go-w)",
                 )
         return "", ""
 
     def _replaced_by(self, program: str) -> str:
-        """Return where others can replace a program; empty for nowhere, or if only $PATH says."""
+        """Return where others can replace a program; empty if nowhere, or if $PATH decides."""
         return self.written_by(program) if program.startswith("/") else ""
 
     def secret(self, check: Callable[[str], None]) -> Callable[[object], Secret]:
@@ -216,8 +216,8 @@ class Sources:
         """Return a file's bytes.
 
         Args:
-            path: The path, as it was written.
-            read: Reads it instead of `read_file`.
+            path: The path, as written in the configuration.
+            read: Reads the file instead of `read_file`.
 
         Raises:
             BadValue: The file can't be read; the message includes the system's reason.
@@ -239,12 +239,12 @@ class Sources:
         """Return the secret that a command prints.
 
         Raises:
-            BadValue: It failed, or printed no secret; nothing of its output is shown.
+            BadValue: It failed, or printed no secret. The message shows nothing of its output.
         """
         return printed_secret(command, self.run(command))
 
     def certificate(self, path: str) -> bytes:
-        """Return the bytes of a file of certificates or a private key, as `file` does."""
+        """Return the bytes of a file with certificates or a private key, as `file` does."""
         return self.file(path)
 
     def _text(self, raw: object) -> str:
@@ -294,7 +294,7 @@ class Sources:
 
 
 def _refuse_variable(text: str) -> None:
-    """Reject a secret that is a variable in the notation of shells, which nothing would replace."""
+    """Reject a secret that looks like a shell variable, because nothing would expand it."""
     name = variable_named(text)
     if name is not None:
         raise BadValue(
@@ -307,7 +307,7 @@ def _command(raw: object) -> Command | None:
     """Return the command that a secret's value names; None if it names another source.
 
     Raises:
-        BadValue: It is no command that can be run. The message shows none of its arguments.
+        BadValue: It is not a valid command. The message shows none of its arguments.
     """
     match raw:
         case {"command": list(arguments), **rest} if rest.keys() <= {"timeout"}:

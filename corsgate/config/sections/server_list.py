@@ -77,7 +77,7 @@ DRAIN = Key(
 )
 SERVER_KEYS = Keys(
     heading="[[upstreams.NAME.servers]]",
-    description="A server of an upstream, where a URL alone is not enough.",
+    description="A server of an upstream that needs more settings than a URL.",
     keys=(URL, WEIGHT, BACKUP, DRAIN),
     models=(Server,),
 )
@@ -112,7 +112,7 @@ SERVERS = Key(
     None,
     "The servers of the API, at least one. Each is a URL, or a table with url, weight, backup and"
     " drain. unix:/PATH is a Unix socket; dns+http:// and srv+http:// are names to look up in DNS."
-    " A table { file } in place of the array names a separate list.",
+    " Instead of the array, a table { file } names a file with the list.",
     example='["http://127.0.0.1:8000", { url = "http://127.0.0.1:8001", weight = 2 }]',
     fix=_SERVERS_FIX,
     type="array of URLs and tables",
@@ -122,7 +122,8 @@ RESOLVER = Key(
     "resolver",
     _resolver,
     None,
-    "The DNS server for names with dns+ or srv+, by default the system's. The default port is 53.",
+    "The DNS server for names with dns+ or srv+. By default it is the system's, and its port"
+    " is 53.",
     example='"127.0.0.1:53"',
     range="an IP address with an optional port",
 )
@@ -136,7 +137,7 @@ class ServerList:
     Attributes:
         servers: The fixed servers.
         discovered: The servers to look up in DNS.
-        file: The separate file that the servers were read from, or None.
+        file: The separate file from which the servers were read, or None.
     """
 
     servers: tuple[Server, ...] = ()

@@ -30,7 +30,7 @@ def parse_server(url: str) -> Server:
     """Return the server that a URL names (RFC 3986 3).
 
     Args:
-        url: A scheme, a host, an optional port and path; a ``/`` at the end is ignored.
+        url: A scheme, a host, and optionally a port and a path. A ``/`` at the end is ignored.
 
     Returns:
         The server, with weight 1.

@@ -69,7 +69,7 @@ CSRF_FETCH = Key(
     "fetch",
     checked(check_call),
     "",
-    "A request whose response has the token. It is sent with Fetch in the header, as SAP wants it.",
+    "A request whose response has the token. It is sent with Fetch in the header, as SAP requires.",
     example='"HEAD /"',
 )
 CSRF_COOKIE = Key(
@@ -98,7 +98,7 @@ CSRF_ALWAYS = Key(
 )
 CSRF_KEYS = Keys(
     heading="[credentials.NAME.csrf]",
-    description="The token against forged requests that the server asks for.",
+    description="The token against cross-site requests (CSRF) that the server requires.",
     keys=(CSRF_HEADER, CSRF_FETCH, CSRF_COOKIE, CSRF_TOKEN_PATH, CSRF_STATUS, CSRF_ALWAYS),
     models=(Csrf,),
 )
@@ -106,7 +106,7 @@ CSRF_KEYS = Keys(
 EXPIRED_STATUS = list_of(
     "status",
     _status,
-    "The statuses that say so.",
+    "The statuses of such responses.",
     entry="401, 403",
     default=(401,),
 )
@@ -127,12 +127,12 @@ EXPIRED_JSON_PATH = Key(
 EXPIRED_JSON_VALUES = list_of(
     "json_values",
     integer,
-    "The error codes that say so. They need json_path.",
+    "The error codes of such responses. They need json_path.",
     entry="498, 499",
 )
 EXPIRED_KEYS = Keys(
     heading="[credentials.NAME.expired]",
-    description="Which responses say that the session has ended, so that the gate logs in again.",
+    description="Which responses mean that the session has ended, so that the gate logs in again.",
     keys=(EXPIRED_STATUS, EXPIRED_LOCATION, EXPIRED_JSON_PATH, EXPIRED_JSON_VALUES),
     models=(Expired,),
 )
@@ -158,7 +158,7 @@ JSON = Key(
     "json",
     _FIELDS,
     None,
-    "The members of the JSON object that logs in, instead of a form.",
+    "The members of the JSON object for the login, instead of a form.",
     example='{ user = "gate", password = { env = "BOX_PASSWORD" } }',
     type="table of secrets",
 )
@@ -180,7 +180,7 @@ TOKEN_PATH = Key(
     "token_path",
     checked(check_token_path),
     "",
-    "Where the JSON response to the login has a token. Without it, the session is its cookies.",
+    "Where the JSON response to the login has a token. Without it, the session uses cookies.",
     example='"data.token"',
 )
 HEADER = Key(
@@ -200,13 +200,13 @@ QUERY = Key(
 CSRF = table_key(
     "csrf",
     CSRF_KEYS,
-    "The token against forged requests that the server asks for.",
+    "The token against cross-site requests (CSRF) that the server requires.",
     example='{ fetch = "HEAD /", header = "X-CSRF-Token" }',
 )
 EXPIRED = table_key(
     "expired",
     EXPIRED_KEYS,
-    "Which responses say that the session has ended, so that the gate logs in again.",
+    "Which responses mean that the session has ended, so that the gate logs in again.",
     example='{ status = [401], location = "/login" }',
 )
 LIFETIME = Key(
@@ -274,7 +274,7 @@ def read_session(table: Table, sources: Sources) -> SessionCredentials | None:
         "shared": table.get(SHARED),
     }
     if len(table.notes.faults) > before:
-        # What doesn't fit together may only be what could not be read.
+        # Keys that don't fit together may just be the consequence of these faults.
         return None
     for key, problem, fix in session_faults(found):
         table.notes.add((*table.path, key), problem, fix)
@@ -289,20 +289,20 @@ def check_places(
     *,
     are_all: bool,
 ) -> None:
-    """Record a fault for each place of a session that is not in its upstream.
+    """Record a fault for each URL of a session that is not at a server of its upstream.
 
     Args:
         table: The table of the upstream.
         credentials: Its credentials, of any kind.
-        servers: Its servers.
-        health: Its health check.
-        are_all: Whether there are no others, which discovery finds.
+        servers: Its fixed servers.
+        health: Its health check, or None.
+        are_all: Whether these are all its servers, so that none are discovered.
     """
     sessions = [part for part in parts_of(credentials) if isinstance(part, SessionCredentials)]
     if not sessions:
         return
     if health is not None and health.port is not None and not health.anonymous:
-        problem = "the gate does not log in at another port than that of the server"
+        problem = "the gate logs in only at the port of the server"
         table.notes.add((*table.path, "health", "port"), problem, "add anonymous = true")
     if not are_all:
         return
@@ -362,7 +362,7 @@ def _expired(table: Table) -> Expired:
 def _login_fields(
     table: Table, key: AnyKey, sources: Sources
 ) -> tuple[tuple[str, FieldValue], ...]:
-    """Read the fields of a login; all text of theirs is a secret."""
+    """Read the fields of a login, whose text is always a secret."""
     item, reader = table.item(key), _field_reader(sources)
     inner = None if item is None else item.table(f'write {key.name} = {{ user = "NAME" }}')
     found = []

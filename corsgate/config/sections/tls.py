@@ -34,7 +34,7 @@ CHAIN = Key(
     "chain",
     _IS_FILE,
     None,
-    "The file with the certificate and its intermediate certificates, in PEM, its own first.",
+    "The file with the certificate and then its intermediate certificates, in PEM.",
     example='"/etc/corsgate/fullchain.pem"',
     fix=f"write {_CHAIN}",
     type="path",
@@ -62,7 +62,7 @@ CA = Key(
     "ca",
     _IS_FILE,
     None,
-    "The file with the certificates of a private authority, in PEM, to verify https servers with."
+    "The file with the certificates of a private authority, in PEM, for verifying https servers."
     " By default the system's authorities are trusted.",
     example='"/etc/corsgate/ca.pem"',
     type="path",
@@ -144,7 +144,7 @@ def read_certified_key(item: Item, sources: Sources) -> CertifiedKey | None:
 def _file(
     sources: Sources, parse: Callable[[bytes], object]
 ) -> Callable[[object], tuple[str, bytes]]:
-    """Make a reader of a file's name that returns the name and bytes, checked by `parse`."""
+    """Make a reader of a file name that returns the name and the bytes, checked by `parse`."""
 
     def reader(raw: object) -> tuple[str, bytes]:
         name = text(raw)
@@ -157,7 +157,7 @@ def _file(
 
 
 def read_ca(table: Table, sources: Sources, key: AnyKey = CA) -> bytes | None:
-    """Read ``ca``, the file of certificates to verify servers with; None if absent."""
+    """Read ``ca``, the file of certificates for verifying servers; None if absent."""
     found = table.get_by(key, _file(sources, parse_chain))
     return None if found is None else found[1]
 

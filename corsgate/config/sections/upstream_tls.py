@@ -1,4 +1,4 @@
-"""Read the table ``tls`` of an upstream, and tell what it costs."""
+"""Read the table ``tls`` of an upstream, and warn about its risks."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ CIPHERS = Key(
     "ciphers",
     checked(check_ciphers),
     None,
-    "The ciphers that may be used, as a cipher list of OpenSSL. @SECLEVEL=0 in it permits SHA-1"
+    "The ciphers that may be used, as an OpenSSL cipher list. @SECLEVEL=0 in it permits SHA-1"
     " signatures and short keys.",
     example='"DEFAULT:@SECLEVEL=0"',
 )
 PIN = list_of(
     "pin",
     checked(check_pin),
-    "The SHA-256 hashes of the only public keys that are accepted, whoever issued the certificate"
-    " and for whatever name and time. By default certificates are verified.",
+    "The SHA-256 hashes of the only public keys that are accepted, regardless of the certificate's"
+    " issuer, name and dates. By default certificates are verified.",
     entry='"sha256/..."',
     example='["sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]',
     gives="servers with the key {} are accepted",
@@ -60,13 +60,13 @@ TLS = table_key(
 
 
 def read_upstream_tls(table: Table) -> UpstreamTls:
-    """Read ``tls``, how TLS is spoken with an upstream's servers.
+    """Read ``tls``, the TLS settings for an upstream's servers.
 
     Args:
         table: The table of the upstream.
 
     Returns:
-        The settings; the default for each that is absent, or faulty, which is recorded.
+        The settings. A setting that is absent, or faulty (which is recorded), has its default.
     """
     item = table.item(TLS)
     own = None if item is None else item.table(_FIX)
@@ -79,7 +79,7 @@ def read_upstream_tls(table: Table) -> UpstreamTls:
     )
     if own.raw.get("pin") == []:
         own.notes.add((*own.path, "pin"), "it is empty", "give at least one, or remove it")
-    # A pin replaces all that the authorities, or nobody, would say.
+    # With a pin, neither authorities nor verify = "dangerously-off" matter.
     for key in ("ca", "verify"):
         if key in table.raw and "pin" in own.raw:
             table.notes.add(
@@ -90,7 +90,7 @@ def read_upstream_tls(table: Table) -> UpstreamTls:
 
 
 def upstream_tls_findings(name: str, upstream: Upstream) -> Iterator[tuple[Path, str]]:
-    """Yield the warnings that are logged at each start about an upstream, each with its key."""
+    """Return the warnings about an upstream that are logged at each start, each with its key."""
     tls, place = upstream.tls, ("upstreams", name, "tls")
     if tls.is_old:
         yield (

@@ -37,7 +37,7 @@ OF_ROUTES = (
     *("allow_framing", "allow_paths", "by_url", "cors", "methods", "pass_headers"),
     *("response_headers", "strip_prefix"),
 )
-"""Keys of a route that somebody may look for in an upstream."""
+"""Keys of a route that users may expect in an upstream."""
 
 
 PRESERVE_HOST = Key(
@@ -185,12 +185,12 @@ def read_upstream(
 
 
 def _check(table: Table, upstream: Upstream, servers: Sequence[Server]) -> None:
-    """Record what is wrong with keys that are right each by itself, and warn of what is doubtful.
+    """Record faults and warnings about combinations of keys that are valid on their own.
 
     Args:
         table: The table of the upstream.
-        upstream: What was read.
-        servers: Its servers, and what stands for those that DNS is asked for.
+        upstream: The upstream.
+        servers: Its fixed servers, and the templates of the discovered ones.
     """
     tls.check_upstream_tls(table, servers)
     are_all = not upstream.discovered
@@ -203,7 +203,7 @@ def _check(table: Table, upstream: Upstream, servers: Sequence[Server]) -> None:
 def _read_credentials(
     table: Table, credentials: Named[Credentials]
 ) -> tuple[Credentials | None, tuple[OriginCredentials, ...], Sequence[Credentials]]:
-    """Return the credentials for all requests, those of single origins, and all together."""
+    """Return the credentials for all requests, those of single origins, and both together."""
     signer = table.item(CREDENTIALS_USED)
     found = None if signer is None else resolve_credentials(signer, credentials)
     by_origin = read_by_origin(table, credentials)
@@ -212,7 +212,7 @@ def _read_credentials(
 
 
 def _warn_of_clear(table: Table, upstream: Upstream, servers: Sequence[Server]) -> None:
-    """Warn about secrets that are sent unencrypted, at the key that holds them."""
+    """Warn about secrets that are sent unencrypted, at the key that contains them."""
     found = False
     for key, each in (
         (("credentials",), upstream.credentials),
@@ -231,7 +231,7 @@ def _warn_of_clear(table: Table, upstream: Upstream, servers: Sequence[Server]) 
 
 
 def _check_keep_alive(table: Table, credentials: Iterable[Credentials], pool: PoolLimits) -> None:
-    """Record a fault where connections are to be authenticated that are not kept."""
+    """Record a fault if connections must be authenticated but are not kept."""
     parts = (part for each in credentials for part in parts_of(each))
     if not pool.keep_alive and any(isinstance(part, NtlmCredentials) for part in parts):
         table.notes.add(

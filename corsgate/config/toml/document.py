@@ -24,7 +24,7 @@ def load_document(
         needs: What to add to an empty file, in words.
 
     Returns:
-        The document, and the notes to collect its faults in.
+        The document, and the notes for its faults.
 
     Raises:
         ConfigError: The file is not valid TOML, or is empty.
@@ -40,7 +40,7 @@ def load_document(
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([syntax_fault(toml, str(error), file)]) from None
     except ValueError:
-        # Python limits the digits of an integer; tomllib does not catch that exception.
+        # Python limits the digits of an integer, and tomllib does not catch that exception.
         raise _unusable(file, None, "a number has too many digits", "write a shorter one") from None
     if not document:
         raise _unusable(file, None, "the file contains no keys", f"add {needs}")

@@ -1,14 +1,14 @@
-"""Show the line of a syntax error with a caret under the place, without any secret."""
+"""Show the line of a syntax error, with a caret under the error and without secrets."""
 
 from __future__ import annotations
 
 import re
 
 MASK = "***"
-"""Replaces whatever may be part of a secret."""
+"""Replaces text that may be part of a secret."""
 
 WIDTH = 76
-"""How many characters of a line are shown."""
+"""The maximum number of characters to show of a line."""
 
 _SHOWN_KEYS = frozenset(
     (
@@ -21,7 +21,7 @@ _SHOWN_KEYS = frozenset(
         *("env", "systemd"),
     )
 )
-"""Keys whose values hold no secret. Everything that follows any other key is masked."""
+"""Keys whose values contain no secret. Everything after any other key is masked."""
 
 _FIRST_KEY = re.compile(r"""\s*(?P<key>[A-Za-z0-9_.-]+|"[^"]*"|'[^']*')\s*[=:](?!//)""")
 _NEXT_KEY = re.compile(r"""(?<![A-Za-z0-9_-])(?P<key>[A-Za-z0-9_-]+)\s*=""")
@@ -36,8 +36,8 @@ _TRIPLE = re.compile(r'"""|\'\'\'')
 def excerpt(text: str, line: int, column: int) -> str:
     """Return a line of a file and, below it, a caret under a column.
 
-    The line may hold a password, as any key or list may. So only the parts whose meaning is known
-    are shown; the rest is masked, in a length that says nothing.
+    Any line may contain a password. So only parts with a known meaning are shown. The rest is
+    masked, with a mask of constant length.
 
     Args:
         text: The whole file, with any syntax error.
@@ -50,11 +50,11 @@ def excerpt(text: str, line: int, column: int) -> str:
     if shown >= len(source):
         caret = min(column - 1, len(source))
     else:
-        # What precedes the mask is as it was written, so the caret is right in it.
+        # The text before the mask is unchanged, so the caret is correct there.
         caret = min(column - 1, shown)
         source = source[:shown] + MASK
     start = max(0, min(caret - WIDTH // 2, len(source) - WIDTH))
-    # One character for each, so that the caret stays right.
+    # Replace each character by exactly one, so that the caret remains correct.
     window = "".join(
         char if char.isprintable() else " " if char == "\t" else "?"
         for char in source[start : start + WIDTH]
@@ -64,9 +64,9 @@ def excerpt(text: str, line: int, column: int) -> str:
 
 
 def _shown_length(before: str, source: str) -> int:
-    """Return how many characters at the beginning of a line are certainly no secret."""
+    """Return how many leading characters of a line certainly contain no secret."""
     if len(_TRIPLE.findall(before)) % 2:
-        return 0  # The line belongs to a text of several lines.
+        return 0  # The line is part of a multi-line string.
     blank = len(source) - len(source.lstrip())
     for whole in (_HEADER, _HARMLESS):
         match = whole.match(source)

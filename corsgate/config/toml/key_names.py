@@ -1,4 +1,4 @@
-"""Find which key a misspelled or foreign one means: the names that other tools use."""
+"""Find the intended key for a misspelled name, or a name from another tool."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from corsgate.config.toml.lines import Path, key_text
 from corsgate.errors import BadValue
 
 TOP_KEYS = ("listen", "hosts", "log_format", "access_log", "watch")
-"""Keys that stand at the top of the file, above the first heading."""
+"""Keys that belong at the top of the file, above the first heading."""
 
 _HEADINGS = {"routes": '[routes."/v1"]', "cors": "[cors.app]", "upstreams": "[upstreams.box]"}
 
@@ -62,11 +62,11 @@ ALIASES: Mapping[str, str] = {
     "max_body_bytes": "client_max_body_size max_body body_limit"
     " max_request_body_size max_body_size",
 }
-"""What other tools call a key of ours; in `_plain` form a name may come in any spelling."""
+"""The names that other tools use for a key. They are compared in the form of `_plain`."""
 
 
 def meant_key(key: str, known: Collection[str]) -> str | None:
-    """Return the known key that an unknown one is another spelling or name of, or None.
+    """Return the known key that has an unknown one as another spelling or name, or None.
 
     Args:
         key: The unknown key.
@@ -83,15 +83,15 @@ def meant_key(key: str, known: Collection[str]) -> str | None:
 
 
 def unknown_key(key: str, path: Path, known: Sequence[str]) -> tuple[str, str]:
-    """Return what an unknown key means, and the fix of its fault.
+    """Return the key that an unknown one probably means, and the fix for the fault.
 
     Args:
-        key: The key.
+        key: The unknown key.
         path: The place of its table; empty for the top of the file.
         known: All keys of its table.
 
     Returns:
-        The key that is meant, or the key itself if none is recognized; and the fix.
+        The intended key, or the unknown key itself if none is recognized; and the fix.
     """
     name = meant_key(key, known)
     if name is not None:
@@ -103,12 +103,15 @@ def unknown_key(key: str, path: Path, known: Sequence[str]) -> tuple[str, str]:
 
 
 def unnamed_entry(section: str) -> tuple[str, str]:
-    """Return the problem and the fix of a key directly in a section whose tables have names."""
+    """Return the problem and the fix for a key that is directly in a section of named tables."""
     return "it is not a table", f"give the heading a name, such as {heading(section)}"
 
 
 def missing_entry(section: str, name: str) -> str:
-    """Say that a section has no entry of a name; don't show text that may be a misplaced secret."""
+    """Return the problem of a name that a section does not have.
+
+    The text is not shown if it may be a misplaced secret.
+    """
     if "://" in name:
         return f"it is a URL instead of a name under [{section}]"
     try:
@@ -119,10 +122,10 @@ def missing_entry(section: str, name: str) -> str:
 
 
 def heading(section: str) -> str:
-    """Return an example of a heading of a section, such as ``[upstreams.box]``."""
+    """Return an example of a heading in a section, such as ``[upstreams.box]``."""
     return _HEADINGS.get(section, f"[{section}.box]")
 
 
 def _plain(name: str) -> str:
-    """Return a name without the differences of spelling between tools."""
+    """Return a name in lower case and without separators, which differ between tools."""
     return name.lower().replace("_", "").replace("-", "")

@@ -1,7 +1,7 @@
-"""What a configuration file may contain: each key and each table is declared once.
+"""The declarations of keys and tables of a configuration file.
 
-A section declares its keys beside its reader. Reading, the JSON Schema, the reference and the
-description of changes are all made from these declarations.
+Each key and table is declared once, in the module of its reader. Readers, the JSON Schema, the
+reference and the description of changes all use these declarations.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ class Key(Generic[_T, _D]):
         name: The name in the file.
         read: Reads its value; marked with `shape`.
         default: The value if the key is absent or faulty.
-        description: What it does, for users: whole sentences.
+        description: What it does, for users, in whole sentences.
         example: A value that shows its use, in TOML.
-        fix: How to fix its absence, which is a fault when the key is read; empty if it is not.
+        fix: How to fix its absence; empty if its absence is not a fault.
         is_required: Whether every table needs it. A key with a `fix` is required unless another
-            one can replace it, so that its section does not always read it.
-        range: The values that are valid, in words; empty if the reader's shape says it.
-        type: What kind of value it has, in words; empty if the reader's shape says it.
-        shown_default: The default in TOML, where `default` is not what a file would have.
-        since: The first version that has it.
-        field: The attribute of the model that it sets; empty for that of its name.
-        gives: What a new entry of the list changes, for `corsgate diff`; ``{}`` is the entry.
-        takes: What a removed entry changes.
+            one can replace it. In that case its section does not always read it.
+        range: The valid values, in words; empty to derive them from the reader's shape.
+        type: The type of its value, in words; empty to derive it from the reader's shape.
+        shown_default: The default in TOML, if it is not that of `default`.
+        since: The version that introduced it.
+        field: The attribute of the model that it sets; empty if that has the same name.
+        gives: The effect of a new list entry, for `corsgate diff`; ``{}`` is the entry.
+        takes: The effect of a removed list entry.
         tables: The tables that its value may contain.
     """
 
@@ -89,10 +89,10 @@ class Key(Generic[_T, _D]):
 
     @property
     def written_default(self) -> Toml | None:
-        """The default as parsed from a file; None if there is none that a file could have."""
+        """The default as a file would contain it; None if a file can't contain it."""
         default: Any = self.default
         if "const" in self.shape:
-            return None  # It is what the absence of that one word means.
+            return None  # The only valid word means the opposite of the default.
         if isinstance(default, float | int) and not isinstance(default, bool):
             if self.is_duration:
                 return format_duration(default)
@@ -130,7 +130,7 @@ class ListKey(Key[_T, tuple[_T, ...] | None]):
 
     @property
     def written_default(self) -> Toml | None:
-        """The default as parsed from a file; None if the array is empty or has no default."""
+        """The default as a file would contain it; None if it is empty or there is none."""
         default: Any = self.default
         return list(default) if default else None
 
@@ -140,12 +140,12 @@ class Keys:
     """The keys of one kind of table.
 
     Attributes:
-        heading: How the table is written, such as ``[upstreams.NAME.health]``.
+        heading: The heading of the table, such as ``[upstreams.NAME.health]``.
         description: What the table is for, for users.
-        keys: The keys, in the order of messages and documents.
+        keys: The keys, in the order for messages and documents.
         models: The classes whose fields the keys set, for `corsgate diff`.
-        any_of: Names of keys of which one must be present at least, besides the required keys.
-        kind: The value of ``type``, where that decides which keys there are.
+        any_of: Names of keys, at least one of which must be present, in addition to required keys.
+        kind: The value of ``type``, if that determines the keys of the table.
     """
 
     heading: str
@@ -200,7 +200,7 @@ def list_of(
 
 
 def by_hand(schema: Schema) -> Callable[[object], Any]:
-    """Make the reader of a key whose section reads the value in its own way.
+    """Make a placeholder reader for a key whose section has its own code to read the value.
 
     Args:
         schema: All valid values match it.
@@ -214,7 +214,7 @@ def by_hand(schema: Schema) -> Callable[[object], Any]:
 
 
 def tables_by_name(schema: Schema, names: str = f"^{ENTRY_NAME}$") -> Callable[[object], Any]:
-    """Make the reader of a key that contains tables under names that the user chooses.
+    """Make a placeholder reader for a key that contains tables with names chosen by the user.
 
     Args:
         schema: The schema of each table.
@@ -261,7 +261,7 @@ def field_key(
         field: The name of the field. Its unit is not part of the key's name.
         description: What it does.
         example: A value in TOML.
-        read: Reads the value; None to choose it by the name and the default of the field.
+        read: Reads the value; None to choose a reader by the field's name and default.
         more: Other arguments of `Key`.
     """
     attribute = attrs.fields_dict(model)[field]

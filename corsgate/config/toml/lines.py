@@ -1,4 +1,4 @@
-"""Find the line of each key in a TOML document, which tomllib does not report."""
+"""Find the line of each key in a TOML document, because tomllib does not report lines."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def key_text(path: Path) -> str:
     """Return a path in TOML notation, such as ``routes."/v1".methods[0]``.
 
     Args:
-        path: Any path; the empty path returns empty text.
+        path: Any path. For the empty path, the result is empty.
     """
     parts: list[str] = []
     for step in path:
@@ -44,7 +44,7 @@ def key_text(path: Path) -> str:
 
 
 def _quoted(step: str) -> str:
-    """Return a key as a basic string of TOML in which all characters can be printed."""
+    """Return a key as a TOML basic string with only printable characters."""
     return "".join(
         [
             char
@@ -56,28 +56,29 @@ def _quoted(step: str) -> str:
 
 
 def key_lines(text: str) -> Mapping[Path, int]:
-    """Return the line, counted from 1, at which each key and array item begins.
+    """Return the line, counted from 1, at which each key and array item starts.
 
     Args:
         text: A document that tomllib accepts. For other text, the result is undefined.
 
     Returns:
         The line of each path, including tables that a header or dotted key only implies.
-        https://toml.io/en/v1.0.0
+
+    Source: https://toml.io/en/v1.0.0
     """
     return _Scanner(text.replace("\r\n", "\n")).document()
 
 
 def last_statement(text: str) -> tuple[Path, Path, int | None]:
-    """Return the path that the last statement of a text defines, and what has defined it before.
+    """Return the path that the last statement of a text defines, and its earlier definition.
 
     Args:
         text: The beginning of a document, up to the end of a statement that tomllib rejects only
-            because it defines something again.
+            because it is a second definition.
 
     Returns:
-        The path; the path or its part that was defined before; the line of that. The line is None
-        if the text is not what it should be.
+        The path; the part of it that was already defined; the line of that definition. The line is
+        None if the text can't be parsed.
     """
     scanner = _Scanner(text)
     try:
@@ -88,7 +89,7 @@ def last_statement(text: str) -> tuple[Path, Path, int | None]:
 
 
 def line_of(lines: Mapping[Path, int], path: Path) -> int | None:
-    """Return the line of the innermost part of `path` that has one, or None.
+    """Return the line of the innermost part of `path` that has a line, or None.
 
     Args:
         lines: The result of `key_lines`.
@@ -104,7 +105,8 @@ def line_of(lines: Mapping[Path, int], path: Path) -> int | None:
 class _Scanner:
     """Scans valid text once: `_at` is the position, `_line` the line of position `_counted`.
 
-    `statement` is the path of the last header or key, `defined` what of it was there before.
+    `statement` is the path of the last header or key. `defined` is the part of it that was already
+    defined, at `defined_line`.
     """
 
     _text: str
@@ -128,7 +130,7 @@ class _Scanner:
         return self._lines
 
     def _until(self, end: str) -> Iterator[None]:
-        """Stop at each item before `end` (or the end of text); skip white space and comments."""
+        """Yield at each item before `end` or the end of text, skipping white space and comments."""
         while True:
             self._skip(_BLANK)
             if self._at >= len(self._text):
@@ -158,14 +160,14 @@ class _Scanner:
         return path
 
     def _step(self, path: Path, key: str) -> Path:
-        """Go down one key of a header; of an array of tables, enter the last table."""
+        """Append one key of a header to a path; in an array of tables, enter the last table."""
         path = (*path, key)
         self._mark(path)
         count = self._tables_in_array.get(path, 0)
         return (*path, count - 1) if count else path
 
     def _begin(self, path: Path) -> None:
-        """Record the path of a header or key, before its line is."""
+        """Record the path of a header or key, before its line is recorded."""
         self.statement = path
         values = (path[:end] for end in range(len(path), 0, -1) if path[:end] in self._assigned)
         self.defined = next(values, path)

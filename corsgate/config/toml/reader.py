@@ -1,4 +1,4 @@
-"""Read a TOML document key by key, and record each fault instead of raising it."""
+"""Read a TOML document key by key, recording faults instead of raising them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Notes:
     warnings: list[Fault] = attrs.Factory(list)
 
     def add(self, path: Path, problem: str, fix: str) -> None:
-        """Record a fault of the value at `path`; ``()`` is the file as a whole."""
+        """Record a fault of the value at `path`; ``()`` is the whole file."""
         self.faults.append(self._fault(path, problem, fix))
 
     def warn(self, path: Path, problem: str, fix: str) -> None:
@@ -46,7 +46,7 @@ class Notes:
         self.warnings.append(self._fault(path, problem, fix))
 
     def retract(self, path: Path) -> None:
-        """Remove the faults of an absent key, which has another name in the file."""
+        """Remove the faults about an absent key that has another name in the file."""
         self.faults = [fault for fault in self.faults if fault.key != key_text(path)]
 
     def finish(self) -> tuple[Fault, ...]:
@@ -76,7 +76,7 @@ def _line(fault: Fault) -> int:
 
 @attrs.frozen
 class Item:
-    """A value of the document, and its place."""
+    """A value of the document, with its place."""
 
     notes: Notes
     path: Path
@@ -121,7 +121,10 @@ class Table:
     _refused: list[str] = attrs.Factory(list)
 
     def item(self, key: AnyKey) -> Item | None:
-        """Return the item of a key; None if it is absent, which is a fault if the key has a fix."""
+        """Return the item of a key, or None if it is absent.
+
+        Its absence is recorded as a fault if the key has a fix for that.
+        """
         if key.name in self.raw:
             return Item(self.notes, (*self.path, key.name), self.raw[key.name])
         if key.fix:
@@ -131,12 +134,12 @@ class Table:
     def get(self, key: Key[_T, _D]) -> _T | _D:
         """Return the value of a key, or its default if it is absent or faulty.
 
-        After a fault, the default lets the reader find further faults; it is not used otherwise.
+        After a fault, the default is used only to continue looking for further faults.
         """
         return self.get_by(key, key.read)
 
     def get_by(self, key: Key[Any, _D], read: Callable[[object], _T]) -> _T | _D:
-        """Return the value of a key, as `get` does, by a reader that depends on more than the key.
+        """Return the value of a key, as `get` does, but with the given reader.
 
         Args:
             key: The key. All values that `read` accepts match its shape.
@@ -150,7 +153,7 @@ class Table:
         """Return an attrs object with the fields that keys set; its class checks them.
 
         Args:
-            values: The object. Its values of keys that are absent or faulty are kept.
+            values: The object. It keeps its values for keys that are absent or faulty.
             keys: The keys, made by `field_key`.
         """
         for key in keys:
@@ -164,7 +167,7 @@ class Table:
         return self.list_by(key, key.read)
 
     def list_by(self, key: AnyKey, read: Callable[[object], _T]) -> tuple[_T, ...] | None:
-        """Return the values of an array, as `list_of` does, by a reader that depends on more."""
+        """Return the values of an array, as `list_of` does, but with the given reader."""
         item = self.item(key)
         entry = key.entry if isinstance(key, ListKey) else key.example
         items = None if item is None else item.items(f"write an array, such as [{entry}]")
@@ -175,7 +178,7 @@ class Table:
         return found if len(found) == len(values) else None
 
     def tables(self, key: AnyKey) -> Iterator[tuple[str, Table]]:
-        """Return the tables under a key with their names, such as each ``[upstreams.NAME]``."""
+        """Return the names and tables under a key, such as each ``[upstreams.NAME]``."""
         item = self.item(key)
         section = None if item is None else item.table(f"write tables such as {heading(key.name)}")
         for name, raw in section.raw.items() if section is not None else ():
@@ -188,13 +191,13 @@ class Table:
                 yield name, table
 
     def refuse(self, name: str, problem: str, fix: str) -> None:
-        """Record a fault if a key is present where it is not allowed."""
+        """Record a fault if a key that is not allowed here is present."""
         if name in self.raw:
             self._refused.append(name)
             self.notes.add((*self.path, name), problem, fix)
 
     def finish(self, keys: Keys) -> None:
-        """Record a fault for each key that such a table can't have, unless it was refused."""
+        """Record a fault for each key that is not in `keys`, unless `refuse` has recorded one."""
         for name in self.raw:
             if name not in keys.names and name not in self._refused:
                 meant, fix = unknown_key(name, self.path, keys.names)
@@ -226,7 +229,7 @@ class Named(Generic[_T]):
 
     @classmethod
     def read(cls, top: Table, key: AnyKey, reader: Callable[[str, Table], _T | None]) -> Named[_T]:
-        """Read all tables of a section, whose entries can only be referred to by name."""
+        """Read all tables of a section whose entries are used only by name."""
         entries: dict[str, _T | None] = {}
         for name, table in top.tables(key):
             try:
@@ -240,7 +243,7 @@ class Named(Generic[_T]):
     def read_or_inline(
         cls, top: Table, key: AnyKey, reader: Callable[[Table], _T | None]
     ) -> Named[_T]:
-        """Read all tables of a section, whose entries may also be written where they are used."""
+        """Read all tables of a section whose entries may also be inline tables at their use."""
         named = cls.read(top, key, lambda _name, table: reader(table))
         return attrs.evolve(named, inline=reader)
 

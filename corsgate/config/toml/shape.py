@@ -1,4 +1,4 @@
-"""Attach to each reader a schema of its input, from which the JSON Schema is built."""
+"""Attach schemas to readers, from which the JSON Schema is built."""
 
 from __future__ import annotations
 

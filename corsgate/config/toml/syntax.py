@@ -1,4 +1,4 @@
-"""Say what is wrong with a file that is not TOML, in words for someone new to TOML."""
+"""Explain TOML syntax errors to users who are new to TOML."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BOOLEANS = {
 _NOTHING = frozenset(("null", "Null", "NULL", "none", "None", "nil", "undefined"))
 _WORD = re.compile(r"[A-Za-z]+(?=\s*(?:[,\]}#]|$))", re.MULTILINE)
 _CURLY = "\u201c\u201d\u2018\u2019\u201e\u00ab\u00bb"
-_UNQUOTED = "a value is neither in quotes nor a number, true, false or an array"
+_UNQUOTED = "the value is not text in quotes, a number, true, false or an array"
 
 
 def syntax_fault(text: str, message: str, file: str) -> Fault:
@@ -56,7 +56,7 @@ def syntax_fault(text: str, message: str, file: str) -> Fault:
 
 
 def _end(text: str, said: str) -> tuple[int, int]:
-    """Return the place of a fault that tomllib finds at the end of the file."""
+    """Return the line and column of a fault that tomllib reports at the end of the file."""
     if said.startswith(_UNENDED):
         opened = None
         for match in _TRIPLE.finditer(text):
@@ -83,13 +83,13 @@ def _is_duplicate(said: str) -> bool:
 
 
 def _duplicate(text: str, at: int, line: int, said: str) -> tuple[str, str, str]:
-    """Return the key of what is defined twice, the problem and the fix."""
+    """Return the key that is defined twice, the problem and the fix."""
     path, defined, before = last_statement(text[:at])
     if said.startswith("Duplicate ") or before is None:
         return "", "a key or table is defined twice", "remove one of them"
     is_header = text[text.rfind("\n", 0, at) + 1 : at].lstrip().startswith("[")
     what = "the table" if is_header else "the key"
-    where = "in this line" if before == line else f"in line {before}"
+    where = "on this line" if before == line else f"on line {before}"
     if defined != path:
         return (
             key_text(path),
@@ -101,26 +101,32 @@ def _duplicate(text: str, at: int, line: int, said: str) -> tuple[str, str, str]
 
 
 def _words(text: str, at: int, said: str) -> tuple[str, str]:
-    """Return the problem and the fix; tomllib's own words, which may change, if none are known."""
+    """Return the problem and the fix; for unknown faults, use tomllib's message."""
     rest = text[at:].partition("\n")[0]
     before = text[text.rfind("\n", 0, at) + 1 : at]
     if said.startswith("Invalid value") and (rest.strip() or before.rstrip().endswith("=")):
         return _value(rest)
     if said.startswith(("Illegal character '\\n'", "Found invalid character '\\n'")):
-        return "a text has no closing quote in its line", "add it"
+        return "the text has no closing quote on this line", "add it"
     if said.startswith(("Illegal character", "Found invalid")):
-        return "a control character is in a text or comment", "remove it, or write it as \\uXXXX"
+        return (
+            "the text or comment contains a control character",
+            "remove it, or write it as \\uXXXX",
+        )
     if said.startswith("Unescaped"):
         return (
-            "a \\ in double quotes begins an escape, and this is none",
+            "a \\ in double quotes starts an escape sequence, but this one is not valid",
             "write \\\\ for each \\, or put the text in single quotes",
         )
     if said.startswith(_UNENDED):
-        return "a text has no closing quotes", "add them"
+        return "the text has no closing quotes", "add them"
     if said.startswith(("Unclosed array", "Invalid value")):
         return _array(text, at)
     if said.startswith("Unclosed inline"):
-        return "a table in braces lacks a comma or its }", "add it; the table must be in one line"
+        return (
+            "a table in braces is missing a comma or its }",
+            "add it; the table must be on one line",
+        )
     if said.startswith("Expected newline"):
         return _after_value(rest, before)
     return _keys(rest, before, said)
@@ -131,20 +137,21 @@ def _value(rest: str) -> tuple[str, str]:
         return "a key has no value", "write one after the ="
     word = _WORD.match(rest)
     if word is not None and word[0] in _BOOLEANS:
-        return f"{word[0]} is not a value of TOML", f"write {_BOOLEANS[word[0]]}, in lower case"
+        return f"{word[0]} is not a TOML value", f"write {_BOOLEANS[word[0]]}, in lower case"
     if word is not None and word[0] in _NOTHING:
-        return f"{word[0]} is not a value of TOML", "remove the key to use its default"
+        return f"{word[0]} is not a TOML value", "remove the key to use its default"
     if rest[0] in _CURLY:
-        return "a text is in typographic quotes", 'write straight ones: "'
-    return _UNQUOTED, variable_fix(rest) or "put the text in quotes"
+        return "the text is in typographic quotes", 'use straight ones: "'
+    return _UNQUOTED, variable_fix(rest) or "put text in quotes"
 
 
 def _array(text: str, at: int) -> tuple[str, str]:
     begun = list(_LAST_KEY.finditer(text, 0, at))
     if not begun:
-        return "an array lacks a comma or its ]", "add it"
+        return "an array is missing a comma or its ]", "add it"
     line = text.count("\n", 0, begun[-1].start(1)) + 1
-    return f"the array {begun[-1][1]}, begun in line {line}, lacks a comma or its ]", "add it"
+    array = f"the array {begun[-1][1]}, which starts on line {line}"
+    return f"{array}, is missing a comma or its ]", "add it"
 
 
 def _after_value(rest: str, before: str) -> tuple[str, str]:
@@ -153,12 +160,12 @@ def _after_value(rest: str, before: str) -> tuple[str, str]:
     if rest[:1].isalpha() and before[-1:].isdigit():
         return "a value with a unit is text", 'put it in quotes, such as "10s" or "64KiB"'
     if rest.startswith(("'", '"')) or re.match(r"[A-Za-z0-9_-]+\s*=", rest):
-        return "there are two values or keys in one line", "write each key in a line of its own"
-    return "something follows the value", 'put text in quotes, and begin a comment with "#"'
+        return "there are two values or keys on one line", "write each key on its own line"
+    return "there is something after the value", 'put text in quotes; start a comment with "#"'
 
 
 def _keys(rest: str, before: str, said: str) -> tuple[str, str]:
-    """Return the words of faults outside values: in keys, headings and statements."""
+    """Return the problem and fix of a fault outside values: in keys, headings and statements."""
     if before.lstrip().startswith("["):
         name = before.lstrip(" \t[").strip()
         if said.startswith("Expected ']"):
@@ -167,7 +174,7 @@ def _keys(rest: str, before: str, said: str) -> tuple[str, str]:
                 if not before.lstrip().startswith("[["):
                     return "a heading has no closing ]", "add it"
                 single = "" if name == "listener" else f", or only [{name}]"
-                return "a heading has two [ before it, but not two ]", f"write [[{name}]]{single}"
+                return "a heading starts with [[ but has no ]]", f"write [[{name}]]{single}"
         if "/" in rest or "/" in name:
             written = _heading(name + rest)
             return "a heading contains a / outside quotes", f"write {written}"
@@ -175,7 +182,7 @@ def _keys(rest: str, before: str, said: str) -> tuple[str, str]:
             return "a heading is empty", "write a name between the brackets"
         return "a heading contains a character that needs quotes", _QUOTE_KEYS
     if said.startswith("Expected '='") and rest.lstrip().startswith(":"):
-        return "a key is followed by a colon", "write = instead; the file is in TOML, not in YAML"
+        return "a key is followed by a colon", "write = instead; the file is TOML, not YAML"
     if said.startswith("Expected '='") and rest.lstrip().startswith(("{", "[")):
         return "a key is followed by a value without =", "write = between them"
     if said.startswith("Expected '='"):
@@ -185,14 +192,14 @@ def _keys(rest: str, before: str, said: str) -> tuple[str, str]:
     if said.startswith("Invalid statement") and rest.startswith("- "):
         return "the file looks like YAML", "write TOML; etc/minimal.toml is an example"
     if said.startswith("Invalid initial") and not rest.strip() and "{" in before:
-        return "a table in braces continues in another line", "write it in one line"
+        return "a table in braces continues on another line", "write it on one line"
     if said.startswith("Invalid"):
         return "this is neither a key nor a heading", f"write KEY = VALUE; {_QUOTE_KEYS}"
     return said, "fix the TOML syntax here"
 
 
 def _heading(written: str) -> str:
-    """Return a heading with quotes around its last part, the path of a route."""
+    """Return a heading with quotes around its last part, which is the path of a route."""
     inner = re.split(r"\]|\s#", written)[0].strip()
     section, dot, path = inner.partition(".")
     if not dot or not re.fullmatch(r"[A-Za-z0-9_-]+", section):

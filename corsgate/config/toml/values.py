@@ -23,7 +23,7 @@ SIZE: Schema = {
 
 
 def type_of(raw: object) -> str:
-    """Say what type a value has, without the value, which may be a misplaced secret."""
+    """Return a clause with the type of a value, but not the value, which may be a secret."""
     match raw:
         case bool():
             return "it is a boolean"
@@ -41,7 +41,7 @@ def type_of(raw: object) -> str:
 
 
 def _shown(raw: object) -> str:
-    """Say what type a value has, and show the value if it is a scalar."""
+    """Return a clause with the type of a value, and the value if it is a scalar."""
     match raw:
         case bool():
             shown = str(raw).lower()
@@ -73,7 +73,7 @@ def boolean(raw: object) -> bool:
 
 @shape({"type": "integer"})
 def integer(raw: object) -> int:
-    """Return a value that must be an integer of 64 bits, as in TOML."""
+    """Return a value that must be a 64-bit integer, as in TOML."""
     if not isinstance(raw, int) or isinstance(raw, bool):
         raise BadValue(_shown(raw), "write a whole number, without quotes")
     if not -(2**63) <= raw < 2**63:
@@ -114,7 +114,7 @@ def checked(check: Callable[[str], None]) -> Callable[[object], str]:
 
 
 def choice(choices: tuple[str, ...]) -> Callable[[object], str]:
-    """Make a reader of text that is one of some words."""
+    """Make a reader of text that must be one of `choices`."""
 
     @shape({"enum": list(choices)})
     def reader(raw: object) -> str:

@@ -1,4 +1,4 @@
-"""Find what looks like an environment variable in a text; only ``{ env = "NAME" }`` reads one."""
+"""Find text that looks like an environment variable; only ``{ env = "NAME" }`` reads one."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _WHOLE = tuple(
     )
 )
 _WITHIN = re.compile(_BRACES)
-# A password may have such a form by chance. A name with one of these is hardly a password.
+# A password may have such a form by chance. A name with one of these is probably not a password.
 _TELLING = re.compile(r"PASS|PWD|TOKEN|SECRET|KEY|AUTH|CRED|USER|LOGIN|[A-Z]_[A-Z]", re.IGNORECASE)
 
 
 def variable_named(text: str) -> str | None:
-    """Return the variable that a text as a whole stands for in shells and other tools, or None.
+    """Return the variable that the whole text refers to in shells and other tools, or None.
 
     Args:
         text: Such as ``$BOX_PASSWORD``, ``${BOX_PASSWORD}``, ``%BOX_PASSWORD%`` or
@@ -38,10 +38,10 @@ def variable_named(text: str) -> str | None:
 
 
 def refuse_variable(text: str) -> None:
-    """Reject text, other than a secret, that is or contains a variable in a shell's notation.
+    """Reject text, other than a secret, that is or contains a variable in shell notation.
 
     Raises:
-        BadValue: It does.
+        BadValue: The text has a variable.
     """
     if variable_named(text) is not None or _WITHIN.search(text) is not None:
         raise BadValue(
@@ -51,12 +51,12 @@ def refuse_variable(text: str) -> None:
 
 
 def env_table(name: str) -> str:
-    """Return the TOML that reads a variable; a name that may be a password itself is left out."""
+    """Return the TOML that reads a variable, without its name if that may itself be a password."""
     return f'{{ env = "{name if _TELLING.search(name) else "NAME"}" }}'
 
 
 def variable_fix(rest: str) -> str:
-    """Return how to write a variable that begins the rest of a line; empty if none does."""
+    """Return the fix for a variable at the start of the rest of a line; empty if there is none."""
     found = (form.match(rest) for form in _WHOLE)
     name = next((match[1] for match in found if match is not None), None)
     return "" if name is None else f"write {env_table(name)} if it is a secret, else its value"

@@ -1,4 +1,4 @@
-"""Format values as TOML, for suggested fixes and learned policies."""
+"""Format values as TOML, for suggested fixes and generated configurations."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def toml_tables(keys: Iterable[tuple[Path, str, Toml]]) -> str:
     """Return keys as TOML, under the headers of their tables.
 
     Args:
-        keys: The table, key and value of each. Keys of one table must be adjacent; keys of the
-            document itself, whose table is ``()``, must come first.
+        keys: The table, key and value of each. Keys of one table must be adjacent. Keys of the
+            document itself, whose table is ``()``, must be first.
     """
     lines: list[str] = []
     current: Path = ()
@@ -52,5 +52,5 @@ def _key(key: str) -> str:
 
 
 def _escaped(quoted: str) -> str:
-    """Return text quoted by JSON in TOML syntax, which also requires DEL to be escaped."""
+    """Convert a JSON string to TOML syntax, which also requires DEL to be escaped."""
     return quoted.replace("\x7f", "\\u007f")

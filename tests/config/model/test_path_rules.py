@@ -167,7 +167,7 @@ class PatternTests(SynchronousTestCase):
     """What a pattern matches."""
 
     def test_matches(self) -> None:
-        """Whole segments, percent-decoded once; queries are not judged."""
+        """Whole segments, percent-decoded once; queries are not checked."""
         for pattern, those, others in MATCHES:
             allowed = AllowedPaths((PathPattern(pattern),))
             for path in those:

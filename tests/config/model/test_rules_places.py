@@ -46,7 +46,7 @@ class HostTests(TableTestCase):
             "1.2.3": '"1.2.3" is not an IPv4 address; write four numbers',
             "1.2.3.256": '"1.2.3.256" is not an IPv4 address; write four numbers',
             "::g": f'"::g" is not an IPv6 address; {_ASK}',
-            "fe80::1%eth0": '"fe80::1%eth0" has a zone; remove the "%" and what follows it',
+            "fe80::1%eth0": '"fe80::1%eth0" has a zone; remove the "%" and everything after it',
         }
         self.assert_checked(rules.check_host, good, bad)
 

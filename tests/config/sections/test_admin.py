@@ -36,7 +36,7 @@ class AdminTests(TableTestCase):
         """Each fault has its line and key."""
         cases = (
             ('listen = "tcp:9901"', "other machines can connect to it"),
-            ('listen = "tcp:5555:interface=127.0.0.1"', "has the address of the gate's own"),
+            ('listen = "tcp:5555:interface=127.0.0.1"', "has the same address as the gate's"),
             ("listen = 9901", "9901 is an integer"),
             ('port = "x"', "the key is unknown"),
         )
@@ -54,7 +54,7 @@ class AdminTests(TableTestCase):
                 '[admin]\nlisten = "unix:/run/gate.sock:mode=600"',
                 'listen = ["unix:/run/gate.sock"]',
             )
-        self.assertIn("has the address of the gate's own", str(caught.exception))
+        self.assertIn("has the same address as the gate's", str(caught.exception))
 
     def test_port_0(self) -> None:
         """Any free port is another one for each listener."""

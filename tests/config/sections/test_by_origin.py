@@ -99,7 +99,7 @@ class EveryoneTests(TableTestCase):
         danger = "dangerously_allow_any_origin_to_use_upstream_credentials = true"
         text = config(cors=danger).replace('["http://localhost:4200"]', '["*"]')
         (fault,) = faults_of(text, cors_rules=CORS_RULES)
-        self.assertIn("caches would hand one origin's responses to another", fault)
+        self.assertIn("caches would send one origin's responses to another", fault)
 
     def test_in_clear(self) -> None:
         """Each that is sent unencrypted produces a warning at its key."""

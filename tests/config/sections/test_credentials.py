@@ -155,7 +155,7 @@ class CredentialTests(TableTestCase):
         self.assertEqual(self.read(source)[1], [])
         _, recorded = self.read(source + '\ndomain = "E"')
         self.assertEqual(len(recorded), 1)
-        self.assertIn(": domain: the user name has a domain already", recorded[0])
+        self.assertIn(": domain: the user name already has a domain", recorded[0])
 
     def test_ntlm_without_pyspnego(self) -> None:
         """The extra is named."""

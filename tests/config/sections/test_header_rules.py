@@ -75,14 +75,17 @@ remove = ["Cookie"]
     def test_faults(self) -> None:
         """Each fault has its place, the bad value and the fix, and none shows a secret."""
         for source, wanted in (
-            ('{ set = { Origin = "x" } }', 'set.Origin: "Origin" says which page asks'),
-            ('{ add = { Via = "x" } }', 'add.Via: "Via" ends loops'),
+            ('{ set = { Origin = "x" } }', 'set.Origin: "Origin" identifies the page'),
+            ('{ add = { Via = "x" } }', 'add.Via: "Via" detects loops'),
             ('{ remove = ["X-A", "Host"] }', 'remove[1]: "Host" is set by the gate itself'),
             ('{ set = { X-A = "{ip}" } }', 'set.X-A: "{ip}" is unknown; write "{client_ip}"'),
             ('{ set = { X-A = "a\\r\\nb" } }', "set.X-A:"),
             ("{ set = { X-A = 1 } }", "set.X-A: 1 is an integer; write text in quotes"),
             ("{ set = { X-A = {} } }", "set.X-A: it does not say where the secret is"),
-            ('{ add = { X-Token = "hunter2" } }', "add.X-Token: its name says that it is a secret"),
+            (
+                '{ add = { X-Token = "hunter2" } }',
+                "add.X-Token: its name suggests that it is a secret",
+            ),
             ('{ set = { X-A = { env = "NONE" } } }', 'environment variable "NONE" is not set'),
             ('{ set = { X-A = { env = "TAIL" } } }', "the secret contains control characters"),
             ('{ add = { X-A = { env = "NAME" } } }', "add.X-A: a secret can't be here"),

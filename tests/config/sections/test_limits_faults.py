@@ -275,4 +275,4 @@ class LimitFaultTests(TableTestCase):
         ):
             found = [each for each in warned(f"{TOP}[limits]\n{lines}\n{rest}") if "grace" in each]
             self.assertEqual(len(found), is_warned, lines)
-        self.assertIn("limits.tunnel_grace: it is longer than drain_timeout, which is", found[0])
+        self.assertIn("limits.tunnel_grace: it is longer than drain_timeout, after which", found[0])

@@ -94,8 +94,8 @@ class ListenerTests(TableTestCase):
         self.assertEqual(
             recorded,
             [
-                "c.toml:3: listener[0].certificates[2]: no client would ever be shown this"
-                " certificate; add a subjectAltName that no earlier certificate has, or remove it"
+                "c.toml:3: listener[0].certificates[2]: this certificate would never be used; add"
+                " a subjectAltName that no earlier certificate has, or remove it"
             ],
         )
 

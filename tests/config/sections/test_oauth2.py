@@ -60,7 +60,7 @@ FAULTS = (
     ),
     (
         START + PLACE + 'auth_method = "none"',
-        '5 auth_method: "none" proves nothing to the token server; remove it',
+        '5 auth_method: "none" does not authenticate the gate; remove it',
     ),
     (
         GOOD + 'key_id = "k"\nalgorithm = "RS256"',
@@ -231,8 +231,8 @@ class OAuth2Tests(TableTestCase):
         self.assertEqual(
             faults_of(TOP + upstreams + first + other),
             [
-                'c.toml:27: credentials.b.token_file: "/f" is the token_file of other credentials'
-                " too; give each refresh token a file of its own"
+                'c.toml:27: credentials.b.token_file: "/f" is also the token_file of other'
+                " credentials; give each refresh token its own file"
             ],
         )
 
@@ -249,7 +249,7 @@ class OAuth2Tests(TableTestCase):
             for name in "ab"
         )
         (fault,) = faults_of(TOP + upstreams)
-        self.assertIn('token_file: "/f" is the token_file of other credentials', fault)
+        self.assertIn('token_file: "/f" is also the token_file of other credentials', fault)
 
     def test_without_the_library(self) -> None:
         """Assertions need a library, which a fault names."""
@@ -272,7 +272,7 @@ class OAuth2Tests(TableTestCase):
             recorded,
             [
                 "c.toml:3: token_url: the secret and the token are sent unencrypted: anyone on the"
-                " way can read them; use https if the server has it"
+                " network path can read them; use https if the server has it"
             ],
         )
         for host in ("localhost:8080", "127.0.0.1", "[::1]"):

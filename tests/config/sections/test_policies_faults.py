@@ -131,7 +131,7 @@ FAULTS = (
     (
         f'{HTTPS}, expose_headers = ["Access-Control-Allow-Origin"]',
         f'{AT}.expose_headers[0]: "Access-Control-Allow-Origin" is a header of CORS itself, which'
-        " the gate writes for the browser; leave it out",
+        " the gate sets for the browser; leave it out",
     ),
     (
         'allow_origins = ["http://a.example.com"], allow_credentials = true',

@@ -57,7 +57,7 @@ WARNINGS = (
     (
         f'{HTTPS}, allow_methods = ["PUT", "patch", "PUT"]',
         f'{AT}.allow_methods[2]: "PUT" is a duplicate; remove it\n'
-        f'{AT}.allow_methods[1]: "patch" is another method than "PATCH": methods are '
+        f'{AT}.allow_methods[1]: "patch" is a different method from "PATCH": methods are '
         "case-sensitive, and browsers send this one as the page spells it; "
         'write "PATCH", unless page and server both spell it so',
     ),
@@ -76,8 +76,8 @@ WARNINGS = (
     ),
     (
         f'{HTTPS}, max_age = "24h"',
-        f"{AT}.max_age: only Firefox caches a preflight response that long; Chromium does for at "
-        'most 2h; write "2h"',
+        f"{AT}.max_age: only Firefox caches a preflight response that long; Chromium's limit is"
+        ' 2h; write "2h"',
     ),
     (
         f'{HTTPS}, allow_headers = ["*"]',
@@ -91,18 +91,18 @@ WARNINGS = (
     ),
     (
         f'allow_origins = ["https://*.github.io"], {SUFFIXES} = true',
-        f'{AT}.{SUFFIXES}: anyone who registers a name that "https://*.github.io" covers is'
+        f'{AT}.{SUFFIXES}: anyone who registers a name that "https://*.github.io" matches is'
         " allowed; list https origins of your own",
     ),
     (
         f'allow_origins = ["https://*.amazonaws.com"], {SUFFIXES} = true',
-        f'{AT}.{SUFFIXES}: anyone who registers a name that "https://*.amazonaws.com" covers is'
+        f'{AT}.{SUFFIXES}: anyone who registers a name that "https://*.amazonaws.com" matches is'
         " allowed; list https origins of your own",
     ),
     (
         f'{HTTPS}, debug_origins = ["https://*.co.uk"], {SUFFIXES} = true',
-        f'{AT}.{SUFFIXES}: anyone who registers a name that "https://*.co.uk" covers is'
-        " allowed; list https origins of your own",
+        f'{AT}.{SUFFIXES}: anyone who registers a name that "https://*.co.uk" matches is allowed;'
+        " list https origins of your own",
     ),
     (
         f'{HTTPS}, debug_origins = ["http://a", "http://a", "http://localhost:1",'
@@ -142,13 +142,14 @@ WARNINGS = (
         f'allow_origins = ["chrome-extension://abc", "chrome-extension://*"], {EXTENSIONS} = true',
         f'{AT}.allow_origins[0]: "chrome-extension://abc" is covered by "chrome-extension://*";'
         f" remove one of them\n{AT}.{EXTENSIONS}: every extension that"
-        ' "chrome-extension://*" covers is allowed, whoever wrote it; list the origins of your own'
+        ' "chrome-extension://*" matches is allowed, no matter who wrote it; list the origins of'
+        " your own"
         " extensions",
     ),
     (
         f'allow_origins = ["https://*--app.netlify.app"], {SUFFIXES} = true',
-        f'{AT}.{SUFFIXES}: anyone who registers a name that "https://*--app.netlify.app" covers is'
-        " allowed; list https origins of your own",
+        f'{AT}.{SUFFIXES}: anyone who registers a name that "https://*--app.netlify.app" matches'
+        " is allowed; list https origins of your own",
     ),
     (
         f'allow_origins = ["null"], {NULL} = true, {NULL_CREDENTIALS} = true',
@@ -167,13 +168,13 @@ WARNINGS = (
     ),
     (
         f'{HTTPS}, allow_methods = ["PUT", "OPTIONS"]',
-        f"{AT}.allow_methods[1]: the gate answers preflights by itself, whether or not OPTIONS is"
+        f"{AT}.allow_methods[1]: the gate responds to preflights itself, whether or not OPTIONS is"
         " listed; remove it, unless scripts call the API with OPTIONS",
     ),
     (
         'allow_origins = ["http://localhost:1", "http://[::1]:*"], allow_credentials = true',
-        f'{AT}.allow_origins[1]: "http://[::1]:*" with allow_credentials: every program that serves'
-        " pages on the user's machine, whoever started it, can act as the user; write the port of"
+        f'{AT}.allow_origins[1]: "http://[::1]:*" with allow_credentials: pages of every program on'
+        " the user's machine, no matter who started it, can act as the user; write the port of"
         " the development server",
     ),
     (
@@ -202,9 +203,10 @@ INJECTED_WARNINGS = (
     ),
     (
         f'allow_origins = ["moz-extension://*"], {EXTENSIONS} = true',
-        f'{AT}.{EXTENSIONS}: every extension that "moz-extension://*" covers is allowed, whoever'
-        f" wrote it; list the origins of your own extensions\n{AT}.allow_origins[0]: every"
-        ' extension that "moz-extension://*" covers can act with the credentials of "box"; list the'
+        f'{AT}.{EXTENSIONS}: every extension that "moz-extension://*" matches is allowed, no matter'
+        f" who wrote it; list the origins of your own extensions\n{AT}.allow_origins[0]: every"
+        ' extension that "moz-extension://*" matches can act with the credentials of "box"; list'
+        " the"
         " origins of your own extensions",
     ),
     (
@@ -247,8 +249,8 @@ def _far(number: int, origin: str, what: str) -> str:
     return (
         f'{AT}.allow_origins[{number}]: "{origin}" is public, but the gate listens only on'
         " this machine's loopback address: unless that name resolves to this machine, browsers"
-        f" {what}; keep it if the name does; otherwise serve the page from this machine, or listen"
-        " where its users can reach the gate"
+        f" {what}; keep it if the name resolves to this machine; otherwise serve the page from this"
+        " machine, or listen on an address that its users can reach"
     )
 
 
@@ -257,8 +259,8 @@ NEVER = "block its calls to the gate, because its pages come over http"
 FOR_OTHERS_WARNINGS = (
     (
         f"{HTTPS}, debug = true",
-        f"{AT}.debug: other machines can reach the gate, so it is probably no longer one"
-        " developer's: programs on the gate's own machine get the reason for each refusal; remove"
+        f"{AT}.debug: other machines can reach the gate, so it probably no longer serves only one"
+        " developer: programs on the gate's own machine get the reason for each refusal; remove"
         " it, or list the developers' pages in debug_origins",
     ),
 )

@@ -8,8 +8,8 @@ from tests.config.support import OPEN, SECRET, warned
 
 OF_A_HOST = SECRET.replace('"/"', '"gate.example/"')
 ANY_HOST = (
-    "it serves any Host: a site that points its name here (DNS rebinding) passes for the "
-    'gate\'s own and can use the credentials of upstream "box"; list the names that '
+    "it serves any Host: a site that points its name here (DNS rebinding) has the "
+    'gate\'s own origin, and can use the credentials of upstream "box"; list the names that '
     "clients use in hosts"
 )
 UNLESS = "Host, unless its socket is on loopback:"

@@ -14,7 +14,7 @@ class PassedTests(SynchronousTestCase):
     TOP = 'listen = ["tcp:80:interface=127.0.0.1"]\n'
 
     def test_warned(self) -> None:
-        """A name that passes anyway, or is listed twice."""
+        '""A name that is forwarded anyway, or is listed twice.""'
         source = (
             self.TOP
             + OPEN
@@ -24,7 +24,7 @@ class PassedTests(SynchronousTestCase):
         self.assertEqual(
             warned(source),
             [
-                f'c.toml:7: {at}[1]: "Accept" passes anyway; remove it',
+                f'c.toml:7: {at}[1]: "Accept" is forwarded anyway; remove it',
                 f'c.toml:7: {at}[2]: "x-real-ip" is already listed; remove it',
             ],
         )
@@ -39,7 +39,7 @@ class PassedTests(SynchronousTestCase):
             error = self.assertRaises(ConfigError, parse, source)
             self.assertEqual(
                 str(error.faults[0]),
-                f'c.toml:7: routes."/".pass_headers[0]: "{name}" is set by the gate where the'
+                f'c.toml:7: routes."/".pass_headers[0]: "{name}" is set by the gate, because the'
                 " upstream has credentials; remove it, or the upstream's credentials",
             )
 
@@ -49,8 +49,8 @@ class AllowFramingTests(SynchronousTestCase):
 
     LOCAL = 'listen = ["tcp:80:interface=127.0.0.1"]\n'
     NOTHING = (
-        'routes."/".allow_framing: it has no effect: frames are refused only where the upstream'
-        " has credentials and enforce_origin is true, or where pages of other sites may use its"
+        'routes."/".allow_framing: it has no effect: frames are refused only if the upstream has'
+        " credentials and enforce_origin is true, or if pages of other sites may use its"
         " cookies; remove it"
     )
 

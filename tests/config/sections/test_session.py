@@ -75,7 +75,7 @@ class SessionTests(TableTestCase):
                 "c.toml:2: login_url: the login has no credentials; add form, json, or basic = true"
             ],
             f"{login}token_path = 'x'": [
-                "c.toml:4: token_path: the token needs one place in requests; write"
+                "c.toml:4: token_path: requests need exactly one place for the token; write"
                 ' header = "Authorization: Bearer {token}", or query = "NAME"'
             ],
             f"{login}query = 'x'": [
@@ -144,7 +144,9 @@ class SessionTests(TableTestCase):
         text = SERVER + 'credentials = { type = "session", login_url = "/", json = { a = "b" } }\n'
         anonymous = 'health = { path = "/", port = 81, anonymous = true }\n'
         (fault,) = faults_of(text + 'health = { path = "/", port = 81 }\n' + ROUTE)
-        self.assertIn("upstreams.a.health.port: the gate does not log in at another port", fault)
+        self.assertIn(
+            "upstreams.a.health.port: the gate logs in only at the port of the server", fault
+        )
         self.assertEqual(faults_of(text + anonymous + ROUTE), [])
 
     def test_sent_in_clear(self) -> None:

@@ -43,7 +43,7 @@ PLAIN = TOP + UPSTREAM + "@@\n" + ROUTE
 
 _AT = "c.toml:3: listener[0].certificates"
 _NEVER = (
-    "no client would ever be shown this certificate; add a subjectAltName that no earlier "
+    "this certificate would never be used; add a subjectAltName that no earlier "
     "certificate has, or remove it"
 )
 
@@ -281,8 +281,8 @@ class TlsFaultTests(TableTestCase):
             source = LISTENER.replace("tcp:8443", endpoint).replace("@@", certificates(GOOD))
             self.assertEqual(
                 faults_of(source),
-                f'{_AT}: the endpoint "{endpoint}" has certificates of its own; '
-                'write endpoint = "tcp:8443"',
+                f'{_AT}: the endpoint "{endpoint}" has its own certificates; write endpoint ='
+                ' "tcp:8443"',
             )
 
     def test_upstreams(self) -> None:

@@ -221,7 +221,7 @@ SERVERS = (
         '"http://[fe80::1%25eth0]"',
         (
             'c.toml:3: upstreams.a.servers[0]: "fe80::1%25eth0" has a zone; '
-            'remove the "%" and what follows it'
+            'remove the "%" and everything after it'
         ),
     ),
     (

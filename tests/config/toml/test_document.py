@@ -43,7 +43,7 @@ class LoadTests(TableTestCase):
             ),
             (
                 "a = 1\na.b = 2",
-                "c.toml:2: a.b: a is not a table, but a value in line 1; keep one of the two\n"
+                "c.toml:2: a.b: a is not a table, but a value on line 1; keep one of the two\n"
                 "    2 | a.b = ***\n"
                 "      | ^",
             ),
