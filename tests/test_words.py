@@ -39,7 +39,7 @@ MAX_WORDS: Final = 25
 
 UNREAD: Final = frozenset(
     (
-        *("admin", "balance", "cli", "config", "credentials", "daemon"),
+        *("admin", "balance", "cli", "config", "daemon"),
         *("gate", "server", "transport", "upstream"),
     )
 )
