@@ -243,7 +243,7 @@ class Guard:
         self.proven[server] = self.clock.seconds()
         if was_blocked:
             _log.info(
-                "upstream {upstream}, server {server}: box accepted the gate's credentials;"
+                "upstream {upstream}, server {server}: the server accepted the gate's credentials;"
                 " requests are signed again",
                 upstream=self.upstream,
                 server=server,
@@ -268,9 +268,9 @@ class Guard:
             begins = lockout.rejected(term, now)
         if begins:
             _log.warn(
-                "upstream {upstream}, server {server}: box rejected the gate's credentials {count}"
-                " times in a row; to keep the account from being locked, nothing is signed for"
-                " {seconds:g} s and requests get 502: correct the secret, or see whether the"
+                "upstream {upstream}, server {server}: the server rejected the gate's credentials"
+                " {count} times in a row; to keep the account from being locked, nothing is signed"
+                " for {seconds:g} s and requests get 502: correct the secret, or see whether the"
                 " account is locked",
                 upstream=self.upstream,
                 server=server,

@@ -76,35 +76,35 @@ def refusal_words(
     error = _error(asked)
     if status == 403 and not signed:
         return (
-            f"box responded 403 without asking for credentials: the gate has {kind}, which waits"
-            " for a challenge"
+            f"the server responded 403 without asking for credentials: the gate has {kind}, which"
+            " waits for a challenge"
         )
     if status == 403:
         return (
-            f"box responded 403 although it got the gate's credentials ({kind}): they may lack the"
-            f" right to this resource{error}"
+            f"the server responded 403 although it got the gate's credentials ({kind}): they may"
+            f" lack the right to this resource{error}"
         )
     if not asked:
         sent = "got" if signed else "did not wait for"
         return (
-            f"box refused the gate's credentials: it {sent} {kind}, and does not say what it asks"
-            " for"
+            f"the server refused the gate's credentials: it {sent} {kind}, and does not say what it"
+            " asks for"
         )
     kinds = _kinds_by_scheme(credentials)
     same = [each for each in asked if each.scheme.decode("ascii") in kinds]
     if not same:
         return (
-            f"box refused the gate's credentials: it asks for {_schemes(asked)}, the gate has"
-            f" {kind}"
+            f"the server refused the gate's credentials: it asks for {_schemes(asked)}, the gate"
+            f" has {kind}"
         )
     shown = f"{_schemes(same)}{_realm(same[0])}"
     if not signed:
         return (
-            f"box refused the gate's credentials: it asks for {shown} in a way that the gate can't"
-            " answer"
+            f"the server refused the gate's credentials: it asks for {shown} in a way that the gate"
+            " can't answer"
         )
     return (
-        f"box refused the gate's credentials: it asks for {shown}, which the gate has:"
+        f"the server refused the gate's credentials: it asks for {shown}, which the gate has:"
         f" {_WRONG[kinds[same[0].scheme.decode('ascii')]]}{error}"
     )
 
