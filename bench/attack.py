@@ -1,7 +1,7 @@
-"""Attacks on a gate, and what another client sees meanwhile: ``make attack``.
+"""Attack a gate, and measure what another client sees meanwhile: ``make attack``.
 
-Each runs by itself, on loopback, with an end of its own: ``python -m bench.attack_connections`` and
-so on. Together they take some minutes.
+Each attack also runs alone, such as by ``python -m bench.attack_connections``. All run on loopback
+and end on their own. Together they take some minutes.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Final
 
 ATTACKS: Final = ("connections", "memory", "floods", "descriptors")
 TIMEOUT_S: Final = 600.0
-"""How long each may take at most."""
+"""How many seconds each attack may take at most."""
 
 
 def main() -> int:
-    """Run the attacks; return 1 if a bar of one did not hold."""
+    """Run the attacks; return 1 if one missed its bar."""
     parser = argparse.ArgumentParser(prog="python -m bench.attack", description=__doc__)
     parser.add_argument("--only", action="append", choices=ATTACKS)
     options = parser.parse_args()

@@ -1,7 +1,7 @@
-"""A server that is attacked: ``python -m bench.attack_box PORT``.
+"""The server behind the attacked proxies: ``python -m bench.attack_box PORT``.
 
-It answers a GET of ``/large`` with all but the last of some 9 MiB, any other request with a few
-bytes, and a request with a body once all of that has come.
+It responds to a GET of ``/large`` with about 9 MiB, but never sends the last byte. It responds to
+any other request with a few bytes, after it has read the whole body.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PIECE: Final = bytes(64 * 1024)
 PIECES: Final = 144
 LARGE: Final = len(PIECE) * PIECES + 1
 BUFFER_BYTES: Final = 64 * 1024
-"""What a socket keeps: a thousand with the kernel's own choice would take gigabytes."""
+"""The send buffer of a socket. With the kernel's default, a thousand could take gigabytes."""
 BACKLOG: Final = 1024
 LIFETIME_S: Final = 300.0
 
@@ -28,8 +28,8 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             if b"transfer-encoding: chunked" in head:
                 await reader.readuntil(b"0\r\n\r\n")
             elif b"content-length: " in head:
-                told = head.partition(b"content-length: ")[2].partition(b"\r\n")[0]
-                await reader.readexactly(int(told))
+                length = head.partition(b"content-length: ")[2].partition(b"\r\n")[0]
+                await reader.readexactly(int(length))
             if not head.startswith(b"get /large"):
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine")
                 await writer.drain()
@@ -38,7 +38,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             for _ in range(PIECES):
                 writer.write(PIECE)
                 await writer.drain()
-            # The connection is held, whoever has taken all that.
+            # Keep the connection open, because the last byte is never sent.
             await reader.read()
             return
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
@@ -48,7 +48,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def main(port: int) -> None:
-    """Serve until it is ended, or nobody has for so long."""
+    """Serve until the process is ended, for `LIFETIME_S` at most."""
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)

@@ -1,8 +1,8 @@
-"""One address that holds all upstream connections: ``python -m bench.attack_clients``.
+"""Hold all upstream connections from one address: ``python -m bench.attack_clients``.
 
-Its arguments are a form of the attack and the gate's ports, in the clear and of TLS. It opens what
-it can, lets it stall, and opens anew at once what the gate cuts, until it is ended or `SECONDS` are
-over. It says ``ready`` on a line once all has been opened for the first time.
+The arguments are a form of the attack and the gate's two ports, without and with TLS. It opens all
+connections and stalls them, and immediately replaces any that the gate cuts. It runs until it is
+ended, for `SECONDS` at most. It prints ``ready`` once all have been opened for the first time.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _AT_ONCE: Final = 50
 
 
 class Stalled(asyncio.Protocol):
-    """A connection that sends a request's beginning, then drips, and reads nothing if so told.
+    """A connection that sends the start of a request, then single bytes, and may never read.
 
     Args:
-        first: What it sends at once.
-        drip: What it sends now and then.
+        first: What it sends first.
+        drip: What it sends every `DRIP_S`.
         reads: Whether it reads the response.
     """
 
@@ -47,7 +47,7 @@ class Stalled(asyncio.Protocol):
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin the request."""
+        """Start the request."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         transport.write(self._first)
@@ -56,7 +56,7 @@ class Stalled(asyncio.Protocol):
         self._send()
 
     def data_received(self, data: bytes) -> None:
-        """Leave: whatever the gate says, this request is over."""
+        """Disconnect, because any response means that this request is over."""
         self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -71,11 +71,11 @@ class Stalled(asyncio.Protocol):
 
 
 class Http2(asyncio.Protocol):
-    """An HTTP/2 connection with as many stalled streams as it may have.
+    """An HTTP/2 connection with the maximum number of stalled streams.
 
     Args:
-        posts: Whether they are uploads of a byte now and then; otherwise downloads of which
-            nothing is taken.
+        posts: Whether they are uploads that send one byte every `POST_EVERY_S`; otherwise they are
+            downloads that read nothing.
     """
 
     def __init__(self, *, posts: bool) -> None:
@@ -97,7 +97,7 @@ class Http2(asyncio.Protocol):
             asyncio.get_running_loop().call_later(POST_EVERY_S, self._drip)
 
     def data_received(self, data: bytes) -> None:
-        """Open a stream for each that was cut."""
+        """Replace each stream that was cut."""
         try:
             events = self._h2.receive_data(data)
         except ProtocolError:
@@ -169,11 +169,12 @@ FORMS: Mapping[str, tuple[int, bool, Callable[[], Stalled | Http2]]] = {
         lambda: Stalled(_GET, b"", reads=False),
     ),
 }
-"""Each with how many connections it takes, whether these are HTTP/2, and what makes one."""
+"""For each form: how many connections it needs, whether they are HTTP/2, and a function that makes
+one."""
 
 
 async def hold(make: Callable[[], Stalled | Http2], port: int, tls: ssl.SSLContext | None) -> None:
-    """Keep one connection, with another in its place whenever it is lost."""
+    """Keep one connection open, and replace it whenever it is lost."""
     loop = asyncio.get_running_loop()
     while True:
         try:
@@ -190,7 +191,7 @@ async def hold(make: Callable[[], Stalled | Http2], port: int, tls: ssl.SSLConte
 
 
 def _connect(port: int) -> socket.socket:
-    """Return a connection to the gate that takes as little as can be."""
+    """Return a connection to the gate with the smallest receive buffer."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
     sock.connect(("127.0.0.1", port))
@@ -202,7 +203,7 @@ _opened = asyncio.Semaphore(0)
 
 
 async def main(form: str, port: int, tls_port: int) -> None:
-    """Attack."""
+    """Run one form of the attack."""
     count, is_http2, make = FORMS[form]
     tls = None
     if is_http2:

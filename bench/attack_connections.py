@@ -1,7 +1,7 @@
-"""One address holds all upstream connections; what does another one's GET take?
+"""One address holds all upstream connections; how long does a GET from another take?
 
-``python -m bench.attack_connections``: each form of the attack for some seconds, on loopback. The
-attackers come from 127.0.0.1, the victim from 127.0.0.2.
+``python -m bench.attack_connections`` runs each form of the attack for some seconds, on loopback.
+The attackers use the address 127.0.0.1, the victim uses 127.0.0.2.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from bench.processes import usage
 from bench.report import machine, table
 
 MOST: Final = 1024
-"""How many connections to the server there may be: what is so by default."""
+"""The default maximum number of connections to the server."""
 SECONDS: Final = 4.0
 SETTLE_S: Final = 1.0
 BAR_S: Final = 1.0
-"""What the victim's GET may take at p99."""
+"""How long the victim's GET may take at p99."""
 
-# By default one address has too few connections to hold all of the upstream's over HTTP/1.1.
+# By default, one address may not open enough HTTP/1.1 connections to hold all of the upstream's.
 _LIMITS: Final = "[limits]\nmax_connections_per_client = 2000\n"
 
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What the victim saw of one form of the attack.
+    """What the victim saw during one form of the attack.
 
     Attributes:
-        form: The form.
-        seen: What it saw.
-        held: How many connections the server had when the victim began.
-        cpu_s: What the gate used meanwhile.
+        form: The form's name.
+        seen: The victim's results.
+        held: How many connections the server had when the victim started.
+        cpu_s: The CPU time that the gate used meanwhile.
     """
 
     form: str
@@ -52,7 +52,7 @@ class Outcome:
     cpu_s: float
 
     def row(self) -> list[str]:
-        """Return its row of the report."""
+        """Return the row of the report."""
         seen = self.seen
         times = (f"{seen.took_s(part) * 1000:,.0f}" for part in (0.5, 0.99, 1.0))
         count = f"{len(seen.times)}"
@@ -61,7 +61,7 @@ class Outcome:
 
 @contextmanager
 def attackers(form: str, front: Front) -> Iterator[None]:
-    """Run an attack, which has opened all that it wants when this is entered."""
+    """Run an attack; all its connections are open when this is entered."""
     command = [sys.executable, "-m", "bench.attack_clients", form, str(front.port), str(front.tls)]
     process = subprocess.Popen(  # noqa: S603 - the command is our own
         command, stdout=subprocess.PIPE, env=environ(), start_new_session=True
@@ -69,7 +69,7 @@ def attackers(form: str, front: Front) -> Iterator[None]:
     try:
         assert process.stdout is not None
         if not process.stdout.readline():
-            raise RuntimeError(f"the attack ended before it began: {form}")
+            raise RuntimeError(f"the attack ended before it was ready: {form}")
         yield
     finally:
         process.kill()
@@ -77,7 +77,7 @@ def attackers(form: str, front: Front) -> Iterator[None]:
 
 
 def run(form: str, directory: Path) -> Outcome:
-    """Attack in one form, and measure."""
+    """Run one form of the attack, and measure."""
     directory.mkdir()
     with (
         box(directory) as server,
@@ -95,10 +95,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run all forms of the attack.
 
     Args:
-        arguments: Of the command line.
+        arguments: The command line's arguments.
 
     Returns:
-        The exit status: 1 where a GET failed, or took longer than the bar at p99.
+        The exit status: 1 if a GET failed, or the p99 exceeded the bar.
     """
     parser = argparse.ArgumentParser(prog="python -m bench.attack_connections", description=__doc__)
     parser.add_argument("--form", help="only the forms with this in their names")
@@ -117,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _settle(port: int) -> int:
-    """Wait until all connections to a server are held, if they come to be; return how many."""
+    """Wait until all connections to a server are held, or a time limit; return how many are."""
     deadline = time.monotonic() + PATIENCE_S
     while _connections(port) < MOST and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -126,7 +126,7 @@ def _settle(port: int) -> int:
 
 
 def _connections(port: int) -> int:
-    """Return how many connections a server on 127.0.0.1 has now, from proc(5)."""
+    """Return how many connections a server on 127.0.0.1 has now, see proc(5)."""
     lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
     fields = [line.split() for line in lines]
     return sum(each[1].endswith(f":{port:04X}") and each[3] == "01" for each in fields)

@@ -1,7 +1,7 @@
-"""One client opens a thousand connections to a gate that may have few descriptors.
+"""One client opens a thousand connections to a gate with a low limit of descriptors.
 
-``python -m bench.attack_descriptors`` says what another client saw meanwhile, of the gate and of
-nginx. All of it is on loopback, and is over in a minute.
+``python -m bench.attack_descriptors`` prints what another client sees meanwhile, for the gate and
+for nginx. It runs on loopback, and takes a minute.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LIMIT: Final = 1024
 ATTACKERS: Final = 1000
 REQUESTS: Final = 200
 BACK_AFTER_S: Final = 2.0
-"""How soon the attacker opens a connection again that was closed."""
+"""After how many seconds the attacker reopens a closed connection."""
 PATIENCE_S: Final = 5.0
 
 _ATTACKER, _VICTIM = "127.0.0.1", "127.0.0.2"
@@ -65,12 +65,12 @@ http {{
 
 @attrs.frozen(kw_only=True)
 class Proxy:
-    """What is attacked.
+    """A proxy to attack.
 
     Attributes:
-        name: What it is called in the report.
-        config: Its configuration's text.
-        command: Runs it with the configuration of this path.
+        name: Its name in the report.
+        config: The text of its configuration.
+        command: Returns the command that runs it with the configuration at a path.
     """
 
     name: str
@@ -80,15 +80,15 @@ class Proxy:
 
 @attrs.define(kw_only=True)
 class Seen:
-    """What came of the victim's requests.
+    """The results of the victim's requests.
 
     Attributes:
         served: How many got a 200.
-        failed: How many got something else, or nothing.
-        slowest_s: How long the slowest of them took.
+        failed: How many got anything else, or nothing.
+        slowest_s: How long the slowest one took.
         attackers: How many connections the attacker had in the end.
         descriptors: How many descriptors the proxy had open then.
-        lines: How many lines it wrote to its log.
+        lines: How many lines the proxy logged.
     """
 
     served: int = 0
@@ -100,7 +100,7 @@ class Seen:
 
 
 def proxies() -> list[Proxy]:
-    """Return the gate, and nginx where it can be had."""
+    """Return the gate, and nginx if it is available."""
     run_twistd = "from twisted.scripts.twistd import run; run()"
     gate = [sys.executable, "-c", run_twistd, "-n", "--pidfile=", "corsgate", "--config"]
     found = [
@@ -118,7 +118,7 @@ def proxies() -> list[Proxy]:
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Serve the requests of one connection, as the box that is behind both proxies."""
+    """Serve the requests of one connection, as the server behind both proxies."""
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
         while True:
             await reader.readuntil(b"\r\n\r\n")
@@ -128,7 +128,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def attack(port: int, sent: bytes, held: set[object]) -> None:
-    """Hold one connection, and open it again whenever it is closed."""
+    """Hold one connection, and reopen it whenever it is closed."""
     while True:
         with contextlib.suppress(OSError):
             reader, writer = await asyncio.open_connection(
@@ -146,7 +146,7 @@ async def attack(port: int, sent: bytes, held: set[object]) -> None:
 
 
 async def ask(port: int) -> bool:
-    """Return whether a new connection of the victim's gets a 200."""
+    """Return whether the victim gets a 200 on a new connection."""
     try:
         async with asyncio.timeout(PATIENCE_S):
             reader, writer = await asyncio.open_connection(
@@ -162,7 +162,7 @@ async def ask(port: int) -> bool:
 
 
 async def run(daemon: Daemon, sent: bytes) -> Seen:
-    """Attack a proxy, and be its other client meanwhile."""
+    """Attack a proxy, and send the victim's requests meanwhile."""
     seen, held, clock = Seen(), set[object](), asyncio.get_running_loop().time
     attackers = [asyncio.create_task(attack(daemon.port, sent, held)) for _ in range(ATTACKERS)]
     try:
@@ -175,7 +175,7 @@ async def run(daemon: Daemon, sent: bytes) -> Seen:
                 seen.failed += 1
             seen.slowest_s = max(seen.slowest_s, clock() - began)
             if seen.failed >= 3:
-                break  # Each may take seconds; it is clear enough.
+                break  # Each may take seconds, and the result is clear enough.
         seen.attackers = len(held)
         seen.descriptors = _descriptors(daemon.pid)
     finally:
@@ -186,7 +186,7 @@ async def run(daemon: Daemon, sent: bytes) -> Seen:
 
 
 async def attack_all() -> None:
-    """Run every attack against every proxy, and print what was seen."""
+    """Run every attack against every proxy, and print the results."""
     box = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=1024)
     print(f"{ATTACKERS} connections of {_ATTACKER}, ulimit -n {LIMIT}; requests of {_VICTIM}:")
     print(f"{'':10}{'attack':22}{'served':>8}{'failed':>8}{'slowest':>10}{'held':>6}{'fds':>6}")
@@ -209,24 +209,24 @@ async def attack_all() -> None:
                     )
                     with daemon:
                         seen = await run(daemon, sent)
-                    said = Path(directory, "output").read_text(errors="replace").splitlines()
+                    logged = Path(directory, "output").read_text(errors="replace").splitlines()
                 print(
                     f"{proxy.name:10}{name:22}{seen.served:8}{seen.failed:8}"
                     f"{seen.slowest_s:8.2f} s{seen.attackers:6}{seen.descriptors:6}"
                 )
-                for line in said:
+                for line in logged:
                     if re.search("descriptor|connection\\(s\\)", line):
                         print(f"{'':10}{line}")
 
 
 def _descriptors(pid: int) -> int:
-    """Return how many descriptors a process has open, its children's where they have more."""
+    """Return how many descriptors a process or one of its children has open, the largest number."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return max(len(os.listdir(f"/proc/{each}/fd")) for each in (str(pid), *children))
 
 
 def main() -> int:
-    """Run it."""
+    """Run all attacks."""
     raise_descriptor_limit()
     asyncio.run(attack_all())
     return 0

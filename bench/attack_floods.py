@@ -1,7 +1,6 @@
-"""Small requests that cost much: CPU, disk, a burst of connections, TLS that ends too early.
+"""Small requests with a high cost: CPU, disk, bursts of connections, TLS that ends too early.
 
-``python -m bench.attack_floods`` runs each against the gate, and against nginx beside it, on
-loopback.
+``python -m bench.attack_floods`` runs each against the gate and, for comparison, nginx, on loopback.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from bench.processes import usage
 from bench.report import machine, table
 
 MOST_TIMES: Final = 10
-"""How much more CPU time a request may take than a plain one of the same size."""
+"""How many times the CPU time of a plain request of the same size a request may take."""
 MOST_LINE_BYTES: Final = 4096
 REQUESTS: Final = 200
 BURST: Final = 1000
@@ -51,7 +50,7 @@ REPEATS: Final = 7
 
 Fields = Sequence[tuple[bytes, bytes]]
 
-# Where nothing is served, so that an error page is made, and where something is.
+# Some targets get an error page, others a response of the server.
 HOSTILE: Final[Mapping[str, tuple[bytes, Fields]]] = {
     "Accept of 3,900 semicolons, error page": (b"/%zz", [(b"Accept", b";" * 3900)]),
     "Accept of 3,900 commas, error page": (b"/%zz", [(b"Accept", b"," * 3900)]),
@@ -75,7 +74,7 @@ HOSTILE: Final[Mapping[str, tuple[bytes, Fields]]] = {
 
 
 def request(target: bytes, fields: Fields) -> bytes:
-    """Return a GET's bytes; a preflight's where the fields make it one."""
+    """Return the bytes of a GET, or of a preflight if the fields make it one."""
     names = [name for name, _ in fields]
     method = b"OPTIONS" if b"Access-Control-Request-Method" in names else b"GET"
     lines = [b"%b %b HTTP/1.1" % (method, target), b"Host: localhost"]
@@ -83,7 +82,7 @@ def request(target: bytes, fields: Fields) -> bytes:
 
 
 def plain(size: int) -> bytes:
-    """Return a plain GET of so many bytes."""
+    """Return a plain GET of a given size in bytes."""
     rest = size - len(request(b"/", [(b"X", b"")]))
     fields = [(b"X%d" % each, b"a" * 3000) for each in range(rest // 3010)]
     fields.append((b"X", b"a" * max(0, size - len(request(b"/", [*fields, (b"X", b"")])))))
@@ -91,12 +90,12 @@ def plain(size: int) -> bytes:
 
 
 def cpu_us(front: Front, data: bytes) -> float:
-    """Return the microseconds of CPU time that a proxy takes for each of many such requests."""
+    """Return the CPU time in microseconds that a proxy takes per request."""
     before, left = usage(front.daemon.pid).cpu_s, REQUESTS
     began = before
     while left:
         with socket.create_connection(("127.0.0.1", front.port), timeout=30) as client:
-            # A proxy may close behind each.
+            # A proxy may close the connection after each response.
             while left:
                 try:
                     client.sendall(data)
@@ -110,7 +109,7 @@ def cpu_us(front: Front, data: bytes) -> float:
 
 
 def _read_response(client: socket.socket) -> bool:
-    """Read a response; return whether the connection ends behind it."""
+    """Read a response; return whether the connection ends after it."""
     got = b""
     while b"\r\n\r\n" not in got:
         more = client.recv(65536)
@@ -159,7 +158,7 @@ def _size(name: str) -> int:
 
 
 def fill_disk(place: Path) -> tuple[str, bool]:
-    """Send heads that take a few bytes by HPACK; return what they add to the access log."""
+    """Send heads that HPACK shrinks to a few bytes; return how much they add to the access log."""
     rows, held = [], True
     with ExitStack() as stack:
         server = stack.enter_context(box(place))
@@ -177,7 +176,7 @@ def fill_disk(place: Path) -> tuple[str, bool]:
 
 
 def _repeat_heads(front: Front) -> int:
-    """Send requests whose fields are in HPACK's table; return the bytes that each takes."""
+    """Send requests whose fields are in the HPACK table; return the size of each in bytes."""
     encoder = Encoder()
     value = b"\x80" * 3900
     size, frames = 0, PREFACE + _bytes(SettingsFrame(0))
@@ -208,7 +207,7 @@ def _bytes(frame: Frame) -> bytes:
 
 
 def burst(place: Path) -> tuple[str, bool]:
-    """Open many connections at once; return how long each takes until it is served."""
+    """Open many connections at the same time; return how long each takes to be served."""
     rows = []
     with ExitStack() as stack:
         server = stack.enter_context(box(place))
@@ -238,12 +237,12 @@ async def _burst(port: int) -> Seen:
 
 
 def say_goodbye(place: Path) -> tuple[str, bool]:
-    """End TLS in the midst of responses; return which descriptors stay."""
+    """End TLS in the middle of responses; return how many descriptors stay open."""
     rows, held = [], True
     with ExitStack() as stack:
         server = stack.enter_context(box(place))
         for front in fronts(stack, place, server.port):
-            # What a proxy opens only once, it opens now.
+            # Let the proxy open now what it opens only once.
             _leave(front.tls, "http/1.1", 1).close()
             time.sleep(SETTLE_S)
             for protocol in ("http/1.1", "h2"):
@@ -262,7 +261,7 @@ def say_goodbye(place: Path) -> tuple[str, bool]:
 
 
 def _leave(port: int, protocol: str, wait_ms: int) -> socket.socket:
-    """Ask for much, end TLS soon, and return the socket, which is still open."""
+    """Request a large response, end TLS soon, and return the socket, which is still open."""
     client = socket.create_connection(("127.0.0.1", port), timeout=30)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = client_context(protocol).wrap_bio(incoming, outgoing, server_hostname="localhost")
@@ -274,18 +273,18 @@ def _leave(port: int, protocol: str, wait_ms: int) -> socket.socket:
         except ssl.SSLWantReadError:
             client.sendall(outgoing.read())
             incoming.write(client.recv(65536))
-    tls.write(_asked_for_much() if protocol == "h2" else request(b"/large", ()))
+    tls.write(_large_request() if protocol == "h2" else request(b"/large", ()))
     client.sendall(outgoing.read())
     time.sleep(wait_ms / 1000)
     with suppress(ssl.SSLError):
-        # What has come in the meantime is in the way, once close_notify is out.
+        # After close_notify, data that has arrived meanwhile causes an error.
         tls.unwrap()
     with suppress(OSError):
         client.sendall(outgoing.read())
     return client
 
 
-def _asked_for_much() -> bytes:
+def _large_request() -> bytes:
     connection = H2Connection(H2Configuration(client_side=True))
     connection.initiate_connection()
     connection.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 2**30})
@@ -322,7 +321,7 @@ def attack(names: Sequence[str], place: Path) -> Iterator[tuple[str, bool]]:
 
 
 def main() -> int:
-    """Run the attacks; return 1 if a bar did not hold."""
+    """Run the attacks; return 1 if a bar was missed."""
     parser = argparse.ArgumentParser(prog="python -m bench.attack_floods", description=__doc__)
     parser.add_argument("--only", action="append", choices=ATTACKS)
     options = parser.parse_args()

@@ -1,7 +1,7 @@
-"""How much memory one client's connections take of a gate: ``python -m bench.attack_memory``.
+"""How much of a gate's memory one client's connections take: ``python -m bench.attack_memory``.
 
-Each attack runs against a gate of its own, on loopback, from one address and with as many
-connections as `max_connections_per_client` allows. The table shows the gate's resident memory
+Each attack runs against its own gate, on loopback, from one address. It opens as many connections
+as `max_connections_per_client` allows. The table shows the gate's resident memory
 before, at its highest under attack, and after the client has left.
 """
 
@@ -29,9 +29,9 @@ from bench.processes import Daemon, free_port, usage
 from bench.report import table
 
 CONNECTIONS: Final = 1000
-"""What one client may have by default."""
+"""How many connections one client may have by default."""
 MOST_MB: Final = 96
-"""How much they may add to the gate, whatever they do, in megabytes."""
+"""How many megabytes they may add to the gate's memory."""
 STREAMS: Final = 100
 BODY_BYTES: Final = 60_000
 ROUTES: Final = 16
@@ -39,14 +39,14 @@ ROUTES: Final = 16
 _INITIAL_WINDOW: Final = 4
 _SETTLE_S: Final = 2.0
 _IDLE_S: Final = 12.0
-"""After this long, idle connections have let go of what they remember."""
+"""After this many seconds, idle connections have freed their caches."""
 _POLL_S: Final = 0.1
 _HERE: Final = Path(__file__).resolve().parent
 _GATE_CORE, _LOAD_CORE = 0, 1
 _GET: Final = b"GET /r0/%d HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 Send = Callable[[socket.socket], int]
-"""Sends what an attack sends on one connection; returns the number of bytes."""
+"""Sends the bytes of an attack on one connection; returns their number."""
 
 
 @attrs.frozen(kw_only=True)
@@ -54,13 +54,13 @@ class Attack:
     """What a client does on each of its connections.
 
     Attributes:
-        name: What ``--only`` calls it.
-        title: What the table calls it.
-        send: Sends it.
-        protocol: What is agreed on over TLS, or None for plain TCP.
-        most_kib: How much a connection may take of the gate in KiB; None where the bound is
-            `MOST_MB` for all.
-        share: The part of the connections that it takes: what each of them sends may be large.
+        name: The name for ``--only``.
+        title: The name in the table.
+        send: Sends its bytes.
+        protocol: The protocol to agree on over TLS; None for plain TCP.
+        most_kib: How many KiB of the gate's memory a connection may take; None if the limit is
+            `MOST_MB` for all of them.
+        share: The fraction of `CONNECTIONS` to open, less than 1 if each sends much.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Attack:
 
 
 def main() -> int:
-    """Run the attacks; return 1 if a bound did not hold."""
+    """Run the attacks; return 1 if a limit was exceeded."""
     parser = argparse.ArgumentParser(prog="python -m bench.attack_memory", description=__doc__)
     parser.add_argument("--connections", type=int, default=CONNECTIONS)
     parser.add_argument("--only", action="append", choices=[attack.name for attack in ATTACKS])
@@ -94,7 +94,7 @@ def main() -> int:
 
 
 def run(attack: Attack, connections: int, place: Path) -> tuple[list[str], bool]:
-    """Attack a gate; return a row of the table, and whether its bound held."""
+    """Attack a gate; return a row of the table, and whether it stayed within the limit."""
     with ExitStack() as stack:
         gate, port = stack.enter_context(_gate(place, tls=attack.protocol is not None))
         before = usage(gate.pid).rss_bytes
@@ -128,11 +128,11 @@ def run(attack: Attack, connections: int, place: Path) -> tuple[list[str], bool]
     return [*row, f"{bound}: {'held' if held else 'broken'}"], held
 
 
-# What is sent.
+# The attacks' bytes.
 
 
 def _ask(client: socket.socket) -> int:
-    """Get a small response, and stay."""
+    """Get a small response, and stay connected."""
     return _exchange(client, _GET % 100)
 
 
@@ -145,7 +145,7 @@ def _exchange(client: socket.socket, request: bytes) -> int:
 
 
 def _ask_with_large_heads(client: socket.socket) -> int:
-    """Get a small response on each route by a head of 30 KB, and stay."""
+    """Get a small response on each route with a head of 30 KB, and stay connected."""
     fields = b"".join(b"X-%d: %b\r\n" % (number, b"a" * 3000) for number in range(10))
     heads = [
         b"GET /r%d/100 HTTP/1.1\r\nHost: localhost\r\n%b\r\n" % (route, fields)
@@ -155,27 +155,27 @@ def _ask_with_large_heads(client: socket.socket) -> int:
 
 
 def _read_slowly(client: socket.socket) -> int:
-    """Ask for much, and take nothing."""
+    """Request a large response, and read nothing."""
     request = _GET % 20_000_000
     client.sendall(request)
     return len(request)
 
 
 def _pipeline(client: socket.socket) -> int:
-    """Send as many small requests as one read takes, behind one whose response is not taken."""
+    """Send as many small requests as fit into one read, after one whose response is not read."""
     request = _GET % 20_000_000 + b"GET /r0/1 HTTP/1.1\r\nHost:a\r\na:\r\nb:\r\nc:\r\n\r\n" * 1400
     client.sendall(request)
     return len(request)
 
 
 def _ask_http2(client: socket.socket) -> int:
-    """Get a small response, and stay."""
+    """Get a small response, and stay connected."""
     data = PREFACE + _frames(SettingsFrame(0), _head(1, b"/r0/100"))
     return _exchange_http2(client, data, 1)
 
 
 def _repeat_fields(client: socket.socket) -> int:
-    """Ask on each route by a head of 31 KB, which takes a few bytes on the wire, and stay."""
+    """Send a head of 31 KB on each route, which HPACK shrinks to a few bytes, and stay connected."""
     encoder = Encoder()
     large = (b"x-large", b"a" * 3900)
     data = PREFACE + _frames(SettingsFrame(0))
@@ -197,7 +197,7 @@ def _exchange_http2(client: socket.socket, data: bytes, responses: int) -> int:
 
 
 def _close_windows(client: socket.socket) -> int:
-    """Ask for much on all streams, with windows of nothing."""
+    """Request large responses on all streams, with windows of 0."""
     data = _closed_windows()
     client.sendall(data)
     return len(data)
@@ -212,12 +212,12 @@ def _closed_windows() -> bytes:
 
 
 def _upload(client: socket.socket) -> int:
-    """Send on all streams as much as the windows allow, to a server that reads nothing."""
+    """Send as much on all streams as the windows allow, to a server that reads nothing."""
     return _try_sending(client, _uploads(b"/r0/", 64_001))
 
 
 def _keep(client: socket.socket) -> int:
-    """Send on all streams a body that is kept for a second try, except for its last byte."""
+    """Send a body that the gate buffers for a retry on all streams, except for its last byte."""
     return _try_sending(client, _uploads(b"/digest/", 60_001))
 
 
@@ -231,7 +231,7 @@ def _uploads(path: bytes, length: int) -> bytes:
 
 
 def _try_sending(client: socket.socket, data: bytes) -> int:
-    """Send as much as is taken within a short time."""
+    """Send as much as the gate accepts within a short time."""
     client.settimeout(0.3)
     with suppress(OSError):
         client.sendall(data)
@@ -274,12 +274,12 @@ def _frames(*frames: Frame) -> bytes:
     return b"".join(frame.serialize() for frame in frames)
 
 
-# What is attacked.
+# The gate.
 
 
 @contextmanager
 def _gate(place: Path, *, tls: bool) -> Iterator[tuple[Daemon, int]]:
-    """Run a gate and its box."""
+    """Run a gate and its server."""
     box_port, port = free_port(), free_port()
     environ = {**os.environ, "PYTHONPATH": str(_HERE.parent)}
     box = [sys.executable, "-m", "bench.attack_memory_box", str(box_port)]
@@ -296,7 +296,7 @@ def _gate(place: Path, *, tls: bool) -> Iterator[tuple[Daemon, int]]:
             [*gate, str(config)], core=_GATE_CORE, port=port, directory=places[1], environ=environ
         ) as daemon,
     ):
-        # What it makes only once, it makes now.
+        # Let it make now what it makes only once.
         with _connect(port, "http/1.1" if tls else None) as client:
             _ask(client)
         yield daemon, port

@@ -1,6 +1,6 @@
 """The box behind the gate under attack: ``python -m bench.attack_memory_box PORT``.
 
-``GET /N`` gets N bytes; an upload is not read beyond its head.
+It responds to ``GET /N`` with N bytes, and reads only the head of an upload.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             head = await reader.readuntil(b"\r\n\r\n")
             method, target, _ = head.split(b" ", 2)
             if method != b"GET":
-                # The upload fills the socket's buffers, and there it stays.
+                # The upload fills the socket's buffers, and waits there.
                 await asyncio.sleep(3600)
             left = int(target.lstrip(b"/") or b"0")
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % left)
@@ -34,7 +34,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def main(port: int) -> None:
-    """Serve until it is ended, or nobody has for so long."""
+    """Serve until the process is ended, for `LIFETIME_S` at most."""
     server = await asyncio.start_server(answer, "127.0.0.1", port, limit=40 * 1024, backlog=2048)
     async with server, asyncio.timeout(LIFETIME_S):
         await server.serve_forever()

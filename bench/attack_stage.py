@@ -1,6 +1,6 @@
-"""What the attacks share: a server, a gate and an nginx before it, and the victim beside them.
+"""The common parts of the attacks: a server, a gate and nginx in front of it, and the victim.
 
-Everything listens on 127.0.0.1. Attackers come from there too, victims from 127.0.0.2.
+Everything listens on 127.0.0.1. Attackers also use that address, victims use 127.0.0.2.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bench.processes import Daemon, LeftOut, free_port
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 RATE: Final = 40
-"""How many GETs a victim sends in a second."""
+"""How many GETs a victim sends per second."""
 PATIENCE_S: Final = 12.0
 VICTIM: Final = "127.0.0.2"
 
@@ -79,14 +79,14 @@ http {{
 
 @attrs.frozen(kw_only=True)
 class Front:
-    """A proxy that is attacked.
+    """A proxy to attack.
 
     Attributes:
-        name: What it is.
+        name: Its name.
         daemon: Its process.
-        port: Where it speaks HTTP without TLS.
-        tls: Where it speaks HTTP over TLS.
-        directory: Where it runs; ``access.log`` is there.
+        port: Its port for HTTP without TLS.
+        tls: Its port for HTTP over TLS.
+        directory: The directory in which it runs, with ``access.log``.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Front:
 
     @property
     def descriptors(self) -> int:
-        """How many descriptors its process has open, of nginx the worker."""
+        """How many descriptors its process has open; for nginx, its worker."""
         pid = self.daemon.pid
         with suppress(OSError, IndexError):
             children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -107,7 +107,7 @@ class Front:
 
 @contextmanager
 def box(directory: Path) -> Iterator[Daemon]:
-    """Run the server behind them."""
+    """Run the server behind the proxies."""
     port, place = free_port(), directory / "box"
     place.mkdir()
     command = [sys.executable, "-m", "bench.attack_box", str(port)]
@@ -120,7 +120,7 @@ def gate(directory: Path, server: int, rest: str = "") -> Iterator[Front]:
     """Run a gate in front of a server.
 
     Args:
-        directory: Where it makes a directory of its own.
+        directory: The directory below which it makes its own.
         server: The server's port.
         rest: Further lines of the configuration, such as ``[limits]``.
     """
@@ -137,7 +137,7 @@ def nginx(directory: Path, server: int) -> Iterator[Front]:
     """Run nginx in front of a server.
 
     Raises:
-        LeftOut: There is none.
+        LeftOut: nginx is not available.
     """
     place = directory / "nginx"
     place.mkdir()
@@ -168,7 +168,7 @@ def _front(
 
 
 def fronts(stack: ExitStack, directory: Path, server: int) -> Iterator[Front]:
-    """Run the gate, and nginx where it can be had, one after the other."""
+    """Run the gate, and nginx if it is available, one after the other."""
     yield stack.enter_context(gate(directory, server))
     try:
         yield stack.enter_context(nginx(directory, server))
@@ -178,7 +178,7 @@ def fronts(stack: ExitStack, directory: Path, server: int) -> Iterator[Front]:
 
 @attrs.frozen(kw_only=True)
 class Seen:
-    """What a victim saw.
+    """The victim's results.
 
     Attributes:
         times: How long each GET took in seconds, sorted.
@@ -189,12 +189,12 @@ class Seen:
     failed: int
 
     def took_s(self, part: float) -> float:
-        """Return what so large a part of the GETs took at most."""
+        """Return the quantile of the times in seconds, such as 0.99 for p99."""
         return self.times[min(int(part * len(self.times)), len(self.times) - 1)]
 
 
 async def visit(port: int, address: str = VICTIM) -> bool:
-    """Send a GET on a connection of its own; return whether it got a 200."""
+    """Send a GET on its own connection; return whether it got a 200."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
     try:
         writer.write(b"GET /small HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -204,7 +204,7 @@ async def visit(port: int, address: str = VICTIM) -> bool:
 
 
 async def watch(port: int, seconds: float, address: str = VICTIM) -> Seen:
-    """Return what a victim sees that sends `RATE` GETs a second."""
+    """Send `RATE` GETs per second; return the results."""
     loop = asyncio.get_running_loop()
     times: list[float] = []
     failed = 0
@@ -228,14 +228,14 @@ async def watch(port: int, seconds: float, address: str = VICTIM) -> Seen:
 
 
 def raise_descriptor_limit() -> None:
-    """Let this process have as many descriptors as it may."""
+    """Raise this process's limit of descriptors to the maximum."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @cache
 def client_context(protocol: str) -> ssl.SSLContext:
-    """Return what TLS clients speak a protocol with; the certificate is the stage's own."""
+    """Return a TLS context for clients of a protocol, which accepts any certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -244,5 +244,5 @@ def client_context(protocol: str) -> ssl.SSLContext:
 
 
 def environ() -> dict[str, str]:
-    """Return the environment in which this package is found."""
+    """Return the environment with this package on Python's path."""
     return {**os.environ, "PYTHONPATH": str(_HERE.parent)}

@@ -1,4 +1,4 @@
-"""What a run has found, and the bars that the gate is held to."""
+"""The results of a run, and the bars that the gate must meet."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Key: TypeAlias = tuple[str, str]
 
 @attrs.define
 class Results:
-    """All that a run has found.
+    """All results of a run.
 
     Attributes:
-        samples: By load and proxy, one of each round.
-        left_out: Why there are none, by load and proxy.
-        pythons: The versions that the gates run on, by their names.
+        samples: One for each round, by load and proxy.
+        left_out: The reason for missing samples, by load and proxy.
+        pythons: The Python versions of the gates, by name.
     """
 
     samples: dict[Key, list[Sample]] = attrs.Factory(dict)
@@ -29,7 +29,7 @@ class Results:
     pythons: dict[str, str] = attrs.Factory(dict)
 
     def tried(self, key: Key) -> bool:
-        """Return whether a proxy was to be put under a load."""
+        """Return whether the run included a proxy under a load."""
         return key in self.samples or key in self.left_out
 
     def measured(self, proxy: str) -> bool:
@@ -37,15 +37,15 @@ class Results:
         return any(name == proxy for _, name in self.samples)
 
     def cpu_us(self, key: Key) -> float | None:
-        """Return the median of the CPU time for one request; None where it wasn't measured."""
+        """Return the median CPU time per request; None if it wasn't measured."""
         samples = self.samples.get(key)
         return median(sample.cpu_us for sample in samples) if samples else None
 
     def ratio(self, key: Key, other: Key) -> float | None:
-        """Return the CPU time of one over that of another: the median of each round's ratio.
+        """Return the ratio of two CPU times: the median of the rounds' ratios.
 
-        Both are measured within a short time in each round, so that what else the machine does
-        meets them alike.
+        Both are measured shortly after each other in each round, so that other work on the machine
+        affects them equally.
         """
         ours, theirs = self.samples.get(key), self.samples.get(other)
         if not ours or not theirs:
@@ -57,12 +57,12 @@ class Results:
 
 @attrs.frozen
 class Bar:
-    """How much CPU time the gate may take for one request, as a share of another's.
+    """How much CPU time the gate may take per request, relative to another proxy or load.
 
     Attributes:
-        key: The load, and the gate by its name.
-        other: The load and the proxy that it is held against.
-        most: The share.
+        key: The load, and the gate's name.
+        other: The load and the proxy to compare it with.
+        most: The maximum ratio.
     """
 
     key: Key
@@ -72,11 +72,11 @@ class Bar:
 
 @attrs.frozen
 class Verdict:
-    """What came of a bar.
+    """The result for a bar.
 
     Attributes:
         bar: The bar.
-        ratio: What it was, or None where one of the two wasn't measured.
+        ratio: The measured ratio; None if one of the two wasn't measured.
     """
 
     bar: Bar
@@ -84,23 +84,23 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Whether it was measured and is within the bar."""
+        """Whether it was measured and meets the bar."""
         return self.ratio is not None and self.ratio <= self.bar.most
 
     @property
     def words(self) -> str:
-        """Whether it holds, and by how much."""
+        """Whether it meets the bar, and by how much."""
         return "not measured" if self.ratio is None else words(self.ratio, self.bar.most)
 
 
 def words(value: float, most: float) -> str:
-    """Return whether a value is at most so much, and by how much it is or isn't."""
+    """Return whether a value is at most `most`, and by how much, in words."""
     share = value / most - 1
     return f"{'missed' if share > 0 else 'holds'} by {abs(share):.0%}"
 
 
 def _both(load: str, peer: str, this: float, debian: float) -> tuple[Bar, Bar]:
-    """Return a bar for the gate on this Python and for that on Debian's."""
+    """Return a bar for the gate on this Python, and one for the gate on Debian's Python."""
     other = load, peer
     return Bar((load, GATE), other, this), Bar((load, GATE_DEBIAN), other, debian)
 
@@ -130,9 +130,9 @@ BARS: Final = (
 
 
 def verdicts(results: Results) -> Iterator[Verdict]:
-    """Yield what came of each bar whose two sides the run was to measure.
+    """Yield the result for each bar whose two sides were part of the run.
 
-    A gate that this machine has no Python for has no verdicts at all.
+    A gate without a Python on this machine has no verdicts at all.
     """
     for bar in BARS:
         if results.tried(bar.key) and results.tried(bar.other) and results.measured(bar.key[1]):

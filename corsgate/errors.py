@@ -18,11 +18,11 @@ class Fault:
     Attributes:
         file: The file's name as the user gave it, or ``command line``.
         line: The line number, counted from 1; None if there is none.
-        key: The dotted key, such as ``routes."/v1".cors``; empty for the file as a whole.
+        key: The dotted key, such as ``routes."/v1".cors``; empty for the whole file.
         problem: What is wrong. It includes the bad value, but never a secret.
         fix: What to write instead; empty if the problem already makes that clear.
-        excerpt: The line and, below it, a caret under the place, for faults of syntax; empty for
-            others. Whatever may be a secret is masked.
+        excerpt: For a syntax error, the line with a caret below the position; otherwise empty.
+            Anything that may be a secret is masked.
     """
 
     file: str
@@ -55,11 +55,11 @@ class ConfigError(CorsgateError):
 
 
 class ListenError(ConfigError):
-    """The configuration is valid, but an endpoint can't be listened on now.
+    """The configuration is valid, but the gate can't listen on one of its endpoints now.
 
     Args:
         faults: At least one fault.
-        errno: Why the last of them can't; None if the system gave no reason.
+        errno: The error number for the last endpoint; None if the system gave none.
     """
 
     def __init__(self, faults: Sequence[Fault], errno: int | None = None) -> None:
@@ -103,7 +103,7 @@ class AddressRefused(CorsgateError):
     Args:
         status: The status that the client gets.
         detail: One sentence for the client; it names no address of an upstream.
-        said: What the log says; the detail if that is all.
+        said: The text for the log; empty to log the detail.
     """
 
     def __init__(self, status: int, detail: str, said: str = "") -> None:
@@ -113,7 +113,7 @@ class AddressRefused(CorsgateError):
 
 
 class RedirectLoop(AddressRefused):
-    """A server redirects a URL to itself, under another of its own names."""
+    """A server redirects a URL to the same URL under another of the server's names."""
 
 
 class MalformedRequest(CorsgateError):
@@ -121,7 +121,7 @@ class MalformedRequest(CorsgateError):
 
 
 class ConnectionFault(CorsgateError):
-    """The client made an error that ends its whole HTTP/2 connection (RFC 9113 5.4.1).
+    """The client made an error that ends the whole HTTP/2 connection (RFC 9113 5.4.1).
 
     Args:
         code: The error code sent to the client (RFC 9113 7).
@@ -194,15 +194,15 @@ class WeakChallenge(UpstreamError):
 
 
 class BodyNotCovered(UpstreamError):
-    """The server wants the body signed (``auth-int``), but it is too large to be kept."""
+    """The server wants the body signed (``auth-int``), but it is too large to be buffered."""
 
 
 class CredentialsRejected(UpstreamError):
-    """The server has rejected the gate's credentials, so the request is not signed for now.
+    """The server rejected the gate's credentials, so requests are not signed for some time.
 
     Args:
-        detail: Why, until when and what to do, without a secret.
-        retry_s: In how many seconds the gate will sign a request again.
+        detail: The reason, the end of the block and how to fix it, without a secret.
+        retry_s: In how many seconds the gate will sign requests again.
     """
 
     def __init__(self, detail: str, retry_s: float = 0.0) -> None:
@@ -211,7 +211,7 @@ class CredentialsRejected(UpstreamError):
 
 
 class UnsignableBody(UpstreamError):
-    """The signature has to cover a request's body, which is too large or of unknown length.
+    """The signature must cover a request's body, which is too large or of unknown length.
 
     Args:
         detail: One sentence for the client; it names no upstream and no secret.
@@ -219,23 +219,23 @@ class UnsignableBody(UpstreamError):
 
 
 class HandshakeFailed(UpstreamError):
-    """The server did not let the gate authenticate a connection, for another reason than a 401."""
+    """The gate could not authenticate a connection, for a reason other than a 401."""
 
 
 class LoginFailed(UpstreamError):
-    """The gate can't get what it needs to sign a request, such as a token; nothing was sent."""
+    """The gate can't get the token or session to sign a request; nothing was sent."""
 
 
 class TokenRefused(LoginFailed):
-    """The token server rejects the client, its grant, or what it asks for."""
+    """The token server rejects the client, its grant, or the requested scope or audience."""
 
 
 class NoToken(LoginFailed):
-    """The token server gives no usable response at the moment.
+    """The token server currently gives no usable response.
 
     Args:
-        words: Why, without a secret.
-        retry_after_s: How long the token server asks to wait, in seconds.
+        words: The reason, without a secret.
+        retry_after_s: How many seconds the token server asks to wait.
     """
 
     def __init__(self, words: str, retry_after_s: float = 0.0) -> None:
@@ -256,4 +256,4 @@ class ConnectionReset(UpstreamError):
 
 
 class PinnedConnectionLost(ConnectionReset):
-    """The only connection that a request could go over closed before any of it was sent."""
+    """The only connection that could carry a request closed before any of it was sent."""

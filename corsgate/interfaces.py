@@ -1,4 +1,4 @@
-"""The seams at which more than one implementation stands."""
+"""Interfaces that have more than one implementation."""
 
 from __future__ import annotations
 
@@ -11,24 +11,23 @@ from corsgate.message.signed import Signed
 
 
 class ICredentials(Interface):
-    """Signs the requests of an upstream, or of several; it keeps what it learns by server."""
+    """Signs the requests of one or several upstreams, and keeps what it learns for each server."""
 
     header_names = Attribute(
         """The lower-cased names (frozenset of bytes) of the fields that belong to these
         credentials: a client's fields of these names are dropped before a request is signed."""
     )
     fixed = Attribute(
-        """The fields (tuple of name and value) that sign every request, if these are always the
-        same and nothing is learned from responses, so that `begin` need not be called; else
-        None."""
+        """The fields (a tuple of name and value pairs) that sign every request, or None. They are
+        always the same, and nothing is learned from responses, so `begin` need not be called."""
     )
     may_be_challenged = Attribute(
-        """Whether a request may be sent again after a response, or its signature may cover its
-        body, so that a small body is kept before the request is signed."""
+        """Whether a request may be resent after a response, or its signature may cover its body.
+        If so, a small body is buffered before the request is signed."""
     )
 
     def begin(server: str) -> IAttempt:
-        """Begin a client's request to one server; `end` must be called on what is returned.
+        """Return an attempt to send a client's request to one server; its `end` must be called.
 
         Args:
             server: The server's origin, such as ``http://10.0.0.11:8000``.
@@ -36,7 +35,7 @@ class ICredentials(Interface):
 
 
 class ILogin(Interface):
-    """Credentials that log in somewhere before they can sign; provided beside `ICredentials`."""
+    """Credentials that must log in before they can sign; provided in addition to `ICredentials`."""
 
     login_failure = Attribute(
         """Why the last login failed, with ``time_s``, ``words`` and ``count``; None if it did not
@@ -45,16 +44,15 @@ class ILogin(Interface):
 
 
 class IAttempt(Interface):
-    """One request of a client on its way to one server: signed, and again after a challenge."""
+    """One client request to one server: signed, and signed again after a challenge."""
 
     async def sign(head: RequestHead, body: bytes | None) -> Signed:
         """Return the signed request; this may wait for a token, a login or a challenge.
 
         Args:
-            head: The head to send, without fields of `header_names`. Its target is the one that
-                goes on the wire.
-            body: The whole body, empty if there is none; None if it is streamed, so that it is
-                unknown and can be sent once only.
+            head: The head to send, without fields of `header_names`, and with the target as sent.
+            body: The whole body, empty if there is none; None if it is streamed. Then it is unknown
+                and can be sent only once.
 
         Raises:
             UpstreamError: The request can't be signed now.
@@ -63,7 +61,7 @@ class IAttempt(Interface):
     def responded(signed: Signed, response: ResponseHead) -> bool | Awaitable[bool]:
         """Learn from a response; return whether signing the request again may help.
 
-        An awaitable of that means that other secrets are looked for, after a rejection.
+        An awaitable result means that new secrets are being fetched after a rejection.
 
         Args:
             signed: What `sign` returned for the request that was sent.
@@ -74,22 +72,22 @@ class IAttempt(Interface):
         """
 
     def client_head(response: ResponseHead) -> ResponseHead:
-        """Return the head of the last response without what belongs to the gate, such as cookies.
+        """Return the head of the last response without the gate's own fields, such as its cookies.
 
         Args:
             response: The head as the server sent it, with any status.
         """
 
     def end() -> None:
-        """Let go of what others wait for; the last response's head has come, or none will."""
+        """End the attempt, so that waiting requests proceed; no response head will follow."""
 
 
 class ILogOut(Interface):
-    """Credentials that leave something behind at servers, such as a session."""
+    """Credentials with state at servers, such as a session."""
 
     def log_out() -> Awaitable[None]:
-        """End what is left behind, once no request that was begun needs it.
+        """Log out of all servers, once no started request needs it.
 
         Returns:
-            A Deferred that fires then. Failures are logged; it has no time limit.
+            A Deferred that fires when this is done. Failures are logged; it has no time limit.
         """

@@ -1,4 +1,4 @@
-"""The gate's CORS policy in front of any twisted.web resource, for other Twisted servers."""
+"""Serve any twisted.web resource under the gate's CORS policies, for other Twisted servers."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ class CorsOptions(TypedDict, total=False):
         allow_headers: Request headers besides the safelisted ones; or ``*``, which never covers
             Authorization.
         expose_headers: Response headers that scripts may read besides the safelisted ones; or
-            ``*``; or the text ``auto`` for all headers of a response that are meant for scripts.
+            ``*``; or the text ``auto`` for all response headers that are meant for scripts.
         allow_credentials: Whether the browser may send and use credentials such as cookies.
         max_age: How long a browser may cache a preflight response: whole seconds, or text such as
-            ``10m``. With None, which is the default, the browser decides.
+            ``10m``. With None, the default, the browser decides.
         preflight_status: The status of the response to a preflight: 204, the default, or 200.
         enforce_origin: Whether a request from an origin that is not allowed gets 403; on by
             default. Otherwise it is served, but the page can't read the response.
-        debug: Whether a refused client on this machine gets the reason.
-        debug_origins: Origins and patterns whose pages get the reason on any machine.
+        debug: Whether a refused client on this machine gets the reason in the response.
+        debug_origins: Origins and patterns whose pages get the reason, on any machine.
         dangerously_allow_insecure_origins_with_credentials: Whether pages loaded over http, which
             may have been modified in transit, may use the browser's credentials.
         dangerously_allow_subdomains_of_public_suffixes: Whether a wildcard may cover names that
@@ -88,7 +88,7 @@ def cors_resource(resource: IResource, **options: Unpack[CorsOptions]) -> CorsRe
 
     To compress as well, wrap the returned resource in an ``EncodingResourceWrapper``. Behind a
     proxy that terminates TLS, call ``request.setHost`` with the host that the browser used.
-    Otherwise the server's own pages count as another origin.
+    Otherwise the server's own pages are treated as cross-origin.
 
     Args:
         resource: Any resource: a tree of them, a ``File``, a Klein application's ``resource()``.
@@ -98,7 +98,7 @@ def cors_resource(resource: IResource, **options: Unpack[CorsOptions]) -> CorsRe
         A resource for a ``Site``, or for a place in a tree.
 
     Raises:
-        PolicyError: The policy has faults; it carries all of them.
+        PolicyError: The policy has faults; the error holds all of them.
         TypeError: `resource` is not a resource.
 
     Source: Fetch ``#http-cors-protocol``.
@@ -110,7 +110,7 @@ def cors_resource(resource: IResource, **options: Unpack[CorsOptions]) -> CorsRe
 
 
 def _read(options: Mapping[str, object]) -> Cors:
-    """Read a policy from options, like one of a configuration; log its warnings."""
+    """Read a policy from options, as from a configuration file; log its warnings."""
     given = {
         key: _duration(value) if key == "max_age" else _array(value)
         for key, value in options.items()
@@ -126,7 +126,7 @@ def _read(options: Mapping[str, object]) -> Cors:
 
 
 def _array(value: object) -> object:
-    """Return entries as a list, as in TOML; a single string stays as it is, which is a fault."""
+    """Return entries as a list, as in TOML. A single string is not converted, and so is a fault."""
     if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
         return list(value)
     return value
@@ -162,18 +162,18 @@ class CorsResource:
         return bool(self._resource.isLeaf)
 
     def getChildWithDefault(self, path: bytes, request: Request) -> IResource:
-        """Return the resource's child, or one that responds in its place."""
+        """Return the resource's child, or a resource that responds instead of it."""
         found = self._admit(request)
         if found is None:
             found = self._resource.getChildWithDefault(path, request)
         return found
 
     def putChild(self, path: bytes, child: IResource) -> None:
-        """Add a child to the resource; the policy applies to it too."""
+        """Add a child to the resource; the policy also applies to it."""
         self._resource.putChild(path, child)
 
     def render(self, request: Request) -> bytes | int:
-        """Render the resource, or respond in its place."""
+        """Render the resource, or the one that responds instead of it."""
         rendered: bytes | int = (self._admit(request) or self._resource).render(request)
         return rendered
 
@@ -198,7 +198,7 @@ class CorsResource:
             decision = tell(self._policy, decision, index, loopback=local)
         fields = request.responseHeaders
         if isinstance(fields, _Outgoing):
-            # With two nested policies the outer one's headers are sent, but the inner one may
+            # With two nested policies, the outer policy's headers are sent, but the inner one can
             # still refuse.
             fields.vary_too(decision.vary)
         else:
@@ -211,7 +211,7 @@ class CorsResource:
 
 
 class _Preflight(Resource):
-    """Responds without content to a preflight that passed.
+    """Responds without content to an allowed preflight.
 
     Args:
         status: The status, 204 or 200.
@@ -235,10 +235,10 @@ class _Preflight(Resource):
 
 
 class _Outgoing(Headers):
-    """A response's fields, whose CORS fields are replaced by a decision's when they are sent.
+    """A response's fields. When they are sent, a decision's fields replace all CORS fields.
 
-    The channel reads the fields when it sends the head. Only then is it known what the resource has
-    set: it may do so in ``render`` or long after it. Twisted's own error page may set some too.
+    The channel reads the fields when it sends the head. Before that, the resource may still set
+    some, in ``render`` or long after it. Twisted's own error page may also set some.
 
     Args:
         before: The fields set so far.
@@ -251,7 +251,7 @@ class _Outgoing(Headers):
         self._vary: list[bytes] = []
 
     def vary_too(self, value: bytes) -> None:
-        """Add a value to Vary, in addition to any that is set later."""
+        """Add a value to Vary, in addition to values that are set later."""
         self._vary.append(value)
 
     def copy(self) -> _Outgoing:
@@ -290,7 +290,7 @@ def _index(request: Request) -> HeaderIndex:
 
 
 def _own_origin(request: Request) -> bytes:
-    """Return this server's origin as a browser sees it; empty without a single Host."""
+    """Return this server's origin as a browser sees it; empty unless there is exactly one Host."""
     hosts = request.requestHeaders.getRawHeaders(b"Host", ())
     client = Client(
         peer="unknown",

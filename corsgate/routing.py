@@ -1,4 +1,4 @@
-"""Host and path prefix to route: a tree of path segments, the longest prefix wins."""
+"""Find the route for a host and path, in a tree of path segments; the longest prefix wins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from corsgate.errors import BadValue
 from corsgate.message.host import parse_host
 from corsgate.message.target import segments
 
-# What may stand in a path as it is, beside letters and digits (RFC 3986 3.3).
+# Characters that need no encoding in a path, besides letters and digits (RFC 3986 3.3).
 _PATH_CHARACTERS = "/:@!$&'()*+,;="
 
 
@@ -21,12 +21,12 @@ T = TypeVar("T")
 
 
 class Node(Generic[T]):
-    """A place in the tree of paths.
+    """A node in the tree of paths.
 
     Attributes:
-        route: What stands at or above this place, or None.
-        children: The places below it that some route passes through, by segment.
-        leaf: The place of all other segments below; nothing but itself is below a leaf.
+        route: The compiled route for this node, inherited from above if it has none; or None.
+        children: The nodes below it that lead to further routes, by segment.
+        leaf: The node for all other segments. Every child of a leaf is the leaf itself.
     """
 
     __slots__ = ("children", "leaf", "route")
@@ -37,7 +37,7 @@ class Node(Generic[T]):
         self.leaf: Node[T] = Node(route, {}) if children else self
 
     def child(self, segment: bytes) -> Node[T]:
-        """Return the place one segment below.
+        """Return the node one segment below.
 
         Args:
             segment: A percent-decoded segment.
@@ -50,7 +50,7 @@ class Node(Generic[T]):
 
 @attrs.frozen(kw_only=True, eq=False)
 class _Entry(Generic[T]):
-    """A route on its way into a tree."""
+    """A route to be added to a tree."""
 
     route: T
     path: tuple[bytes, ...]
@@ -58,21 +58,21 @@ class _Entry(Generic[T]):
 
     @property
     def rank(self) -> tuple[bool, int]:
-        """The host's own routes go before those without a host, then the longest prefix."""
+        """The sort key: a host's own routes win over those without a host, then longer prefixes."""
         return self.own, len(self.path)
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class RouteTable(Generic[T]):
-    """All routes: a tree for each host that some route names, and one for the other hosts.
+    """All routes: a tree for each host that is named in a route, and one for all other hosts.
 
-    What stands in it for a route is the caller's: a gate has what it serves the route with.
+    The caller determines the compiled form of a route; a gate uses the objects that serve it.
 
-    A host's tree holds the routes without a host too, for the paths where none of its own
-    matches; so a lookup is one walk down one tree.
+    A host's tree also contains the routes without a host, for paths that match none of its own. So
+    a lookup is a single walk down one tree.
 
     Attributes:
-        routes: What stands for each route, once.
+        routes: The compiled form of each route.
     """
 
     _trees: Mapping[bytes, Node[T]]
@@ -92,16 +92,16 @@ class RouteTable(Generic[T]):
 
         Args:
             routes: In any order.
-            compiled: Returns what stands for a route. It is called with the route, with its prefix
-                as it stands in a target, percent-encoded and empty for ``/``, and with how many
-                segments that has, which are what `strip_prefix` takes off.
+            compiled: Returns the compiled form of a route. Its arguments are the route, its prefix
+                in percent-encoded form, which is empty for ``/``, and the number of segments in the
+                prefix, which `strip_prefix` removes.
 
         Returns:
             The table.
 
         Raises:
-            BadValue: Two routes have the same host and prefix, however spelled, or a host is
-                none.
+            BadValue: Two routes have the same host and prefix, in any spelling, or a host is not
+                valid.
         """
         found: dict[tuple[bytes | None, tuple[bytes, ...]], T] = {}
         for route in routes:
@@ -131,10 +131,10 @@ class RouteTable(Generic[T]):
         """Return the root of a host's tree.
 
         Args:
-            host: The Host value: its case, port and last dot don't matter.
+            host: The Host value; its case, port and trailing dot are ignored.
 
         Returns:
-            The host's own tree, or the one of all other hosts.
+            The root of the host's own tree, or of the tree for all other hosts.
         """
         if not self._trees:
             return self._shared
@@ -142,7 +142,7 @@ class RouteTable(Generic[T]):
         return self._shared if value is None else self._trees.get(value.name, self._shared)
 
     def find(self, host: bytes, segments: Sequence[bytes]) -> T | None:
-        """Return what stands for the route of a request.
+        """Return the compiled route for a request.
 
         Args:
             host: The Host value.
@@ -161,7 +161,7 @@ class RouteTable(Generic[T]):
 
 
 def _path_of(route: Route) -> tuple[bytes, tuple[bytes, ...]]:
-    """Return a route's prefix as it stands in a target, and its segments percent-decoded."""
+    """Return a route's prefix percent-encoded, and its segments percent-decoded."""
     prefix = quote(route.prefix, safe=_PATH_CHARACTERS).encode().rstrip(b"/")
     return prefix, tuple(segments(prefix)) if prefix else ()
 
@@ -171,12 +171,14 @@ def _host_key(host: str | None) -> bytes | None:
         return None
     value = parse_host(host.encode())
     if value is None or value.port is not None:
-        raise BadValue(f'"{host}" is no host name', "write a name or an IP address, no port")
+        raise BadValue(
+            f'"{host}" is not a host name', "write a name or an IP address, without a port"
+        )
     return value.name
 
 
 def _grow(entries: Sequence[_Entry[T]], depth: int, above: _Entry[T] | None) -> Node[T]:
-    """Make the node that entries share at a depth, and all below it."""
+    """Return the node that entries share at a depth, with all nodes below it."""
     here = [entry for entry in entries if len(entry.path) == depth]
     best = max([*here, above] if above else here, key=lambda entry: entry.rank, default=None)
     deeper: dict[bytes, list[_Entry[T]]] = {}

@@ -1,4 +1,4 @@
-"""Which shortcuts the way of a request may take: all of them, unless a test forces some off."""
+"""Optimizations of the request path: all are on, unless a test turns some off."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class Shortcuts:
-    """What is left out where it would come to the same thing.
+    """Optimizations that don't change the result.
 
-    With any of these off, the same bytes reach clients, servers and the log. A test compares that
-    over thousands of requests.
+    With any of these off, the same bytes reach clients, servers and the log. A test compares them
+    for thousands of requests.
 
     Attributes:
-        same_bytes: A request with the bytes of the connection's last one isn't parsed again.
-        same_fields: Of one with the same fields, only the request line is read.
-        memo: What was worked out of the fields of a request serves the next one with the same.
-        head_names: What the names of a head imply serves the next head with the same names.
-        direct: A first attempt at a server runs without a coroutine.
-        whole: A response that has come as a whole leaves in one write.
+        same_bytes: A request with the same bytes as the last one on the connection isn't parsed
+            again.
+        same_fields: If only its fields are the same, only the request line is parsed.
+        memo: Values derived from a request's fields are reused for the next request with the same
+            fields.
+        head_names: What follows from the names of a head's fields is reused for the next head with
+            the same names.
+        direct: The first attempt at a server runs without a coroutine.
+        whole: A response that has arrived completely is sent in one write.
         counted: A body of known length is counted, not parsed.
-        blocks: A decoded or encoded field block of HTTP/2 serves again while its table is the same,
-            and the library h2 is shown only those streams that have more than one step each way.
+        blocks: A decoded or encoded HTTP/2 field block is reused while the HPACK table is the same.
+            The library h2 handles only streams with more than one step in either direction.
     """
 
     same_bytes: bool = True
@@ -35,4 +38,4 @@ class Shortcuts:
 
 
 ALL = Shortcuts()
-"""What the daemon runs with."""
+"""The setting of the daemon."""

@@ -50,8 +50,8 @@ class Options(UsageOptions):
     """The options of ``twistd corsgate``.
 
     Attributes:
-        completed: Credentials that replace those of the options, as the user has completed them.
-        names: What faults and warnings call an option, if the user gave it by another name.
+        completed: The credentials of the options, with the secret that the user entered.
+        names: The names that faults and warnings use for options that were given by other names.
     """
 
     synopsis = "[--config FILE | --upstream URL --allow-origin ORIGIN]"
@@ -88,7 +88,7 @@ class Options(UsageOptions):
         [
             "allow-credentials",
             None,
-            "Without a file: the browser may send cookies and other credentials of its own.",
+            "Without a file: the browser may send cookies and its other credentials.",
         ],
     ]
 
@@ -121,12 +121,12 @@ class Options(UsageOptions):
         if self["auth-env"] is not None and _has_secret(self["auth"]):
             raise UsageError("give the secret in --auth or by --auth-env, not both")
         if self.daemonized:
-            # This process only waits for the daemon to start.
+            # This process only waits until the daemon has started.
             release_signals()
 
     @property
     def daemonized(self) -> bool:
-        """Whether twistd leaves the terminal before the service starts."""
+        """Whether twistd detaches from the terminal before the service starts."""
         # `twist` never does, and has neither option.
         twistd = getattr(self, "parent", None) or {}
         return not (twistd.get("nodaemon", True) or twistd.get("debug"))
@@ -138,7 +138,7 @@ class Options(UsageOptions):
         return parent is not None and sys.__stdout__ is not None and not self.daemonized
 
     def load(self, reactor: Any) -> tuple[Loaded, Loader | None]:
-        """Return the configuration, and what loads it again; None for one without a file.
+        """Return the configuration and its loader, which is None without a file.
 
         Args:
             reactor: The reactor that will serve it.
@@ -157,7 +157,7 @@ class Options(UsageOptions):
         """Return the configuration of a command line without a file.
 
         Args:
-            auth: The credentials; None for those that the options name.
+            auth: The credentials; None to use those of the options.
 
         Raises:
             ConfigError: The options have faults; the error holds all of them.
@@ -184,10 +184,10 @@ class Options(UsageOptions):
         return attrs.evolve(config, warnings=tuple(map(self._renamed, config.warnings)))
 
     def auth(self) -> QuickAuth | None:
-        """Return the credentials that the options name, perhaps not complete.
+        """Return the credentials of the options, which may lack the secret.
 
         Raises:
-            ConfigError: They have a fault.
+            ConfigError: The credentials have a fault.
         """
         name, text = self["auth-env"], self["auth"]
         key = "--auth"
@@ -228,7 +228,8 @@ def makeService(options: Options) -> IService:
         options: The parsed options.
 
     Raises:
-        SystemExit: The configuration has faults. They are on standard error; the status is 78.
+        SystemExit: The configuration has faults, which are printed on standard error; the status is
+            78.
     """
     from twisted.internet import reactor
 
@@ -257,8 +258,8 @@ def makeService(options: Options) -> IService:
     tree = partial(populate, view=view, reactor=reactor)
     admin = AdminService(gate, reactor, tree, any_port=loader is None)
     reloader.ended.append(lambda _: view.keep_counters())
-    # Services stop in reverse order: the status of the gate can be seen while it drains.
-    # Signals come first, since they are blocked in the threads that start after that.
+    # Services stop in reverse order, so the admin pages show the gate's status while it drains.
+    # Signals start first, so that they are blocked in all threads that start later.
     services: list[Any] = [Signals(reactor, gate, reloader)]
     observer = None
     if output is not None:

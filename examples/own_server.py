@@ -1,6 +1,6 @@
-"""An API of one's own, written with Klein, that the app at http://localhost:4200 may call.
+"""A small API, written with Klein, that the app at http://localhost:4200 may call.
 
-Run it with `python examples/own_server.py [PORT]`; the port is 8080 unless it is given.
+Run it with `python examples/own_server.py [PORT]`; the default port is 8080.
 """
 
 import json
@@ -29,7 +29,7 @@ def list_notes(request: Request) -> bytes:
 
 @app.route("/notes/<int:number>", methods=["PUT"])
 def change_note(request: Request, number: int) -> bytes:
-    """Change a note; 404 where there is none, which the app can read like any answer."""
+    """Change a note; respond 404 if there is none, which the app can also read."""
     if number >= len(notes):
         request.setResponseCode(404)
         return b"no such note\n"
@@ -38,7 +38,7 @@ def change_note(request: Request, number: int) -> bytes:
     return b"changed\n"
 
 
-# A server without CORS would have app.resource() here.
+# A server without CORS would use app.resource() here.
 site = Site(
     cors_resource(
         app.resource(),
@@ -52,7 +52,7 @@ site = Site(
 
 
 async def serve(reactor: Any, port: str = "8080") -> None:
-    """Listen, and serve for ever."""
+    """Listen, and serve until interrupted."""
     listening = await serverFromString(reactor, f"tcp:{port}:interface=127.0.0.1").listen(site)
     print(f"http://localhost:{listening.getHost().port}/notes", flush=True)
     await Deferred()

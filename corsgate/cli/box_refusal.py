@@ -48,7 +48,9 @@ def box_refusal(
     if status == 403:
         yield f"Upstream {name}: {refusal_words(credentials, status, ())}."
         return
-    refused = f"Upstream {name}: box refused the gate's credentials ({kind_of(credentials)})."
+    refused = (
+        f"Upstream {name}: the server refused the gate's credentials ({kind_of(credentials)})."
+    )
     if not route.upstream.servers:
         yield f"{refused} The gate's log says what it asks for: the file has no server's address."
     for server in route.upstream.servers:

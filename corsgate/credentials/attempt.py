@@ -1,4 +1,4 @@
-"""The usual attempt to send a signed request: the same fields each time."""
+"""An attempt that adds the same fields to every request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from corsgate.message.signed import Signed
 
 @implementer(IAttempt)
 class FixedAttempt:
-    """Adds the same fields to every request, and learns nothing.
+    """Adds the same fields to every request, and learns nothing from responses.
 
     Args:
         fields: The fields.
@@ -26,11 +26,11 @@ class FixedAttempt:
         self._fields = fields
 
     async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
-        """Return the head with the fields at its end.
+        """Return the head with the fields appended.
 
         Args:
             head: The head to send.
-            body: Its body, which doesn't matter.
+            body: Its body, which is not used.
         """
         return Signed(head=with_fields(head, self._fields))
 
@@ -38,13 +38,13 @@ class FixedAttempt:
         """Return False: a refused field would be refused again.
 
         Args:
-            signed: What was sent.
+            signed: The request that was sent.
             response: The response.
         """
         return False
 
     def client_head(self, response: ResponseHead) -> ResponseHead:
-        """Return the head as it is.
+        """Return the head unchanged.
 
         Args:
             response: The head.
@@ -52,14 +52,14 @@ class FixedAttempt:
         return response
 
     def end(self) -> None:
-        """Do nothing: nobody waits."""
+        """Do nothing, since no other request waits for this one."""
 
 
 def with_fields(head: RequestHead, fields: Sequence[Header]) -> RequestHead:
-    """Return a head with more fields at its end.
+    """Return a copy of a head with fields appended.
 
     Args:
-        head: The head, which stays as it is.
+        head: The head, which is not changed.
         fields: The fields to add.
     """
     return RequestHead(method=head.method, target=head.target, headers=[*head.headers, *fields])

@@ -38,10 +38,11 @@ _PARAMETER = re.compile(
 _SCHEME = re.compile(rb"(" + _TOKEN + rb")(?=[ \t,]|\Z)(?![ \t]*=)")
 _TOKEN68 = re.compile(rb"[ \t]+([0-9A-Za-z._~+/-]+=*)(?=[ \t]*(?:,|\Z))")
 _JUNK = re.compile(rb"[^,]*")
-# Schemes that have parameters only, so that `realm=` is one without a value.
+# These schemes have no token68, so `realm=` is a parameter without a value.
 _WITHOUT_TOKEN68 = frozenset((b"basic", b"digest"))
 _PROTECTIONS = frozenset((b"auth", b"auth-int", b"auth-conf"))
-# Servers offer only a few. Parsing a challenge costs a hundred times as much as receiving it.
+# Real servers offer only a few challenges. Parsing a challenge costs a hundred times as much as
+# receiving it, so without these limits a server could keep the gate busy.
 _MOST_BYTES = 8 * 1024
 _MOST_CHALLENGES = 32
 _MOST_ELEMENTS = 500
@@ -57,7 +58,7 @@ class Challenge:
     Attributes:
         scheme: The scheme's name, lower-cased.
         parameters: The values, unquoted, by lower-cased name.
-        token68: The opaque token that schemes such as Negotiate have instead, or None.
+        token68: The opaque token that schemes such as Negotiate use instead of parameters, or None.
     """
 
     scheme: bytes
@@ -77,14 +78,18 @@ def challenges_of(headers: Iterable[Header]) -> list[Challenge]:
 def parse_challenges(values: Iterable[bytes]) -> list[Challenge]:
     """Return the challenges of one message.
 
-    Real servers break the grammar, and curl and browsers read them, so this reads what they do: a
-    value that is missing, or that has blanks but no quotes; a quoted string that ends with the
-    field; a repeated parameter, whose last value counts. Everything else that can't be parsed is
-    skipped up to the next comma. A field with a control character has no challenge. Left out is
-    everything after the first 8 KiB, and after the first 32 challenges or 500 elements of a field.
+    Real servers break the grammar. This accepts the same mistakes as curl and browsers:
+
+    - a missing value, or one with blanks but without quotes
+    - a quoted string without a closing quote at the end of the field
+    - a repeated parameter, whose last value is used
+
+    Anything else that can't be parsed is skipped up to the next comma. A field with a control
+    character has no challenge. Everything after the first 8 KiB is ignored, and so is everything
+    after the first 32 challenges or 500 elements of a field.
 
     Args:
-        values: The values of all fields of the name, in order.
+        values: The values of all fields with that name, in order.
 
     Returns:
         The challenges in order.
@@ -140,14 +145,14 @@ def _parse_field(value: bytes) -> list[Challenge]:
     for _ in range(_MOST_ELEMENTS):
         if position >= len(value) or len(challenges) >= _MOST_CHALLENGES:
             break
-        # A parameter is tried first: only the `=` distinguishes its name from that of a scheme.
+        # Try a parameter first: only the `=` distinguishes its name from that of a scheme.
         if scheme is not None and (match := _PARAMETER.match(value, position)):
             last = match[1].lower()
-            # Servers that repeat qop offer each.
+            # A server that repeats qop offers all of its values.
             before = parameters.get(last) if last == b"qop" else None
             parameters[last] = _value(match) if before is None else before + b"," + _value(match)
         elif end == position or (match := _SCHEME.match(value, position)) is None:
-            # Such as what follows the quotes of `realm="a"b` at once.
+            # Such as the b in `realm="a"b`.
             match = _JUNK.match(value, position)
         elif last == b"qop" and match[1].lower() in _PROTECTIONS:
             # `qop=auth,auth-int` without quotes.
@@ -169,13 +174,13 @@ def _parse_field(value: bytes) -> list[Challenge]:
 
 
 def _skip(value: bytes, position: int) -> int:
-    """Return the start of the next element; empty elements are skipped (RFC 9110 5.6.1.2)."""
+    """Return the position of the next element, after any empty ones (RFC 9110 5.6.1.2)."""
     match = _SEPARATOR.match(value, position)
     return match.end() if match else position
 
 
 def _value(match: re.Match[bytes]) -> bytes:
-    """Return the value of a match of a parameter, empty if it has none."""
+    """Return the value of a matched parameter; empty if it has none."""
     if match[2] is not None:
         return _QUOTED_PAIR.sub(rb"\1", match[2])
     return match[3] or b""

@@ -1,4 +1,4 @@
-"""Sign requests in the strongest way that a server asks for: Digest, or Basic where it is safe."""
+"""Sign requests with the strongest scheme that a server offers: Digest, or Basic if it is safe."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from corsgate.message.signed import Signed
 @implementer(ICredentials)
 @attrs.define(kw_only=True, eq=False)
 class AutoSigner:
-    """Signs the requests of one upstream as each of its servers asks.
+    """Signs the requests of one upstream with the scheme that each server asks for.
 
-    Nothing is sent before a server asks. Digest is preferred (RFC 7616 3.7): a server that offers
-    Digest never gets the password itself, also if it refuses the login.
+    No credentials are sent before a server asks for them. Digest is preferred (RFC 7616 3.7): a
+    server that offers Digest never gets the password itself, even if it rejects the login.
 
     Attributes:
         header_names: Authorization.
@@ -43,7 +43,7 @@ class AutoSigner:
     _basic: StaticSigner = attrs.field(repr=False)
     _allow: frozenset[str]
     _in_clear: bool
-    # The servers that ask for Basic, in the order in which they did.
+    # The servers that use Basic, the earliest first.
     _basic_servers: dict[str, None] = attrs.field(factory=dict, init=False)
 
     @classmethod
@@ -51,7 +51,7 @@ class AutoSigner:
         """Return a new signer.
 
         Args:
-            credentials: The user name and password, and what is allowed.
+            credentials: The user name and password, and the allowed schemes.
             means: The clock, and the source of client nonces.
         """
         username, password = credentials.username, credentials.password
@@ -61,7 +61,7 @@ class AutoSigner:
             min_algorithm=credentials.min_algorithm,
             require_qop=credentials.require_qop,
         )
-        # A name with a colon is a fault of the configuration where Basic is allowed.
+        # If Basic is allowed, a user name with a colon is already a configuration error.
         plain = BasicCredentials(username=username.replace(":", ""), password=password)
         return cls(
             digest=DigestSigner.of(digest, means),
@@ -83,7 +83,7 @@ class AutoSigner:
         return "digest" in self._allow
 
     def basic_field(self, server: str) -> HeaderList:
-        """Return the field for Basic, if a server asks for that; else nothing.
+        """Return the Basic field as a list, which is empty if the server did not ask for Basic.
 
         Args:
             server: The server's origin.
@@ -91,7 +91,7 @@ class AutoSigner:
         return [*self._basic.fixed] if server in self._basic_servers else []
 
     def use_basic(self, server: str) -> bool:
-        """Use Basic for a server from now on; return False if that isn't allowed.
+        """Use Basic for a server from now on; return False if Basic isn't allowed.
 
         Args:
             server: The server's origin.
@@ -112,13 +112,13 @@ class AutoSigner:
         return True
 
     def leave_basic(self, server: str) -> None:
-        """Use Basic for a server no more: it asks for Digest now."""
+        """Stop using Basic for a server, because it now asks for Digest."""
         self._basic_servers.pop(server, None)
 
 
 @implementer(IAttempt)
 class AutoAttempt:
-    """One request: unsigned, then as the server asks."""
+    """One request: sent unsigned first, then signed with the scheme that the server asks for."""
 
     __slots__ = ("_digest", "_sent_basic", "_server", "_signer")
 
@@ -129,11 +129,11 @@ class AutoAttempt:
         self._sent_basic = False
 
     async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
-        """Return the signed request, or the same head to learn what the server asks for.
+        """Return the signed request, or the unchanged head to find out which scheme to use.
 
         Args:
             head: The head to send.
-            body: Its body, which matters for ``auth-int``.
+            body: Its body, which ``auth-int`` signs.
 
         Raises:
             UpstreamError: See `DigestAttempt.sign`.
@@ -144,14 +144,14 @@ class AutoAttempt:
         return Signed(head=with_fields(head, field)) if field else signed
 
     def responded(self, signed: Signed, response: ResponseHead) -> bool:
-        """Learn what a server asks for; return whether to sign and send the request again.
+        """Learn which scheme a server wants; return whether to sign and resend the request.
 
         Args:
-            signed: What was sent.
+            signed: The request that was sent.
             response: The response, with any status.
 
         Raises:
-            WeakChallenge: All that the server offers is too weak.
+            WeakChallenge: Everything that the server offers is too weak.
         """
         signer, server = self._signer, self._server
         if response.status != 401:
@@ -163,7 +163,7 @@ class AutoAttempt:
         return not self._sent_basic and _offers_basic(response) and signer.use_basic(server)
 
     def client_head(self, response: ResponseHead) -> ResponseHead:
-        """Return the head without the cookies of challenges.
+        """Return the head without cookies that came with challenges.
 
         Args:
             response: The head of the last response.
@@ -171,7 +171,7 @@ class AutoAttempt:
         return self._digest.client_head(response)
 
     def end(self) -> None:
-        """Let others go."""
+        """Let other requests proceed."""
         self._digest.end()
 
 
@@ -186,7 +186,7 @@ def _unasked(response: ResponseHead) -> ResponseHead:
 
 
 def _is_private(server: str) -> bool:
-    """Return whether nobody else can read what is sent to a server."""
+    """Return whether traffic to a server is encrypted or stays on this machine."""
     if server.startswith(("https:", "unix:")):
         return True
     return is_loopback_name((urlsplit(server).hostname or "").encode("utf-8"))

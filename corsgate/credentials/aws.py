@@ -32,13 +32,14 @@ from corsgate.message.query import drop_parameters
 from corsgate.message.signed import Signed
 
 MAX_SERVERS = 1000
-"""The number of servers whose clocks are remembered; discovery may keep adding new ones."""
+"""How many servers' clocks are remembered at most, since discovery may keep adding servers."""
 
 TOLERATED_SKEW_S = 240.0
-"""A smaller difference between the clocks is never why a signature is refused: services tolerate
-5 minutes, S3 tolerates 15."""
+"""Services tolerate a clock difference of 5 minutes, and S3 tolerates 15. A difference below this
+value is never the reason for a refused signature."""
 
-# No clock is ahead of the year 2200; the dates that Python knows end soon after.
+# The year 2200. No real clock is further ahead, and a time near the year 9999 would overflow
+# Python's dates.
 _LATEST_S = 7_258_118_400.0
 _REFUSALS = frozenset((400, 401, 403))
 
@@ -52,10 +53,10 @@ class AwsSigner:
         header_names: The fields of a signature.
         fixed: None, since each signature is different.
         may_be_challenged: True: the signature covers the body.
-        credentials: The access key and what its signatures are valid for.
+        credentials: The access key, and the region and service of its signatures.
         wall_clock: Returns the seconds since 1970.
-        skews: By how many seconds the clocks of servers are ahead, by origin, where that was why
-            they refused a request.
+        skews: By how many seconds each server's clock is ahead, by origin. Only servers that
+            refused a request because of it are listed.
     """
 
     header_names: frozenset[bytes] = attrs.field(
@@ -67,7 +68,7 @@ class AwsSigner:
     wall_clock: Callable[[], float]
     skews: dict[str, float] = attrs.field(factory=dict, init=False)
     _scope: Scope = attrs.field(init=False)
-    # The day of the last signature, and the key for it.
+    # The day of the last signature, and the signing key of that day.
     _day: bytes = attrs.field(default=b"", init=False)
     _key: bytes = attrs.field(default=b"", init=False, repr=False)
 
@@ -84,7 +85,7 @@ class AwsSigner:
         return AwsAttempt(self, server)
 
     def signed(self, head: RequestHead, payload: bytes, skew_s: float) -> RequestHead:
-        """Return a head with a signature of now, and its target in the form that is signed.
+        """Return a head with a current signature, and with its target in the signed form.
 
         Args:
             head: The head to send.
@@ -111,19 +112,19 @@ class AwsSigner:
         return RequestHead(method=head.method, target=target, headers=headers)
 
     def payload(self, head: RequestHead, body: bytes | None, server: str) -> bytes:
-        """Return what is signed of a body.
+        """Return the payload hash to sign: that of the body, or `UNSIGNED_PAYLOAD`.
 
         Args:
-            head: The head that it belongs to.
+            head: The head of the same request.
             body: The body; None if it is streamed.
             server: The server's origin.
 
         Raises:
-            UnsignableBody: Its hash is needed, and can't be known before it is sent.
+            UnsignableBody: Its hash is required, but can't be known before it is sent.
         """
         if _is_chunk_signed(head):
             raise UnsignableBody(
-                "The body is in aws-chunked form, signed for another key; send it as it is."
+                "The body is in aws-chunked form, signed for another key; send it unencoded."
             )
         if body is not None:
             return sha256(body).hexdigest().encode("ascii")
@@ -139,12 +140,12 @@ class AwsSigner:
         return UNSIGNED_PAYLOAD
 
     def learn_clock(self, server: str, date: bytes, assumed_s: float) -> bool:
-        """Note a server's clock; return whether it differs too much from what was assumed.
+        """Record a server's clock; return whether it differs too much from the assumed time.
 
         Args:
             server: The server's origin.
             date: The Date of a response that was just received.
-            assumed_s: By how many seconds it was ahead, according to the refused signature.
+            assumed_s: By how many seconds the refused signature assumed it to be ahead.
         """
         time = _seconds(date)
         if time is None or not 0 <= time < _LATEST_S:
@@ -156,11 +157,11 @@ class AwsSigner:
         return True
 
     def note_skew(self, server: str, skew_s: float) -> None:
-        """Remember by how many seconds a server's clock is ahead; the oldest is forgotten.
+        """Remember by how many seconds a server's clock is ahead; drop the oldest entry if needed.
 
         Args:
             server: The server's origin.
-            skew_s: In seconds, 0 if it isn't.
+            skew_s: The seconds; 0 forgets the server.
         """
         self.skews.pop(server, None)
         if skew_s:
@@ -177,10 +178,10 @@ class AwsSigner:
 
 @implementer(IAttempt)
 class AwsAttempt:
-    """Signs one request, and once more if the server's clock differs from the gate's.
+    """Signs one request, and signs it again if the server's clock differs from the gate's.
 
     Args:
-        signer: Has the access key.
+        signer: The signer with the access key.
         server: The server's origin.
     """
 
@@ -189,8 +190,8 @@ class AwsAttempt:
     def __init__(self, signer: AwsSigner, server: str) -> None:
         self._signer = signer
         self._server = server
-        # By how many seconds the server's clock was ahead, for the last signature and, once that
-        # was learned, for the one before it.
+        # By how many seconds the last signature assumed the server's clock to be ahead; and, after
+        # a correction, the one before it.
         self._skew_s = 0.0
         self._before_s: float | None = None
 
@@ -202,20 +203,21 @@ class AwsAttempt:
             body: Its body, whose hash is signed; None if it is streamed.
 
         Raises:
-            UnsignableBody: The body is streamed, and must be signed.
+            UnsignableBody: The body must be signed, but is streamed.
         """
         payload = self._signer.payload(head, body, self._server)
         self._skew_s = self._signer.skews.get(self._server, 0.0)
         return Signed(head=self._signer.signed(head, payload, self._skew_s))
 
     def responded(self, signed: Signed, response: ResponseHead) -> bool:
-        """Return whether the server refused the request because of its time, which is then learned.
+        """Return whether a clock difference probably caused a refusal, and learn it.
 
-        The reason, such as RequestTimeTooSkewed, is in the body. So Date decides. If the server's
-        time doesn't help, that wasn't the reason, or the Date is a cache's: it is forgotten.
+        The true reason, such as RequestTimeTooSkewed, is in the body, which isn't read here. So the
+        Date field decides. If the second signature is refused as well, the time wasn't the reason,
+        or a cache set the Date. Then the correction is undone.
 
         Args:
-            signed: What was sent.
+            signed: The request that was sent.
             response: The response.
         """
         if response.status not in _REFUSALS:
@@ -232,7 +234,7 @@ class AwsAttempt:
         return True
 
     def client_head(self, response: ResponseHead) -> ResponseHead:
-        """Return the head as it is.
+        """Return the head unchanged.
 
         Args:
             response: The head.
@@ -240,11 +242,11 @@ class AwsAttempt:
         return response
 
     def end(self) -> None:
-        """Do nothing: nobody waits."""
+        """Do nothing, since no other request waits for this one."""
 
 
 def _is_chunk_signed(head: RequestHead) -> bool:
-    """Return whether a body consists of chunks that a client has signed one by one."""
+    """Return whether a client has signed the chunks of the body (``aws-chunked``)."""
     return any(
         name.lower() == b"content-encoding" and b"aws-chunked" in value.lower()
         for name, value in head.headers
@@ -252,13 +254,13 @@ def _is_chunk_signed(head: RequestHead) -> bool:
 
 
 def _is_private(server: str) -> bool:
-    """Return whether nobody on the network can change what a server is sent."""
+    """Return whether nobody on the network can change requests to a server."""
     parts = urlsplit(server)
     return parts.scheme in ("https", "unix") or is_loopback_name((parts.hostname or "").encode())
 
 
 def _seconds(date: bytes) -> float | None:
-    """Return a Date in seconds since 1970; None if it is none."""
+    """Return a date in seconds since 1970; None if it is malformed."""
     try:
         parsed = parsedate_to_datetime(date.decode("latin-1"))
     except (ValueError, IndexError, OverflowError, TypeError):

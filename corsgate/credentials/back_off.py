@@ -1,4 +1,4 @@
-"""How long to wait after failures: doubling, up to a bound."""
+"""Pauses after failures, which double up to a maximum."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import attrs
 
 @attrs.define(kw_only=True, eq=False)
 class BackOff:
-    """Counts failures in a row, and says until when nothing should be tried.
+    """Counts consecutive failures, and computes the pause after them.
 
     Attributes:
         first_s: The first pause in seconds.
         most_s: The longest pause in seconds.
-        free: How many failures in a row cause no pause.
-        failures: How many failures in a row there were.
-        until_s: When the pause ends, in seconds of the clock of `failed`.
+        free: How many consecutive failures cause no pause.
+        failures: The number of consecutive failures so far.
+        until_s: When the pause ends, in seconds of the clock that `failed` is called with.
     """
 
     first_s: float
@@ -28,24 +28,24 @@ class BackOff:
 
         Args:
             now_s: The time in seconds.
-            at_least_s: A pause that the other side asks for; no more than `most_s` of it counts.
+            at_least_s: The pause that the server asks for in seconds, which `most_s` limits.
         """
         self.failures += 1
         doubled = self.failures - self.free - 1
-        # The exponent is bounded: a float overflows past 1023.
+        # Limit the exponent: a float overflows above 1023.
         pause_s = 0.0 if doubled < 0 else self.first_s * 2.0 ** min(doubled, 30)
         pause_s = min(max(pause_s, at_least_s), self.most_s)
         self.until_s = now_s + pause_s
         return pause_s
 
     def failed_together(self, now_s: float) -> bool:
-        """Record a failure unless there is a pause, since of many at once only one counts.
+        """Record a failure, except during a pause: of many failures at the same time, one counts.
 
         Args:
             now_s: The time in seconds.
 
         Returns:
-            Whether it counts.
+            Whether the failure was counted.
         """
         counts = not self.left_s(now_s)
         if counts:

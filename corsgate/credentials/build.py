@@ -36,7 +36,7 @@ def build(credentials: Credentials | None, means: Means) -> ICredentials | None:
 
     Args:
         credentials: The configured credentials, or None.
-        means: What they may use of the outside world.
+        means: Time, randomness and I/O for them.
 
     Returns:
         A new signer, or None without credentials.
@@ -51,7 +51,7 @@ def build(credentials: Credentials | None, means: Means) -> ICredentials | None:
 
 
 def _signer(credentials: Credentials, means: Means) -> ICredentials:
-    """Return the signer for credentials whose secrets stay as they are."""
+    """Return the signer for credentials whose secrets don't change."""
     match credentials:
         case AutoCredentials():
             return AutoSigner.of(credentials, means)
@@ -74,15 +74,15 @@ def _signer(credentials: Credentials, means: Means) -> ICredentials:
         case NtlmCredentials():
             return NtlmSigner(credentials, means)
         case SeveralCredentials():
-            parts = sorted(credentials.parts, key=_place)
+            parts = sorted(credentials.parts, key=_rank)
             return CombinedSigner(parts=[_signer(part, means) for part in parts])
 
 
-def _place(part: SingleCredentials) -> int:
-    """Return the place of credentials among others: what signs the fields or the target is last."""
+def _rank(part: SingleCredentials) -> int:
+    """Return the sort key of credentials: those whose signature covers others' fields come last."""
     return 0 if isinstance(part, HeaderCredentials | QueryCredentials) else 1
 
 
 def authenticates_connections(credentials: Credentials | None) -> bool:
-    """Return whether credentials authenticate connections, so that they need some of their own."""
+    """Return whether credentials authenticate connections, and so need dedicated ones."""
     return any(isinstance(part, NtlmCredentials) for part in parts_of(credentials))

@@ -1,4 +1,4 @@
-"""Several credentials in the same request."""
+"""Several credentials that sign the same request."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from corsgate.message.signed import Signed
 @implementer(ICredentials, ILogin, ILogOut)
 @attrs.frozen(kw_only=True, eq=False)
 class CombinedSigner:
-    """Signs with each of its parts, one after the other.
+    """Signs with each of its parts in turn.
 
     Attributes:
-        parts: The signers. One that signs what others add, such as the query, comes last.
+        parts: The signers. One whose signature covers what others add comes last.
         header_names: The names of the fields of all parts.
         fixed: The fields of all parts, if all are fixed; otherwise None.
-        may_be_challenged: Whether one of the parts may be.
+        may_be_challenged: Whether any part may be challenged.
     """
 
     parts: Sequence[ICredentials]
@@ -50,7 +50,7 @@ class CombinedSigner:
         return any(part.may_be_challenged for part in self.parts)
 
     def begin(self, server: str) -> CombinedAttempt:
-        """Begin an attempt of each part.
+        """Return an attempt of all parts.
 
         Args:
             server: The server's origin.
@@ -59,14 +59,14 @@ class CombinedSigner:
 
     @property
     def login_failure(self) -> LoginFailure | None:
-        """Why a part could not log in the last time; None if all could."""
+        """Why the last login of a part failed; None if no part's did."""
         return login_failure_of(self.parts)
 
     def log_out(self) -> Deferred[None]:
-        """End what the parts leave behind at servers.
+        """Log out of the servers at which the parts have sessions.
 
         Returns:
-            A Deferred that fires then; it has no time limit.
+            A Deferred that fires when this is done; it has no time limit.
         """
         return log_out_of(self.parts)
 
@@ -76,7 +76,7 @@ class CombinedAttempt:
     """Signs a request with several attempts in turn.
 
     Args:
-        attempts: At least one. The last one says how the request has to be sent.
+        attempts: At least one. The last one determines how the request must be sent.
     """
 
     __slots__ = ("_attempts", "_signed")
@@ -86,7 +86,7 @@ class CombinedAttempt:
         self._signed: list[Signed] = []
 
     async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
-        """Return what the last attempt makes of the head that the others have signed.
+        """Sign with each attempt in turn; return the last result.
 
         Args:
             head: The head to send.
@@ -103,7 +103,7 @@ class CombinedAttempt:
         return done[-1]
 
     def responded(self, signed: Signed, response: ResponseHead) -> bool:
-        """Let each attempt learn from the response; return whether one wants to sign again.
+        """Let each attempt learn from the response; return whether any wants to sign again.
 
         Args:
             signed: What `sign` returned.
@@ -116,7 +116,7 @@ class CombinedAttempt:
         return any(found)
 
     def client_head(self, response: ResponseHead) -> ResponseHead:
-        """Return the head without what belongs to any of the attempts.
+        """Return the head without the fields that belong to the attempts.
 
         Args:
             response: The head of the last response.
@@ -126,7 +126,7 @@ class CombinedAttempt:
         return response
 
     def end(self) -> None:
-        """End each attempt, even if another one's end fails."""
+        """End each attempt, even if ending another one fails."""
         self._end(0)
 
     def _end(self, number: int) -> None:

@@ -1,8 +1,8 @@
-"""Keeps a wrong password from locking an account: says who may send it when.
+"""Keep a wrong password from locking an account: decide which request may send it when.
 
-There is one `Guard` for each configured secret, which all upstreams that have it share; it judges
-each server, or other place of login, on its own. Whoever is about to send the secret asks first,
-and says how it went::
+There is one `Guard` for each configured secret, shared by all upstreams that use the secret. It
+tracks each server, or other place of login, separately. Code that is about to send the secret asks
+for admission first, and records the result::
 
     place = await guard.admit(server)  # Raises CredentialsRejected during a block.
     try:
@@ -11,8 +11,8 @@ and says how it went::
     finally:
         place.end()  # If there was no verdict.
 
-Requests may wait for one that logs in, and keep their places meanwhile. So a login uses
-`admit_login`, which never waits. `Lockout` has the rules.
+Requests that wait for a login keep their places. A login that waited for one would deadlock, so it
+uses `admit_login`, which never waits. `Lockout` has the rules.
 """
 
 from __future__ import annotations
@@ -32,33 +32,34 @@ from corsgate.credentials.place import Place
 from corsgate.errors import CredentialsRejected, UpstreamBusy, UpstreamError
 
 PROOF_S: Final = 300.0
-"""How long an unused server's acceptance is relied on; the password may have been changed since."""
+"""For how many seconds an acceptance counts if the server is unused; then the password may have
+changed."""
 
 MAX_SERVERS: Final = 1000
-"""How many servers are remembered; discovery may bring ever new ones."""
+"""How many servers are remembered at most, since discovery may keep adding servers."""
 
 MAX_WAIT_S: Final = 10.0
-"""How long a request waits at most until it may be signed."""
+"""For how many seconds a request waits at most until it may be signed."""
 
 MAX_WAITING: Final = 1024
-"""How many requests wait for one server at most."""
+"""How many requests may wait for one server."""
 
 _log = Logger()
 
 
 class Renewable(Protocol):
-    """Credentials that can look for another secret."""
+    """Credentials that can fetch a new secret."""
 
     def renew_soon(self) -> None:
-        """Begin to look for another secret, unless that was done recently; return at once."""
+        """Start to fetch a new secret, unless that was done recently; return immediately."""
 
 
 @attrs.define(eq=False)
 class _Waiter:
-    """A request that waits for its place.
+    """A request that waits for a place.
 
     Attributes:
-        until_s: When it gives up.
+        until_s: When it gives up, in the clock's seconds.
         came: Fires with the place.
     """
 
@@ -77,20 +78,20 @@ class _Server:
 
 
 class Guard:
-    """Says when the credentials may be sent to a server.
+    """Decides when the credentials may be sent to a server.
 
     Args:
-        upstream: The name of an upstream whose credentials they are, for the log.
-        clock: Tells the time and calls back.
+        upstream: The name of an upstream with these credentials, for the log.
+        clock: The reactor, or a clock in tests.
 
     Attributes:
-        proven: When each server that has accepted the credentials, and not rejected them since,
-            was last sent them, in the clock's seconds. A request to one of these may be sent
-            without `admit` unless that is longer ago than `PROOF_S`; who does that sets the time,
-            and calls `rejected` on a 401.
+        proven: The servers that have accepted the credentials and not rejected them since, each
+            with the time when they were last sent, in the clock's seconds. A request to one of
+            these may be sent without `admit`, unless that time is longer ago than `PROOF_S`. The
+            caller then updates the time, and calls `rejected` on a 401.
         upstream: As above.
         clock: As above.
-        version: Counts the changes of the secret. What was signed before one must be signed again.
+        version: Counts changes of the secret; a request signed before one must be signed again.
     """
 
     def __init__(self, upstream: str, clock: IReactorTime) -> None:
@@ -102,17 +103,17 @@ class Guard:
         self._servers: dict[str, _Server] = {}
 
     def renew_by(self, renewable: Renewable) -> None:
-        """Have another secret looked for whenever a block keeps a request from being signed.
+        """Register credentials that fetch a new secret when a block stops a request.
 
         Args:
-            renewable: Looks for it, as long as it is in use.
+            renewable: The credentials, which are only referenced weakly.
         """
-        # A reload's thread may do this, so the tuple is replaced as a whole.
+        # A thread of a reload may do this, so replace the tuple instead of changing a list.
         known = (each for each in self._renewable if each() is not None)
         self._renewable = (*known, ref(renewable))
 
     def is_proven(self, server: str) -> bool:
-        """Return whether any number of requests may be sent the credentials at once.
+        """Return whether any number of concurrent requests may carry the credentials.
 
         Args:
             server: As for `check`.
@@ -121,7 +122,7 @@ class Guard:
         return used_s is not None and self.clock.seconds() - used_s <= PROOF_S
 
     def would_wait(self, server: str) -> bool:
-        """Return whether `admit` would wait now, rather than return or fail.
+        """Return whether `admit` would wait now, instead of returning or failing immediately.
 
         Args:
             server: As for `check`.
@@ -132,7 +133,7 @@ class Guard:
         return bool(found.waiters) or not found.lockout.has_room(now)
 
     def check(self, server: str) -> None:
-        """Raise an error during a block, for who would do something else before `admit`.
+        """Raise an error during a block, for callers that do other work before `admit`.
 
         Args:
             server: The server's origin, or the URL of another place of login.
@@ -157,15 +158,15 @@ class Guard:
         return Block(left_s=left_s, rejections=found.lockout.rejections)
 
     def admit_login(self, server: str) -> Place:
-        """Return a place for a login at once; its `end` must be called.
+        """Return a place for a login without waiting; its `end` must be called.
 
-        Who calls this makes one login after the other, so that not many are rejected at once.
+        The caller must make only one login at a time, or many could be rejected before a block.
 
         Args:
             server: As for `check`.
 
         Raises:
-            CredentialsRejected: No login is tried now.
+            CredentialsRejected: There is a block, so no login may be tried now.
         """
         now = self.clock.seconds()
         if self.is_proven(server):
@@ -179,15 +180,15 @@ class Guard:
     async def admit(self, server: str) -> Place:
         """Return a place once the credentials may be sent; its `end` must be called.
 
-        It may wait: as long as the server has not accepted the credentials, few requests may be
-        under way. Cancelling the wait gives it up.
+        This may wait: until the server has accepted the credentials, only a few requests may be in
+        flight. The wait can be cancelled.
 
         Args:
             server: As for `check`.
 
         Raises:
             CredentialsRejected: Nothing is signed for the server now.
-            UpstreamBusy: It took too long, or too many wait.
+            UpstreamBusy: The wait took too long, or too many requests wait.
         """
         now = self.clock.seconds()
         if self.is_proven(server):
@@ -203,7 +204,7 @@ class Guard:
             return Place(self, server, term)
         if len(found.waiters) >= MAX_WAITING:
             raise UpstreamBusy("too many requests wait until the credentials are tried")
-        # After a block the verdict on the trial is awaited, but no longer than it usually takes.
+        # After a block, wait for the trial's verdict only as long as one usually takes.
         wait_s = SILENCE_S if found.lockout.block_s else MAX_WAIT_S
         waiter = _Waiter(now + wait_s, Deferred(lambda _: self._give_up(server, waiter)))
         found.waiters.append(waiter)
@@ -211,7 +212,7 @@ class Guard:
         return await waiter.came
 
     def rejected(self, server: str) -> None:
-        """Record a rejection by a proven server that was sent the credentials without `admit`.
+        """Record that a proven server rejected a request that was sent without `admit`.
 
         Args:
             server: As for `check`.
@@ -219,20 +220,20 @@ class Guard:
         self.note_rejected(server, None)
 
     def forget(self) -> None:
-        """Start anew: the secret has changed."""
+        """Reset all servers, because the secret has changed."""
         self.version += 1
         self.proven.clear()
         for server, found in list(self._servers.items()):
             found.lockout.reset()
             self._wake(server)
 
-    # What a `Place` records. Requests to a proven server have no term.
+    # Results recorded by a `Place`. Requests to a proven server have no term.
 
     def note_accepted(self, server: str, term: Term | None) -> None:
         """Record that a server accepted the credentials."""
         found = self._servers.get(server)
         if found is None or term is None:
-            # Others that were sent at the same time may have been rejected since.
+            # Ignore it: others that were sent at the same time may have been rejected since.
             return
         was_blocked = bool(found.lockout.block_s)
         if not found.lockout.accepted(term):
@@ -242,7 +243,7 @@ class Guard:
         self.proven[server] = self.clock.seconds()
         if was_blocked:
             _log.info(
-                "upstream {upstream}, server {server}: box accepted the gate's credentials;"
+                "upstream {upstream}, server {server}: the server accepted the gate's credentials;"
                 " requests are signed again",
                 upstream=self.upstream,
                 server=server,
@@ -252,7 +253,7 @@ class Guard:
     def note_rejected(
         self, server: str, term: Term | None, *, in_doubt: bool = False, again: bool = False
     ) -> None:
-        """Record that a server rejected the credentials, or may have; see `Place`."""
+        """Record that a server rejected the credentials, or may have done so; see `Place`."""
         lockout, now = (
             (self._servers.get(server) or self._new(server)).lockout,
             self.clock.seconds(),
@@ -261,14 +262,15 @@ class Guard:
             begins = lockout.doubted(term, now, again=again)
         else:
             if self.proven.pop(server, None) is not None:
-                # Another that was sent at the same time was accepted: this is a first rejection.
+                # The server accepted another request sent at the same time, so this is the first
+                # rejection in a row.
                 term = None
             begins = lockout.rejected(term, now)
         if begins:
             _log.warn(
-                "upstream {upstream}, server {server}: box rejected the gate's credentials {count}"
-                " times in a row; to keep the account from being locked, nothing is signed for"
-                " {seconds:g} s and requests get 502: correct the secret, or see whether the"
+                "upstream {upstream}, server {server}: the server rejected the gate's credentials"
+                " {count} times in a row; to keep the account from being locked, nothing is signed"
+                " for {seconds:g} s and requests get 502: correct the secret, or see whether the"
                 " account is locked",
                 upstream=self.upstream,
                 server=server,
@@ -278,9 +280,9 @@ class Guard:
         self._wake(server)
 
     def note_challenged(self, server: str, term: Term) -> bool:
-        """Record a doubtful refusal; return whether the request keeps its place for another try.
+        """Record a doubtful refusal; return whether the request keeps its place for a retry.
 
-        Where no others wait for one, another kind of queue may have to decide who goes first.
+        It keeps the place only if others wait here; if not, Digest's own queue decides who is next.
         """
         found = self._servers.get(server)
         keeps = False
@@ -297,18 +299,18 @@ class Guard:
             self._wake(server)
 
     def note_given_up(self, server: str, term: Term | None) -> None:
-        """Record that nobody waits for the verdict on a request any more."""
+        """Record that no one waits for the response to a request any longer."""
         found = self._servers.get(server)
         if found is not None and term is not None:
             found.lockout.given_up(term, self.clock.seconds())
             self._wake(server)
 
     def is_current(self, server: str, term: Term) -> bool:
-        """Return whether what ends in this term still counts."""
+        """Return whether a result in this term still counts."""
         found = self._servers.get(server)
         return found is not None and found.lockout.term is term
 
-    # Those that wait.
+    # The waiting requests.
 
     def _check(self, lockout: Lockout) -> None:
         left_s = lockout.left_s(self.clock.seconds())
@@ -320,11 +322,11 @@ class Guard:
             raise _rejection(lockout.rejections, left_s)
 
     def _wake(self, server: str) -> None:
-        """Let those that wait go on, or fail; and look again later if any are left."""
+        """Admit or fail waiting requests, and set a timer if any are left."""
         found = self._servers.get(server)
         if found is None or found.waking:
             return
-        # What one does at once when it is let go must not nest.
+        # An admitted request may call this again immediately, which must not recurse.
         found.waking = True
         try:
             while found.waiters and self._wake_one(server, found):
@@ -342,7 +344,7 @@ class Guard:
             del self._servers[server]
 
     def _wake_one(self, server: str, found: _Server) -> bool:
-        """Let the first one that waits go on, or fail; return whether it did either."""
+        """Admit or fail the first waiting request; return whether either happened."""
         waiter, lockout, now = found.waiters[0], found.lockout, self.clock.seconds()
         error: UpstreamError | None = None
         place: Place | None = None
@@ -375,7 +377,7 @@ class Guard:
         self._wake(server)
 
     def _new(self, server: str) -> _Server:
-        """Begin to watch a server; the one that has been watched longest makes way for it."""
+        """Start to track a server; above the maximum, drop the oldest that no request uses."""
         if len(self._servers) >= MAX_SERVERS:
             for other, found in self._servers.items():
                 if not found.waiters and not found.lockout.under_way:
@@ -386,7 +388,7 @@ class Guard:
 
 
 def _rejection(rejections: int, left_s: float) -> CredentialsRejected:
-    """Return the error of a request during a block, or of one that waits for a trial after it."""
+    """Return the error for a request during a block or the trial after it."""
     until = f"nothing is signed for another {ceil(left_s)} s" if left_s else "they are being tried"
     return CredentialsRejected(
         f"the server rejected the gate's credentials {rejections} times in a row; {until}: correct"

@@ -1,7 +1,8 @@
-"""Decide when a server that rejects the gate's credentials may be sent them again.
+"""Decide when to send credentials again to a server that has rejected them.
 
-Servers lock an account after some five failed logins. So requests are signed one or two at a time
-until the server has accepted one, and not at all for some time after two rejections in a row.
+Servers commonly lock an account after about five failed logins. So at most two requests at a time
+are signed until the server has accepted one. After two rejections in a row, none is signed for some
+time.
 """
 
 from __future__ import annotations
@@ -12,34 +13,34 @@ from typing import Final
 import attrs
 
 MAX_REJECTIONS: Final = 2
-"""How many rejections in a row start a block. Until a server accepts, as many requests may be under
-way as it may still reject."""
+"""How many rejections in a row start a block. Until a server accepts the credentials, the number of
+requests in flight is limited to the rejections that are left."""
 
 MAX_FAILURES: Final = 4
-"""How many failures in a row start a block if some of them may have had another reason than wrong
+"""How many failures in a row start a block if some of them may have a reason other than wrong
 credentials, such as a nonce that another request has used up."""
 
 TRIAL_FAILURES: Final = 2
-"""The same after a block."""
+"""The same number, after a block."""
 
 FIRST_BLOCK_S: Final = 5.0
 MAX_BLOCK_S: Final = 300.0
 
 SILENCE_S: Final = 1.0
-"""After this time without a response one more request may be sent, so that a slow one doesn't hold
-up all others. It doubles with each, since some servers delay rejections on purpose."""
+"""After this time without a response, one more request may be sent, so that a slow response doesn't
+delay all others. The time doubles with each, because some servers delay rejections on purpose."""
 
 DOUBTFUL_SILENCE_S: Final = 5.0
-"""The same after a failure, or after a block, when a single request tries the credentials again."""
+"""The same time after a failure, or after a block, when one request tries the credentials again."""
 
 
 @attrs.frozen(kw_only=True)
 class Block:
-    """A time in which nothing is signed for a server.
+    """A period in which no request to a server is signed.
 
     Attributes:
-        left_s: For how many more seconds.
-        rejections: How many rejections came in a row.
+        left_s: How many seconds of it are left.
+        rejections: How many rejections in a row there were.
     """
 
     left_s: float
@@ -47,9 +48,9 @@ class Block:
 
 
 class Term:
-    """A time in which requests are counted: until a block begins, or the server accepts one.
+    """A period of counting requests; it ends when a block starts or the server accepts a request.
 
-    What ends in a later term than it began in no longer counts.
+    A request that ends in a later term than it started in no longer counts.
     """
 
     __slots__ = ()
@@ -57,16 +58,16 @@ class Term:
 
 @attrs.define(eq=False)
 class Lockout:
-    """What one server's verdicts allow. Its methods get the time, in seconds.
+    """The state of one server: how many requests with the credentials it may get now.
 
     Attributes:
-        rejections: How many rejections came in a row.
-        failures: How many rejections and doubtful refusals came in a row.
-        under_way: How many requests of this term are under way.
-        term: The current one.
-        block_s: How long the last block was or is; 0.0 if there was none since the server
-            accepted the credentials.
-        until_s: When that block ends.
+        rejections: The number of rejections in a row.
+        failures: The number of rejections and doubtful refusals in a row.
+        under_way: How many requests of this term are in flight.
+        term: The current term.
+        block_s: The length of the current or last block in seconds; 0.0 if there was none since
+            the server accepted the credentials.
+        until_s: When that block ends, in seconds.
     """
 
     rejections: int = 0
@@ -75,16 +76,16 @@ class Lockout:
     term: Term = attrs.Factory(Term)
     block_s: float = 0.0
     until_s: float = 0.0
-    # Since when there was no response, for how long there has to be none for another request, and
-    # how many more may run for that.
+    # Since when there has been no response, how long that must last until one more request may be
+    # sent, and how many more are allowed because of it.
     _quiet_s: float = 0.0
     _wait_s: float = 0.0
     _more: int = 0
-    # Until when the places of requests that were given up stay taken.
+    # When the places of abandoned requests become free.
     _held: deque[float] = attrs.Factory(deque)
 
     def is_idle(self, now: float) -> bool:
-        """Return whether there is nothing to remember.
+        """Return whether there is no state to keep.
 
         Args:
             now: The time in seconds.
@@ -92,15 +93,15 @@ class Lockout:
         return not self.rejections and not self.failures and not self._taken(now)
 
     def left_s(self, now: float) -> float:
-        """Return for how many more seconds nothing may be signed; 0.0 if it may."""
+        """Return for how many more seconds no request may be signed; 0.0 without a block."""
         return max(self.until_s - now, 0.0) if self.block_s else 0.0
 
     def begin(self, now: float, *, at_once: bool = False) -> Term | None:
-        """Begin a request, if one may be sent now; return its term, else None.
+        """Start a request if one may be sent now; return its term, or None.
 
         Args:
             now: The time in seconds.
-            at_once: Whether it may be sent however many are under way, unless there is a block.
+            at_once: Whether to ignore how many are in flight; a block still applies.
         """
         if self.left_s(now):
             return None
@@ -108,7 +109,7 @@ class Lockout:
         if not taken:
             self._begin_silence(now, 0)
         elif taken >= self._limit and now - self._quiet_s >= self._wait_s:
-            # What was not used is not saved up.
+            # Unused allowances don't accumulate.
             self._quiet_s, self._wait_s = now, 2 * self._wait_s
             self._more = min(self._more + 1, taken - self._limit + 1)
         if taken >= self._limit + self._more and not at_once:
@@ -117,7 +118,7 @@ class Lockout:
         return self.term
 
     def next_s(self, now: float) -> float:
-        """Return in how many seconds `begin` may succeed if no request is answered before."""
+        """Return in how many seconds `begin` may succeed if no response arrives before."""
         left_s = self.left_s(now)
         if left_s:
             return left_s
@@ -128,7 +129,8 @@ class Lockout:
         """Record that the server accepted the credentials; return whether that counts.
 
         Args:
-            term: The request's. A late response to one from before a block doesn't end the block.
+            term: The request's term. A late response to a request from before a block doesn't end
+                the block.
         """
         if term is not self.term:
             return False
@@ -139,8 +141,8 @@ class Lockout:
         """Record that the server rejected the credentials; return whether a block begins.
 
         Args:
-            term: The request's; None for one that needed no `begin`, since the server had accepted
-                the credentials before. It began before a block, if there is one.
+            term: The request's term; None if it needed no `begin`, because the server had accepted
+                the credentials before. Such a request was sent before any current block.
             now: The time in seconds.
         """
         if self.block_s if term is None else term is not self.term:
@@ -149,7 +151,7 @@ class Lockout:
         return self._failed(term, now, is_over=self.rejections >= MAX_REJECTIONS)
 
     def has_room(self, now: float) -> bool:
-        """Return whether `begin` would succeed, were there no block.
+        """Return whether `begin` would succeed if there were no block.
 
         Args:
             now: The time in seconds.
@@ -158,9 +160,9 @@ class Lockout:
         return not taken or taken < self._limit + self._more or is_silent
 
     def may_repeat(self, now: float) -> bool:
-        """Return whether a request may be sent once more after the failure that it is about to be.
+        """Return whether a request may be resent after the failure that is about to be recorded.
 
-        Otherwise it has to wait for others that are: all might fail again.
+        Otherwise it must wait for the others in flight, since all of them might fail again.
 
         Args:
             now: The time in seconds.
@@ -173,12 +175,12 @@ class Lockout:
         Args:
             term: The request's.
             now: The time in seconds.
-            again: Whether it is sent once more, and so stays under way.
+            again: Whether the request is resent, and so stays in flight.
         """
         return term is self.term and self._failed(term, now, is_over=False, again=again)
 
     def _failed(self, term: Term | None, now: float, *, is_over: bool, again: bool = False) -> bool:
-        """Count a failure, which may be one too many; return whether a block begins."""
+        """Count a failure; return whether a block starts."""
         self.failures += 1
         if again:
             self._responded(now)
@@ -187,7 +189,7 @@ class Lockout:
         if not is_over and self.failures < MAX_FAILURES:
             return False
         self.rejections = max(self.rejections, MAX_REJECTIONS)
-        # After the block, the nonce of the trial may have expired.
+        # Allow the trial after the block a second failure, since its nonce may have expired.
         self.failures = MAX_FAILURES - TRIAL_FAILURES
         self.block_s = min(self.block_s * 2 or FIRST_BLOCK_S, MAX_BLOCK_S)
         self.until_s = now + self.block_s
@@ -195,7 +197,7 @@ class Lockout:
         return True
 
     def ended(self, term: Term, now: float) -> None:
-        """Record that a request never reached the server, or got a response without a verdict.
+        """Record that a request didn't reach the server, or got a response without a verdict.
 
         Args:
             term: The request's.
@@ -206,10 +208,10 @@ class Lockout:
             self._responded(now)
 
     def given_up(self, term: Term, now: float) -> None:
-        """Record that nobody waits for the response to a request any more.
+        """Record that no one waits for the response to a request any longer.
 
-        The server may reject it yet. So its place stays taken for a while, and many clients that
-        leave, or whose time is over, make no room for as many others.
+        The server may still reject it, so its place stays taken for a while. Otherwise many clients
+        that leave or time out would let in the same number of others.
 
         Args:
             term: The request's.
@@ -220,7 +222,7 @@ class Lockout:
             self._held.append(now + self._silence_s)
 
     def reset(self) -> None:
-        """Start anew, as if nothing were known of the server."""
+        """Reset the state, as if the server were new."""
         self.rejections = self.failures = 0
         self.block_s = 0.0
         self._begin_term()
@@ -237,14 +239,14 @@ class Lockout:
         self._held.clear()
 
     def _taken(self, now: float) -> int:
-        """Return how many places are taken."""
+        """Return how many places are taken, including those of abandoned requests."""
         while self._held and self._held[0] <= now:
             self._held.popleft()
         return self.under_way + len(self._held)
 
     @property
     def _limit(self) -> int:
-        """How many requests may be under way at once: as many as may be rejected, at least one."""
+        """How many requests may be in flight: the number that may still fail, but at least one."""
         return max(min(MAX_REJECTIONS - self.rejections, MAX_FAILURES - self.failures), 1)
 
     @property

@@ -1,4 +1,4 @@
-"""What credentials that log in say and leave behind, also where others wrap them."""
+"""Login failures of credentials and logging out, also for credentials that wrap others."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class LoginFailure:
 
     Attributes:
         time_s: When the last attempt failed, in seconds since 1970.
-        words: Why, in one line without a secret.
-        count: How many attempts in a row failed.
+        words: The reason, in one line without a secret.
+        count: How many attempts in a row have failed.
     """
 
     time_s: float
@@ -27,10 +27,10 @@ class LoginFailure:
 
     @classmethod
     def after(cls, before: LoginFailure | None, time_s: float, words: str) -> LoginFailure:
-        """Return the failure that follows another one.
+        """Return the next failure in a row.
 
         Args:
-            before: The one before; None for the first in a row.
+            before: The previous failure; None for the first in a row.
             time_s: As above.
             words: As above.
         """
@@ -38,10 +38,10 @@ class LoginFailure:
 
 
 def login_failure_of(signers: Iterable[ICredentials | None]) -> LoginFailure | None:
-    """Return why the first of several signers that could not log in could not; None if all could.
+    """Return the login failure of the first signer that has one; None if none has.
 
     Args:
-        signers: The signers; None among them is skipped.
+        signers: The signers; None is skipped.
     """
     for signer in signers:
         if ILogin.providedBy(signer):
@@ -52,13 +52,13 @@ def login_failure_of(signers: Iterable[ICredentials | None]) -> LoginFailure | N
 
 
 def log_out_of(signers: Iterable[ICredentials | None]) -> Deferred[None]:
-    """Have signers end what they leave behind at servers.
+    """Let signers log out of servers.
 
     Args:
-        signers: The signers; those that leave nothing behind, and None, are skipped.
+        signers: The signers; None, and those without a logout, are skipped.
 
     Returns:
-        A Deferred that fires when all have. Cancelling it gives up.
+        A Deferred that fires when all have logged out. Cancelling it stops waiting.
     """
     leaving: list[Deferred[None]] = []
     for signer in signers:
@@ -68,7 +68,7 @@ def log_out_of(signers: Iterable[ICredentials | None]) -> Deferred[None]:
 
 
 def _own(failure: Failure) -> Failure:
-    """Return the failure of the one that failed, such as a CancelledError that a time-out makes."""
+    """Return the signer's own failure instead of FirstError, such as a timeout's CancelledError."""
     if isinstance(failure.value, FirstError):
         own: Failure = failure.value.subFailure
         return own

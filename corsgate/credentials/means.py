@@ -1,4 +1,4 @@
-"""What credentials may use of the outside world."""
+"""Time, randomness and I/O for credentials."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from corsgate.message.head import RequestHead, ResponseHead
 
 @attrs.frozen(kw_only=True)
 class OwnResponse:
-    """The response to a request of the gate's own.
+    """The response to one of the gate's own requests.
 
     Attributes:
-        head: Its head, of any status; redirects are not followed.
-        body: The beginning of its body, at most 1 MiB, as it came: nothing is decoded.
-        target: The target of the request as it went on the wire, the server's own path included.
+        head: Its head, with any status; redirects are not followed.
+        body: The first 1 MiB of its body at most, as received, without decoding.
+        target: The request target as sent, including the server's own path.
     """
 
     head: ResponseHead
@@ -33,25 +33,25 @@ class OwnResponse:
 
 
 Ask: TypeAlias = Callable[[str, RequestHead, bytes], Awaitable[OwnResponse]]
-"""Sends a request of the gate's own to a server of the upstream, and to no other place.
+"""Sends one of the gate's own requests to a server of the upstream, and nowhere else.
 
-Takes the server's origin, the head without Host and without the server's own path, and the body.
-It raises UpstreamError where there is no response.
+The arguments are the server's origin, the head without Host and without the server's own path, and
+the body. It raises UpstreamError if there is no response.
 """
 
 
 async def ask_nobody(origin: str, head: RequestHead, body: bytes) -> OwnResponse:
-    """Raise UpstreamError: there are no connections."""
-    raise UpstreamError(f"{origin}: the gate has no connections for requests of its own")
+    """Raise UpstreamError; the default if there are no connections."""
+    raise UpstreamError(f"{origin}: the gate has no connections for its own requests")
 
 
 class Pin(Protocol):
     """An upstream connection that belongs to credentials, see `corsgate.upstream.pins.OwnPin`.
 
     Attributes:
-        kept: Whether the connection has carried a whole exchange before.
-        held: Whether an attempt to send a request holds it.
-        authenticated: Whether the server takes its requests for the credentials' user's.
+        kept: Whether the connection has already carried a complete exchange.
+        held: Whether an attempt to send a request holds the connection.
+        authenticated: Whether the server has authenticated the connection as the user.
     """
 
     kept: bool
@@ -66,35 +66,35 @@ class Pin(Protocol):
         """Return a Deferred that fires when the connection is idle or lost."""
 
     def release(self, *, keep: bool) -> None:
-        """End an attempt's hold; close the connection unless it may be used again."""
+        """Release the connection from an attempt; close it unless it may be reused."""
 
     def peer_certificate(self) -> Any:
         """Return the server's certificate as a pyOpenSSL object; None without TLS."""
 
 
 MakePin: TypeAlias = Callable[[Callable[[Any], None]], Pin]
-"""Returns a new `Pin`; what it is given is called when the connection is idle and not held."""
+"""Returns a new `Pin`; its argument is called when the connection is idle and not held."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Means:
-    """Time, chance and I/O for the credentials of an upstream.
+    """Time, randomness and I/O for the credentials of an upstream.
 
     Attributes:
         seconds: Returns the seconds of the reactor's clock, which never goes back.
         wall_clock: Returns the seconds since 1970.
         rng: Returns the requested number of unpredictable bytes, like ``secrets.token_bytes``.
-        guard: Says when the secret may be sent. Requests ask it where they are sent; a kind that
-            logs in by itself asks it for each login.
-        commands: Run again the commands that print secrets; None if none can be.
-        fetch: Sends a request of the gate's own, with its body, to a server outside the upstream;
-            returns the head and the whole body of the response, or raises UpstreamError. It follows
-            no redirect, and its time and size are bounded.
+        guard: Decides when the secret may be sent. It is asked when a request is sent, and by
+            credentials that log in before each login.
+        commands: Reruns commands that print secrets; None if that is not supported.
+        fetch: Sends one of the gate's own requests, with its body, to a server outside the
+            upstream. It returns the head and the whole body of the response, or raises
+            UpstreamError. It follows no redirects, and its time and size are limited.
         in_thread: Calls a function with arguments in a thread; returns a Deferred of the result. It
             fails with Twisted's TimeoutError if that takes too long.
-        shared: What upstreams share, and what outlives a reload.
-        ask: Sends a request of the gate's own to a server of the upstream.
-        make_pin: Returns what stands for an upstream connection of these credentials' own.
+        shared: Objects shared by upstreams, which survive reloads.
+        ask: Sends one of the gate's own requests to a server of the upstream.
+        make_pin: Returns a handle of a connection dedicated to these credentials.
         later: Calls a function after some seconds, like the reactor's ``callLater``; the returned
             `IDelayedCall` can be cancelled or reset.
     """

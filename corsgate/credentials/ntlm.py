@@ -1,8 +1,8 @@
 """Authenticate upstream connections with NTLM, also inside Negotiate (MS-NLMP, RFC 4559).
 
-The server authenticates a connection, not a request. So each request goes over a connection that
-belongs to these credentials alone, one request at a time. A connection that is authenticated is
-used again, without credentials in the request, until it closes. `_Attempt` has the steps.
+The server authenticates connections, not requests. So requests use connections dedicated to these
+credentials, one request at a time. An authenticated connection is reused until it closes, and those
+requests carry no credentials. `_Attempt` has the steps.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
 
 MAX_HANDSHAKES: Final = 3
-"""How many handshakes one request may begin: one, one more with the other scheme, and one more
-after a connection that the server closed."""
+"""How many handshakes one request may start: the first, one with the other scheme, and one after
+the server closed a connection."""
 
 MAX_SERVERS: Final = 1000
-"""The number of servers that something is known of; discovery may keep adding new ones."""
+"""How many servers are remembered at most, since discovery may keep adding servers."""
 
 _SCHEMES: Final = {b"ntlm": NTLM, b"negotiate": NEGOTIATE}
 _REFUSED_REUSES: Final = 2
 
-# Of a request with a body; a request that only authenticates has none.
+# These fields describe a body, or a request with one. A request that only starts a handshake has
+# no body.
 _OF_BODY: Final = frozenset(
     (b"expect", b"range", b"te", b"trailer", b"upgrade", b"connection", b"x-request-id")
 )
@@ -48,13 +49,13 @@ _log = Logger()
 
 
 class _Sent(Enum):
-    """What was sent last of a request.
+    """The last message that was sent for a request.
 
-    | member  | what it is                                                               |
+    | member  | message                                                                  |
     | ------- | ------------------------------------------------------------------------ |
-    | REUSE   | the request, on a connection that is authenticated                       |
+    | REUSE   | the request, on an authenticated connection                              |
     | OPENING | the request with the first message of a handshake                        |
-    | STEP    | a request without a body that only begins the handshake                  |
+    | STEP    | a request without a body that only starts the handshake                  |
     | ANSWER  | the request with the last message of the handshake                       |
     """
 
@@ -66,12 +67,12 @@ class _Sent(Enum):
 
 @attrs.define(kw_only=True, eq=False)
 class _Server:
-    """What is known of one server.
+    """The state of one server.
 
     Attributes:
-        idle: Its connections that are idle, the one used last at the end.
-        scheme: The scheme that handshakes begin with.
-        refused_reuses: How many requests in a row were refused on authenticated connections, and
+        idle: Its idle connections, the most recently used last.
+        scheme: The scheme with which handshakes start.
+        refused_reuses: How many requests in a row were refused on an authenticated connection, but
             accepted with a new handshake.
         challenged: The method and path of an upload that was challenged too late.
     """
@@ -85,12 +86,13 @@ class _Server:
     def reuses(self) -> bool:
         """Whether the server keeps a connection authenticated.
 
-        IIS does not with ``authPersistSingleRequest``, nor does a server behind some balancers.
+        IIS doesn't with ``authPersistSingleRequest``; servers behind some load balancers don't
+        either.
         """
         return self.refused_reuses < _REFUSED_REUSES
 
     def take(self) -> Pin | None:
-        """Return the connection that was used last, if there is one that can be used."""
+        """Return the most recently used connection that is usable, or None."""
         while self.idle:
             pin = self.idle.pop()
             if pin.usable:
@@ -99,7 +101,7 @@ class _Server:
         return None
 
     def returned(self, pin: Pin) -> None:
-        """Keep a connection that is idle; forget those that have closed meanwhile."""
+        """Keep an idle connection, and drop those that have closed."""
         self.idle = [each for each in self.idle if each.usable and each is not pin]
         self.idle.append(pin)
 
@@ -110,7 +112,7 @@ class NtlmSigner:
 
     Args:
         credentials: The user and the password.
-        means: Makes connections of its own, and runs functions in a thread.
+        means: Makes dedicated connections, and runs functions in a thread.
 
     Attributes:
         header_names: Authorization.
@@ -125,12 +127,12 @@ class NtlmSigner:
     def __init__(self, credentials: NtlmCredentials, means: Means) -> None:
         self._credentials = credentials
         self._means = means
-        # All signers of the process have one environment.
+        # The lock guards the environment, which all signers in the process share.
         self._lock = means.shared.of("environment of NTLM", Lock)
         self._servers: dict[str, _Server] = {}
 
     def begin(self, server: str) -> IAttempt:
-        """Begin a request to one server.
+        """Return an attempt at one server.
 
         Args:
             server: The server's origin.
@@ -145,14 +147,16 @@ class NtlmSigner:
 
 @implementer(IAttempt)
 class _Attempt:
-    """One request: on an authenticated connection, or with a handshake of its own.
+    """One request, sent on an authenticated connection or with its own handshake.
 
-    A body that is kept goes with the first message of the handshake too: if the resource turns
-    out to be public, the server has the whole request. A body that can be sent only once is kept
-    back: a GET of the same target, which can't act, begins the handshake. Where that is public,
-    the upload itself begins it. If the server challenges it then, the gate remembers it, and the
-    next such upload begins with its own method and an empty body, which this server challenges.
-    An empty POST is thus never sent to a resource that could be public.
+    A buffered body is also sent with the first message of the handshake: if the resource is public,
+    the server already has the whole request.
+
+    A streamed body can be sent only once. So a GET of the same target, which changes nothing,
+    starts the handshake. If the target is public for GET, the upload itself starts the handshake.
+    If the server then challenges the upload, the gate remembers that. The next such upload starts
+    with its own method and an empty body, because this server will challenge it. This way an empty
+    POST never reaches a resource that could be public.
     """
 
     def __init__(
@@ -170,7 +174,7 @@ class _Attempt:
         self._handshakes = 0
         self._scheme = server.scheme
         self._tried: set[bytes] = set()
-        # The server's message that waits for its answer.
+        # The server's challenge, until it is answered.
         self._challenge: bytes | None = None
         # Whether a GET of the target was not challenged.
         self._is_public = False
@@ -180,16 +184,16 @@ class _Attempt:
         self._asked: tuple[bytes, bytes] = (b"", b"")
 
     async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
-        """Return the request, or what comes before it, for a connection of these credentials.
+        """Return the request, or a preceding handshake request, for a dedicated connection.
 
         Args:
             head: The head to send.
             body: The whole body; None if it is streamed.
 
         Raises:
-            HandshakeFailed: The server's challenge can't be read, or it closes each connection
-                in the middle of the handshake.
-            UpstreamBusy: No thread came free to make the message.
+            HandshakeFailed: The server's challenge is malformed, or the server closes every
+                connection during the handshake.
+            UpstreamBusy: No thread became free to make the message.
         """
         self._keep = False
         self._is_streamed = body is None
@@ -198,7 +202,7 @@ class _Attempt:
         if pin is None:
             pin = self._pin = self._server.take()
         else:
-            # The rest of the last response may still be on its way.
+            # The rest of the last response may still be arriving.
             await pin.when_settled()
         if self._challenge is not None and pin is not None:
             signed = await self._answered(pin, head)
@@ -209,10 +213,10 @@ class _Attempt:
         return await self._opened(head)
 
     def responded(self, signed: Signed, response: ResponseHead) -> bool:
-        """Take the next step of the handshake, if the response asks for one.
+        """Learn from a response; return whether to send the next message of the handshake.
 
         Args:
-            signed: What was sent.
+            signed: The request that was sent.
             response: The response.
         """
         if response.status != 401:
@@ -232,12 +236,12 @@ class _Attempt:
         if token:
             self._challenge = token
             return True
-        # It may still ask for the other scheme, which this connection has not begun.
+        # The server may offer the other scheme, which was not tried on this connection.
         self._tried.add(self._scheme)
         return self._next_scheme(challenges)
 
     def client_head(self, response: ResponseHead) -> ResponseHead:
-        """Return the head as it is; the gate withholds the challenges of every kind.
+        """Return the head unchanged; the gate removes challenges of every scheme elsewhere.
 
         Args:
             response: The head.
@@ -245,18 +249,18 @@ class _Attempt:
         return response
 
     def end(self) -> None:
-        """Return the connection, or close it unless it is known what the server takes it for."""
+        """Release the connection; close it unless its authentication state is known."""
         if self._pin is not None:
             self._pin.release(keep=self._keep)
 
     # The steps.
 
     async def _answered(self, pin: Pin, head: RequestHead) -> Signed | None:
-        """Return the request with the last message; None if its connection has closed."""
+        """Return the request with the last message, or None if the connection has closed."""
         challenge, self._challenge = self._challenge, None
         handshake, self._handshake = self._handshake, None
         assert challenge is not None, "it was challenged"
-        assert handshake is not None, "it was begun"
+        assert handshake is not None, "the handshake has started"
         if not pin.usable:
             return None
         certificate = _der(pin)
@@ -269,14 +273,14 @@ class _Attempt:
         return self._as(_Sent.ANSWER, self._with(head, message))
 
     async def _opened(self, head: RequestHead) -> Signed:
-        """Return the request with the first message, or what is sent in its place."""
+        """Return the request, or its replacement, with the first message."""
         if self._pin is None or not self._pin.usable:
             if self._pin is not None:
                 self._pin.release(keep=False)
             self._pin = self._means.make_pin(self._server.returned)
         self._handshakes += 1
         if self._handshakes > MAX_HANDSHAKES:
-            raise HandshakeFailed("it closes connections in the middle of the NTLM handshake")
+            raise HandshakeFailed("it closes connections during the NTLM handshake")
         handshake = await self._in_thread(Handshake, self._credentials, self._scheme, self._lock)
         self._handshake = handshake
         message = await self._in_thread(handshake.opening)
@@ -291,7 +295,7 @@ class _Attempt:
         try:
             return await self._means.in_thread(call, *arguments)
         except TimeoutError as error:
-            raise UpstreamBusy("no thread came free to make the NTLM message") from error
+            raise UpstreamBusy("no thread became free to make the NTLM message") from error
 
     def _as(self, sent: _Sent, head: RequestHead) -> Signed:
         self._sent = sent
@@ -309,7 +313,7 @@ class _Attempt:
         return with_fields(head, ((b"Authorization", value),))
 
     def _accepted(self) -> bool:
-        """Take in a response that is no 401; return whether the request is still to be sent."""
+        """Record a response other than 401; return whether the request must still be sent."""
         assert self._pin is not None, "it was sent on a connection"
         if self._sent is _Sent.STEP:
             self._is_public = True
@@ -325,17 +329,17 @@ class _Attempt:
         return False
 
     def _note_refused_reuse(self) -> None:
-        """Count that the server accepted the user anew, but not the authenticated connection."""
+        """Count a refusal of an authenticated connection that a new handshake resolved."""
         self._server.refused_reuses += 1
         if self._server.refused_reuses == _REFUSED_REUSES:
             _log.info(
                 "server {server} authenticates each request instead of each connection: each"
-                " request takes an NTLM handshake",
+                " request needs an NTLM handshake",
                 server=self._origin,
             )
 
     def _next_scheme(self, challenges: dict[bytes, bytes]) -> bool:
-        """Choose a scheme that the server offers and that was not tried; return if there is one."""
+        """Choose an offered scheme that was not tried yet; return whether there is one."""
         for scheme in (self._scheme, NTLM, NEGOTIATE):
             if scheme in challenges and scheme not in self._tried:
                 self._scheme = scheme
@@ -344,7 +348,7 @@ class _Attempt:
 
 
 def _challenges(response: ResponseHead) -> dict[bytes, bytes]:
-    """Return the messages of a 401 by their schemes; empty for a scheme without one."""
+    """Return the messages of a 401 by scheme; empty bytes for a scheme without a message."""
     found: dict[bytes, bytes] = {}
     for each in challenges_of(response.headers):
         scheme = _SCHEMES.get(each.scheme)
@@ -361,7 +365,7 @@ def _token(challenge: Challenge) -> bytes:
 
 
 def _without_body(head: RequestHead) -> list[tuple[bytes, bytes]]:
-    """Return the fields of a request for one of the same target that has no body."""
+    """Return a request's fields for one with the same target and no body."""
     return [
         (name, value)
         for name, value in head.headers
@@ -370,7 +374,7 @@ def _without_body(head: RequestHead) -> list[tuple[bytes, bytes]]:
 
 
 def _der(pin: Pin) -> bytes | None:
-    """Return the server's certificate in DER; None without TLS."""
+    """Return the server's certificate in DER form; None without TLS."""
     certificate = pin.peer_certificate()
     if certificate is None:
         return None

@@ -1,7 +1,7 @@
-"""The messages of an NTLM handshake (MS-NLMP), made by pyspnego; for a thread.
+"""The messages of an NTLM handshake (MS-NLMP), made by pyspnego in a thread.
 
-pyspnego is an extra, so that it is imported where it is used. It hashes the password in Python,
-which takes about a millisecond.
+pyspnego is an optional dependency, so it is imported only where it is used. It hashes the password
+in Python, which takes about a millisecond.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ def has_spnego() -> bool:
 
 
 class Handshake:
-    """One handshake with one connection of a server; its calls block for about a millisecond.
+    """One handshake on one connection; each call blocks for about a millisecond.
 
     Args:
-        credentials: Whose handshake it is.
+        credentials: The user and the password.
         scheme: ``NTLM``, or ``Negotiate`` for NTLM inside SPNEGO (RFC 4178, RFC 4559).
-        lock: Held while the messages are made: pyspnego has the name of the workstation from the
-            environment only. All handshakes of the process need the same one.
+        lock: Held while a message is made, because pyspnego takes the workstation's name only from
+            the environment. All handshakes in the process must share one lock.
     """
 
     def __init__(self, credentials: NtlmCredentials, scheme: bytes, lock: Lock) -> None:
@@ -58,20 +58,20 @@ class Handshake:
 
         Args:
             challenge: The server's message.
-            certificate: The server's certificate in DER, to which the message is bound for
-                servers with Extended Protection; None without TLS.
+            certificate: The server's certificate in DER form; None without TLS. The message is
+                bound to it, for servers with Extended Protection.
 
         Raises:
-            ValueError: The server's message can't be read.
+            ValueError: The server's message is malformed.
         """
         bindings = None if certificate is None else _bindings(certificate)
         try:
             message = self._step(challenge, bindings)
         except Exception as error:
-            # pyspnego raises much, struct.error and IndexError among it; its texts are not shown.
+            # pyspnego raises many types, such as struct.error and IndexError. Don't show its texts.
             raise ValueError(_UNREADABLE) from error
         if _CHALLENGE not in challenge or _AUTHENTICATE not in message:
-            # Within SPNEGO, pyspnego goes on without a message of NTLM's.
+            # Within SPNEGO, pyspnego continues even if there is no NTLM message.
             raise ValueError(_UNREADABLE)
         return message
 
@@ -84,7 +84,7 @@ def end_point_bindings(certificate: bytes) -> bytes:
     """Return the channel bindings of a TLS server (RFC 5929 4.1, tls-server-end-point).
 
     Args:
-        certificate: Its certificate in DER.
+        certificate: Its certificate in DER form.
     """
     parsed = x509.load_der_x509_certificate(certificate)
     algorithm = parsed.signature_hash_algorithm
@@ -95,11 +95,11 @@ def end_point_bindings(certificate: bytes) -> bytes:
 
 
 def _bindings(certificate: bytes) -> Any:
-    """Return the bindings for pyspnego; None for a certificate that can't be read.
+    """Return the bindings for pyspnego; None for a malformed certificate.
 
-    Only servers with Extended Protection insist on them.
+    Only servers with Extended Protection require them.
     """
-    from spnego.channel_bindings import GssChannelBindings  # an extra
+    from spnego.channel_bindings import GssChannelBindings  # an optional dependency
 
     try:
         return GssChannelBindings(application_data=end_point_bindings(certificate))
@@ -108,8 +108,8 @@ def _bindings(certificate: bytes) -> Any:
 
 
 def _context(credentials: NtlmCredentials, scheme: bytes) -> Any:
-    """Return pyspnego's context; it never uses the system's GSSAPI, nor Kerberos."""
-    import spnego  # an extra
+    """Return pyspnego's context, restricted to NTLM, without Kerberos or the system's GSSAPI."""
+    import spnego  # an optional dependency
 
     class _NtlmPassword(spnego.Password):
         @property
@@ -130,7 +130,7 @@ def _context(credentials: NtlmCredentials, scheme: bytes) -> Any:
 
 @contextmanager
 def _environment(name: str, value: str | None) -> Iterator[None]:
-    """Set a variable of the environment for as long as the context lasts; None leaves it."""
+    """Set an environment variable during the context; None leaves it unchanged."""
     before = os.environ.get(name)
     if value is not None:
         os.environ[name] = value

@@ -1,4 +1,4 @@
-"""A server outside an upstream that credentials need, such as a token server."""
+"""A server that credentials need outside the upstream, such as a token server."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from corsgate.config.model.values import Server
 
 @attrs.frozen(kw_only=True)
 class Outside:
-    """Where a request of the gate's own goes, and how the server is verified.
+    """The destination of one of the gate's own requests, and how its server is verified.
 
     Attributes:
         server: The server.
-        ca_pem: The certificates to verify it with; None for the system's.
-        client_certificate: Shown to the server; None for no certificate.
+        ca_pem: The CA certificates to verify it with, in PEM form; None for the system's.
+        client_certificate: The certificate to present to the server, or None.
     """
 
     server: Server

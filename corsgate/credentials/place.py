@@ -1,4 +1,4 @@
-"""One use of credentials: says how it went to the guard that has admitted it."""
+"""One use of credentials, whose result is reported to the guard that admitted it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from corsgate.credentials.guard import Guard
 
 _NO_VERDICT: Final = frozenset((429, 502, 503, 504))
-"""Statuses that say nothing of the credentials: nobody may have looked at them (RFC 9110 15.6)."""
+"""Statuses that are no verdict on the credentials, perhaps never checked (RFC 9110 15.6)."""
 
 
 class Place:
-    """One use of the credentials. What is recorded first counts; `end` must be called."""
+    """One use of the credentials. Only the first recorded result counts; `end` must be called."""
 
     __slots__ = ("_guard", "_server", "_term", "_version")
 
@@ -26,7 +26,7 @@ class Place:
         self._version = guard.version
 
     def responded(self, status: int) -> None:
-        """Record the verdict that a response's status is.
+        """Record the verdict that a response's status implies.
 
         Args:
             status: The status. 401 rejects the credentials, most others accept them.
@@ -42,7 +42,7 @@ class Place:
         """Record why there is no response.
 
         Args:
-            error: Why. If nothing was sent, the place is given back at once.
+            error: The reason. If nothing was sent, the place is freed immediately.
         """
         if isinstance(error, ConnectFailed | UpstreamBusy):
             self.unjudged()
@@ -54,19 +54,20 @@ class Place:
             guard.note_accepted(self._server, self._term)
 
     def rejected(self) -> None:
-        """Record that the server rejected the credentials, unless the secret is another one now."""
+        """Record that the server rejected the credentials, unless the secret has changed."""
         guard, self._guard = self._guard, None
         if guard is not None and self._version == guard.version:
             guard.note_rejected(self._server, self._term)
 
     def doubted(self, *, is_stale: bool = False) -> None:
-        """Record a refusal that may have another reason, such as a nonce that has expired.
+        """Record a refusal that may have another reason, such as an expired nonce.
 
-        A server that has accepted the credentials before has to accept them again before many
-        requests are sent at once. At another one, four in a row are like two rejections.
+        A server that accepted the credentials before must accept them again before many requests
+        are sent at the same time. At any other server, four such refusals in a row have the same
+        effect as two rejections.
 
         Args:
-            is_stale: Whether the server says that only the nonce has expired.
+            is_stale: Whether the server reports that only the nonce has expired.
         """
         guard, self._guard = self._guard, None
         if guard is None or self._version != guard.version:
@@ -78,15 +79,15 @@ class Place:
 
     @property
     def is_current(self) -> bool:
-        """Whether it allows another request: there was no verdict since on it or on another one."""
+        """Whether another request may be sent on it: there was no verdict since, on any request."""
         guard, term = self._guard, self._term
         return guard is not None and term is not None and guard.is_current(self._server, term)
 
     def challenged(self, *, is_stale: bool = False) -> None:
-        """Record a refusal as `doubted` does, of a request that is signed and sent once more.
+        """Record a refusal, as `doubted` does, of a request that will be signed and resent.
 
-        The place is kept for that while `is_current`. The others that wait were signed at the same
-        time, and may be refused for the same reason. So this one goes before them.
+        The place is kept for the retry if `is_current`. Waiting requests were signed at the same
+        time, and may be refused for the same reason. So the retry goes before them.
 
         Args:
             is_stale: As for `doubted`.
@@ -98,13 +99,13 @@ class Place:
             self._guard = None
 
     def unjudged(self) -> None:
-        """Give the place back: the server got nothing, or its response says nothing of them."""
+        """Free the place: the server got nothing, or its response is no verdict."""
         guard, self._guard = self._guard, None
         if guard is not None:
             guard.note_ended(self._server, self._term)
 
     def end(self) -> None:
-        """Give the place back soon if nothing else was recorded; the server may reject it yet."""
+        """Free the place after a while if nothing was recorded; the server may still reject it."""
         guard, self._guard = self._guard, None
         if guard is not None:
             guard.note_given_up(self._server, self._term)

@@ -1,4 +1,4 @@
-"""Credentials in the query: a parameter behind the client's own."""
+"""Credentials in the query: a parameter after the client's own."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from corsgate.message.query import add_parameter, drop_parameters, normal_name, 
 from corsgate.message.signed import Signed
 
 MIN_MASKED_BYTES = 6
-"""The length from which a secret is masked wherever it occurs in a field of a response. A shorter
-one could occur by chance, so it is only removed together with its name."""
+"""A secret of at least this length is masked wherever it occurs in a response field. A shorter one
+could occur by chance, so it is removed only together with its name."""
 
 _MASK = b"***"
 
@@ -23,12 +23,12 @@ _MASK = b"***"
 @implementer(ICredentials)
 @attrs.frozen(kw_only=True, eq=False)
 class QuerySigner:
-    """Adds a parameter, and removes it from what the server's responses repeat of it.
+    """Adds a parameter, and removes it from responses that repeat it.
 
     Attributes:
-        header_names: Authorization: a client's own never goes to a server that gets the gate's
+        header_names: Authorization. A client's own never goes to a server that gets the gate's
             credentials.
-        fixed: None, since the target is signed, and not the fields.
+        fixed: None, since the parameter is in the target, not in a field.
         may_be_challenged: False, since another attempt would send the same parameter.
     """
 
@@ -83,14 +83,14 @@ class QueryAttempt:
         self._echo = echo
 
     async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
-        """Return the head with the parameter behind the client's query.
+        """Return the head with the parameter after the client's query.
 
-        A client's own parameter of that name is dropped, in any spelling that a server could take
-        for it: the first one would count for some servers, the last one for others.
+        A client's parameter of that name is dropped, in any spelling that a server could decode to
+        it: some servers use the first one, others the last one.
 
         Args:
             head: The head to send.
-            body: Its body, which doesn't matter.
+            body: Its body, which is not used.
         """
         target = drop_parameters(head.target, self._name.__eq__)
         signed = add_parameter(target, self._added)
@@ -103,13 +103,13 @@ class QueryAttempt:
         """Return False: a refused parameter would be refused again.
 
         Args:
-            signed: What was sent.
+            signed: The request that was sent.
             response: The response.
         """
         return False
 
     def client_head(self, response: ResponseHead) -> ResponseHead:
-        """Return the head without the parameter, which redirects often repeat.
+        """Return the head without the parameter, since redirects often repeat it.
 
         Args:
             response: The head.
@@ -121,11 +121,11 @@ class QueryAttempt:
         return ResponseHead(status=response.status, reason=reason, headers=headers)
 
     def end(self) -> None:
-        """Do nothing: nobody waits."""
+        """Do nothing, since no other request waits for this one."""
 
 
 class Echo:
-    """Finds a parameter in text that repeats a request's URL, however often it was encoded.
+    """Finds a parameter in text that repeats a request's URL, encoded any number of times.
 
     Args:
         name: The parameter's name, not encoded.
@@ -139,15 +139,15 @@ class Echo:
         pair = b"".join(map(_any_spelling, name)) + _any_spelling(ord("=")) + secret
         separator = rb"(?:[&;]|%(?:25)*(?:26|3[bB]))"
         ends = rb"(?=[&;#\s\"'<>,]|%(?:25)*(?:2[36]|3[bB])|\Z)"
-        # What starts the query stays if another parameter follows. A ";" behind it stays too: it
-        # may end a cookie's value, and is followed by its attributes.
+        # Keep the "?" if another parameter follows. Also keep a ";" after the parameter, because it
+        # may end a cookie's value, with the cookie's attributes after it.
         self._pair = re.compile(
             rb"(\?|%%(?:25)*3[fF])%b(?:(&|%%(?:25)*26|(?=;\S|%%(?:25)*3[bB]))|%b)|%b%b%b"
             % (pair, ends, separator, pair, ends)
         )
 
     def removed(self, text: bytes) -> bytes:
-        """Return text without the parameter, and without its value anywhere else.
+        """Return text without the parameter, and with its value masked elsewhere.
 
         Args:
             text: The value of a field.
@@ -159,15 +159,15 @@ class Echo:
 
 
 def _without(found: re.Match[bytes]) -> bytes:
-    """Return what remains of a match: the start of a query, if that means something."""
+    """Return the replacement of a match: the start of the query if that is significant."""
     if found[1] and (found[2] is not None or not found.start()):
-        # A reference that begins with its query is not the same as an empty one (RFC 3986 5.2.2).
+        # A reference of only a query differs from an empty reference (RFC 3986 5.2.2).
         return found[1]
     return b""
 
 
 def _any_spelling(byte: int) -> bytes:
-    """Return a pattern of a byte, as it is or percent-encoded any number of times."""
+    """Return a pattern for a byte, either raw or percent-encoded any number of times."""
     if byte == ord("%"):
         return rb"%(?:25)*"
     high, low = (b"[%c%c]" % (digit, digit | 0x20) for digit in b"%02X" % byte)

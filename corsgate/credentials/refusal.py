@@ -1,4 +1,4 @@
-"""Say in words that a server refused the gate's credentials, and what it asks for instead."""
+"""Describe why a server refused the gate's credentials, and what it asks for instead."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from corsgate.credentials.auth_fields import Challenge, challenges_of
 from corsgate.message.headers import Header
 
 REFUSED: Final = frozenset((401, 403))
-"""The statuses of a response that may refuse credentials (RFC 9110 15.5.2 and 15.5.4)."""
+"""The statuses with which servers refuse credentials (RFC 9110 15.5.2 and 15.5.4)."""
 
 MAX_SHOWN: Final = 40
-"""How many characters are shown of a server's own word, such as a scheme or a realm."""
+"""How many characters of a server's own text, such as a scheme or a realm, are shown."""
 
 _MOST_SCHEMES = 4
 _USUAL = {
@@ -42,7 +42,7 @@ _WRONG = {
 
 
 def kind_of(credentials: Credentials) -> str:
-    """Return the kind of credentials, as ``type`` has it; with the name of a header."""
+    """Return the kind of credentials as in ``type``, or in words with the name of a header."""
     match credentials:
         case HeaderCredentials():
             return f"the header {credentials.name}"
@@ -63,10 +63,10 @@ def refusal_words(
     """Return why a server probably refused a request with the gate's credentials.
 
     Args:
-        credentials: Those of the server's upstream.
+        credentials: The credentials of the server's upstream.
         status: The response's status, one of `REFUSED`.
-        headers: Its fields. What they say is shortened, and shown as printable ASCII.
-        signed: Whether the request had the credentials. Digest waits for a challenge.
+        headers: Its fields, whose text is shortened and shown as printable ASCII.
+        signed: Whether the request carried the credentials. Digest waits for a challenge.
 
     Returns:
         One line without a secret.
@@ -76,41 +76,41 @@ def refusal_words(
     error = _error(asked)
     if status == 403 and not signed:
         return (
-            f"box responded 403 without asking for credentials: the gate has {kind}, which waits"
-            " for a challenge"
+            f"the server responded 403 without asking for credentials: the gate has {kind}, which"
+            " waits for a challenge"
         )
     if status == 403:
         return (
-            f"box responded 403 although it got the gate's credentials ({kind}): they may lack the"
-            f" right to this resource{error}"
+            f"the server responded 403 although it got the gate's credentials ({kind}): they may"
+            f" lack the right to this resource{error}"
         )
     if not asked:
         sent = "got" if signed else "did not wait for"
         return (
-            f"box refused the gate's credentials: it {sent} {kind}, and does not say what it asks"
-            " for"
+            f"the server refused the gate's credentials: it {sent} {kind}, and does not say what it"
+            " asks for"
         )
     kinds = _kinds_by_scheme(credentials)
     same = [each for each in asked if each.scheme.decode("ascii") in kinds]
     if not same:
         return (
-            f"box refused the gate's credentials: it asks for {_schemes(asked)}, the gate has"
-            f" {kind}"
+            f"the server refused the gate's credentials: it asks for {_schemes(asked)}, the gate"
+            f" has {kind}"
         )
     shown = f"{_schemes(same)}{_realm(same[0])}"
     if not signed:
         return (
-            f"box refused the gate's credentials: it asks for {shown} in a way that the gate can't"
-            " answer"
+            f"the server refused the gate's credentials: it asks for {shown} in a way that the gate"
+            " can't answer"
         )
     return (
-        f"box refused the gate's credentials: it asks for {shown}, which the gate has:"
+        f"the server refused the gate's credentials: it asks for {shown}, which the gate has:"
         f" {_WRONG[kinds[same[0].scheme.decode('ascii')]]}{error}"
     )
 
 
 def _kinds_by_scheme(credentials: Credentials) -> dict[str, str]:
-    """Return the kind of the part that each authentication scheme, in lower case, belongs to."""
+    """Return the kind of credentials for each lower-cased authentication scheme."""
     found: dict[str, str] = {}
     for part in parts_of(credentials):
         if isinstance(part, AutoCredentials):
@@ -123,7 +123,7 @@ def _kinds_by_scheme(credentials: Credentials) -> dict[str, str]:
 
 
 def _schemes(challenges: Sequence[Challenge]) -> str:
-    """Return the names of the schemes that a server asks for, each once."""
+    """Return the names of the schemes that a server asks for, without duplicates."""
     names = dict.fromkeys(each.scheme for each in challenges)
     shown = [_USUAL.get(name) or _shown(name) for name in names]
     more = len(shown) - _MOST_SCHEMES
@@ -145,6 +145,6 @@ def _error(challenges: Sequence[Challenge]) -> str:
 
 
 def _shown(word: bytes) -> str:
-    """Return a server's word, shortened and as printable ASCII without quotes."""
+    """Return a server's text, shortened, as printable ASCII without quotes."""
     text = "".join(chr(c) if 0x20 <= c <= 0x7E and c not in b'"\\' else "?" for c in word)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."

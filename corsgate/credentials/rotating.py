@@ -1,4 +1,4 @@
-"""Credentials of any kind whose secrets come from a command, which is run again on a rejection."""
+"""Credentials of any kind whose secrets come from a command, which reruns after a rejection."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
 
 DOUBTED_AFTER_S = 60.0
-"""How long secrets must be in use before a 400 or 403 has their commands run again."""
+"""How many seconds secrets must have been in use before a 400 or 403 makes their commands rerun."""
 
 _log = Logger()
 
@@ -40,10 +40,9 @@ def can_rotate(credentials: Credentials) -> bool:
 
 
 def rejections_of(credentials: Credentials) -> frozenset[int]:
-    """Return the statuses with which servers reject credentials.
+    """Return the statuses with which servers reject these credentials.
 
-    Many APIs reject a wrong key with 403. AWS does so, too, and S3 rejects a token that has
-    expired with 400.
+    Many APIs, AWS among them, reject a wrong key with 403. S3 rejects an expired token with 400.
     """
     found = {401}
     for part in parts_of(credentials):
@@ -56,13 +55,13 @@ def rejections_of(credentials: Credentials) -> frozenset[int]:
 
 @implementer(ICredentials, ILogin, ILogOut)
 class RotatingCredentials:
-    """Signs as the credentials do, and takes other secrets when a server rejects theirs.
+    """Signs as the credentials do, and fetches new secrets when a server rejects them.
 
     Args:
         credentials: The configured credentials.
-        make: Makes the signer for credentials of this kind.
-        commands: Run the commands again.
-        guard: Starts anew when there are other secrets.
+        make: Makes the signer for the credentials.
+        commands: Reruns the commands.
+        guard: The guard to reset when there are new secrets.
 
     Attributes:
         header_names: Those of the signer.
@@ -87,11 +86,11 @@ class RotatingCredentials:
         self._rejections = rejections_of(credentials)
         self._since_s = commands.seconds()
         self._is_renewing = False
-        # By the origin of the server that has rejected the secrets.
+        # By the origin of the server that rejected the secrets.
         self._renewals: dict[str, SingleFlight[bool]] = {}
         guard.renew_by(self)
         self.signer = make(credentials)
-        # Those with other secrets, until they have logged out.
+        # Signers with older secrets, until they have logged out.
         self._retired: list[ICredentials] = []
         self.header_names: frozenset[bytes] = self.signer.header_names
 
@@ -104,13 +103,13 @@ class RotatingCredentials:
         return RotatingAttempt(self, server)
 
     def may_reject(self, status: int) -> bool:
-        """Return whether a response to a signed request may be a rejection of the secrets.
+        """Return whether a response to a signed request may reject the secrets.
 
-        A 400 or 403 mostly has other reasons. So it counts only for secrets that are not new:
-        some commands print other ones each time.
+        A 400 or 403 usually has other reasons. So it counts only if the secrets have been in use
+        for a while. Otherwise a command that prints a new secret each time would rerun each time.
 
         Args:
-            status: Its status.
+            status: The response's status.
         """
         if status == 401:
             return True
@@ -119,34 +118,34 @@ class RotatingCredentials:
 
     @property
     def login_failure(self) -> LoginFailure | None:
-        """Why the signer could not log in the last time; None if it could, or need not."""
+        """Why the signer's last login failed; None if it succeeded or isn't needed."""
         return login_failure_of([self.signer])
 
     def log_out(self) -> Deferred[None]:
-        """End what the signer leaves behind at servers, and what those before it still do.
+        """Log out the current signer, and earlier ones that still have sessions.
 
         Returns:
-            A Deferred that fires then; it has no time limit.
+            A Deferred that fires when this is done; it has no time limit.
         """
         return log_out_of([*self._retired, self.signer])
 
     async def renew(self, rejected: ICredentials, server: str) -> bool:
-        """Run the commands of the secrets; return whether there is another signer now.
+        """Run the commands of the secrets; return whether there is a new signer.
 
         Args:
             rejected: The signer whose secrets were rejected.
-            server: The origin of the server that has rejected them.
+            server: The origin of the server that rejected them.
         """
         if self.signer is not rejected:
-            # Another request has renewed it before this one was rejected.
+            # Another request renewed the secrets before this one was rejected.
             return True
         flight = self._renewals.setdefault(server, SingleFlight())
         return await flight.join(partial(self._renew_for, server, rejected))
 
     async def settled(self, server: str) -> None:
-        """Wait while other secrets are looked for, since a server has rejected these.
+        """Wait while new secrets are fetched because a server rejected the current ones.
 
-        More requests with them would be rejected, too, and might lock the account.
+        More requests with the current ones would also be rejected, and might lock the account.
 
         Args:
             server: The server's origin.
@@ -170,16 +169,18 @@ class RotatingCredentials:
             if text is not None:
                 new[secret] = Secret(text, secret.command)
         if self.signer is not rejected:
-            # Another request has renewed it meanwhile, or before this one was rejected.
+            # Another request has renewed the secrets meanwhile.
             return True
         return bool(new) and self._use(new)
 
     def renew_soon(self) -> None:
-        """Run the commands if it is time to; see `corsgate.credentials.guard.Renewable`."""
+        """Rerun the commands if that is due; see `corsgate.credentials.guard.Renewable`."""
         if not self._is_renewing:
             self._is_renewing = True
             renewal = Deferred.fromCoroutine(self._renew(self.signer))
-            renewal.addErrback(lambda failure: _log.failure("a secret was lost", failure))
+            renewal.addErrback(
+                lambda failure: _log.failure("a secret could not be renewed", failure)
+            )
             renewal.addCallback(self._renewed)
 
     def _renewed(self, _: object) -> None:
@@ -196,7 +197,7 @@ class RotatingCredentials:
             credentials = with_secrets(self._credentials, lambda each: new.get(each, each))
         except BadValue as error:
             _log.warn(
-                "a secret was rejected, but what {programs} prints now is not valid: {problem}",
+                "a secret was rejected, but the output of {programs} is not valid: {problem}",
                 programs=programs,
                 problem=str(error),
             )
@@ -206,18 +207,18 @@ class RotatingCredentials:
         self._since_s = self._commands.seconds()
         self._guard.forget()
         _log.info(
-            "a secret was rejected; {programs} printed another one, which is used now",
+            "a secret was rejected; {programs} printed a new one, which is used from now on",
             programs=programs,
         )
         return True
 
     def _retire(self, signer: ICredentials) -> None:
-        """Have a signer log out once the last request that uses it has ended."""
+        """Log a signer out once the last request that uses it has ended."""
 
         def left(result: object) -> None:
             self._retired.remove(signer)
             if isinstance(result, Failure):
-                _log.failure("logging out with the secret before failed", result)
+                _log.failure("logging out with the previous secret failed", result)
 
         self._retired.append(signer)
         log_out_of([signer]).addBoth(left)
@@ -225,10 +226,10 @@ class RotatingCredentials:
 
 @implementer(IAttempt)
 class RotatingAttempt:
-    """One request: signed as usual, and once more if other secrets were found after a rejection.
+    """One request: signed as usual, and again if a rejection led to new secrets.
 
     Args:
-        credentials: Have the signer.
+        credentials: The credentials with the current signer.
         server: The server's origin.
     """
 
@@ -243,16 +244,16 @@ class RotatingAttempt:
         self._attempt: Any = self._signer.begin(self._server)
 
     async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
-        """Return the signed request, with other secrets if there are some since it was signed.
+        """Return the signed request, with the newest secrets.
 
-        Some kinds log in for that. If they can't, the secret may be the reason.
+        Some kinds of credentials log in first. If that fails, the secret may be the reason.
 
         Args:
             head: The head to send.
             body: Its body; None if it is streamed.
 
         Raises:
-            UpstreamError: It can't be signed now, with other secrets neither.
+            UpstreamError: It can't be signed now, even with new secrets.
         """
         signed: Signed
         await self._credentials.settled(self._server)
@@ -278,15 +279,15 @@ class RotatingAttempt:
         return True
 
     def responded(self, signed: Signed, response: ResponseHead) -> bool | Awaitable[bool]:
-        """Return whether to sign again; after a rejection, an awaitable of that.
+        """Return whether to sign again; after a rejection, return an awaitable of that.
 
         Args:
-            signed: What was sent.
+            signed: The request that was sent.
             response: The response.
         """
         if self._attempt.responded(signed, response):
             return True
-        # Not only if they were fresh: of several requests with one nonce, one is the first, but
+        # Don't require is_fresh: of several requests with one nonce, only the first is fresh, but
         # all are rejected.
         is_rejected = signed.has_credentials and self._credentials.may_reject(response.status)
         if not is_rejected or self._renewed:
@@ -295,7 +296,7 @@ class RotatingAttempt:
         return self._renew()
 
     def client_head(self, response: ResponseHead) -> ResponseHead:
-        """Return the last response's head as the client may see it.
+        """Return the head of the last response without fields that belong to the gate.
 
         Args:
             response: The head.
@@ -304,5 +305,5 @@ class RotatingAttempt:
         return head
 
     def end(self) -> None:
-        """Let go of what others wait for."""
+        """End the attempt, so that waiting requests can proceed."""
         self._attempt.end()

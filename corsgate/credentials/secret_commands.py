@@ -1,4 +1,4 @@
-"""Run the commands that print secrets again, after a server has rejected such a secret."""
+"""Rerun commands that print secrets, after a server has rejected such a secret."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from corsgate.config.model.secret import Secret
 from corsgate.errors import BadValue
 
 INTERVAL_S = 10.0
-"""How often a command is run again at most, in seconds. A wrong password must not start a process
-for each request."""
+"""The minimum interval between runs of a command, in seconds. Without it, a wrong password could
+start a process for each request."""
 
 _log = Logger()
 
@@ -25,11 +25,11 @@ class _Rerun:
     """The last run of a command.
 
     Attributes:
-        began_s: When it began, by the reactor's clock.
-        running: Whether it still runs.
-        text: The secret that the last successful run printed; None before one.
-        waiting: Called back when it has ended.
-        problem: Why it failed, as logged; empty if it did not.
+        began_s: When it started, in seconds of the reactor's clock.
+        running: Whether it is still running.
+        text: The secret that it printed; None until it has.
+        waiting: Deferreds to fire when it has ended.
+        problem: The logged reason of its failure; empty if it succeeded.
     """
 
     began_s: float
@@ -40,7 +40,7 @@ class _Rerun:
 
 
 class SecretCommands:
-    """The commands that were run again, shared by all upstreams and configurations of a process.
+    """The commands that were rerun, shared by all upstreams and configurations of the process.
 
     Args:
         seconds: Returns the seconds of the reactor's clock.
@@ -55,19 +55,19 @@ class SecretCommands:
         self._reruns: dict[Command, _Rerun] = {}
 
     async def newer(self, secret: Secret, since_s: float) -> str | None:
-        """Return what the command of a secret prints now, if that is another secret.
+        """Return the output of a secret's command, if it is a new secret.
 
-        However many requests wait, the command is run once, and at most every `INTERVAL_S`.
+        The command runs once for all waiting requests, and at most every `INTERVAL_S`.
 
         Args:
-            secret: The secret that was rejected; it has a command.
-            since_s: Since when it is in use, by the reactor's clock.
+            secret: The rejected secret, which must have a command.
+            since_s: Since when it has been in use, in seconds of the reactor's clock.
 
         Returns:
-            The new text; None if it is the same, the command failed, or it was run recently.
+            The new text; None if it is the same, or the command failed or was run recently.
         """
         command = secret.command
-        assert command is not None, "it comes from a command"
+        assert command is not None, "the secret has a command"
         known = self._reruns.get(command)
         if known is not None and known.running:
             await self._ended(known)
@@ -79,7 +79,7 @@ class SecretCommands:
         return known.text if known is not None and self._is_newer(known, secret, since_s) else None
 
     def _is_newer(self, known: _Rerun | None, secret: Secret, since_s: float) -> bool:
-        """Return whether another secret was printed after this one."""
+        """Return whether a different secret was printed after this one."""
         if known is None or known.text is None or known.began_s < since_s:
             return False
         return known.text != secret.reveal()
@@ -114,7 +114,7 @@ class SecretCommands:
 
     @staticmethod
     def _ended(rerun: _Rerun) -> Deferred[None]:
-        """Return a Deferred of the end of a run, which goes on if the Deferred is cancelled."""
+        """Return a Deferred that fires when a run ends; cancelling it doesn't stop the run."""
         if not rerun.running:
             return succeed(None)
         waiting: Deferred[None] = Deferred(rerun.waiting.remove)

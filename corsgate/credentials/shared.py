@@ -1,4 +1,4 @@
-"""What several upstreams share, and what outlives a reload."""
+"""Objects that several upstreams share, and that survive a reload."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _T = TypeVar("_T")
 
 
 class Shared:
-    """Objects by the values that they are made of.
+    """Objects, by the values from which they are made.
 
-    An object lives as long as somebody uses it. A reload makes the new signers while the old ones
-    are still in use, so that equal credentials keep their object.
+    An object lives while it is in use. A reload makes the new signers while the old ones still
+    exist, so equal credentials keep their object.
     """
 
     def __init__(self) -> None:
@@ -23,20 +23,20 @@ class Shared:
         self._found: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
 
     def of(self, key: Hashable, make: Callable[[], _T]) -> _T:
-        """Return the object of a key, also in a thread.
+        """Return the object for a key; safe to call in any thread.
 
         Args:
-            key: What the object is made of.
-            make: Makes it, if there is none.
+            key: The values from which the object is made.
+            make: Makes the object if there is none.
         """
         found: _T | None = self._found.get(key)
         return self._found.setdefault(key, make()) if found is None else found
 
     def await_at_end(self, vital: Deferred[Any]) -> None:
-        """Let the process end only after something that must not be cut off.
+        """Delay the end of the process until work that must not be interrupted is done.
 
         Args:
-            vital: Fires when that is over. Its result is not changed.
+            vital: Fires when the work is done. Its result is not changed.
         """
 
         def ended(result: Any) -> Any:
@@ -47,12 +47,12 @@ class Shared:
         vital.addBoth(ended)
 
     def ended(self) -> Deferred[Any]:
-        """Return a Deferred that fires when nothing of `await_at_end` is under way."""
+        """Return a Deferred that fires when all work given to `await_at_end` is done."""
         return DeferredList([_after(each) for each in self._vital])
 
 
 def _after(vital: Deferred[Any]) -> Deferred[None]:
-    """Return a Deferred that fires after another one, whose result stays."""
+    """Return a Deferred that fires after another one, without changing that one's result."""
     waiting: Deferred[None] = Deferred()
 
     def over(result: Any) -> Any:

@@ -1,4 +1,4 @@
-"""AWS Signature Version 4: what is signed, and the signature.
+"""AWS Signature Version 4: the canonical request and its signature.
 
 Source: "Create a signed AWS API request" in the AWS Identity and Access Management User Guide, and
 "Authenticating Requests (AWS Signature Version 4)" in the Amazon S3 API Reference.
@@ -20,10 +20,10 @@ from corsgate.message.headers import Header, HeaderList
 
 ALGORITHM = b"AWS4-HMAC-SHA256"
 UNSIGNED_PAYLOAD = b"UNSIGNED-PAYLOAD"
-"""What S3 takes in place of a payload's hash."""
+"""The value that S3 accepts instead of a payload's hash."""
 
 S3_SERVICES = frozenset(("s3", "s3express", "s3-outposts", "s3-object-lambda"))
-"""The services that encode a path once, and take requests whose payload isn't signed."""
+"""The services that encode a path once, and accept requests whose payload isn't signed."""
 
 _SPACES = re.compile(rb"[ \t]+")
 _QUERY_AUTH = frozenset(
@@ -36,11 +36,11 @@ _QUERY_AUTH = frozenset(
 
 @attrs.frozen(kw_only=True)
 class Scope:
-    """What a signature is valid for.
+    """The region and service for which a signature is valid.
 
     Attributes:
         region: The region.
-        service: The service's name in signatures.
+        service: The service's name, as in signatures.
     """
 
     region: str
@@ -52,7 +52,7 @@ class Scope:
         return self.service in S3_SERVICES
 
     def on(self, date: bytes) -> bytes:
-        """Return the scope of a day.
+        """Return the credential scope of a day.
 
         Args:
             date: The day, such as ``20150830``.
@@ -61,21 +61,21 @@ class Scope:
 
 
 def amz_date(seconds: float) -> bytes:
-    """Return a time as X-Amz-Date has it, such as ``20150830T123600Z``.
+    """Return a time in the format of X-Amz-Date, such as ``20150830T123600Z``.
 
     Args:
-        seconds: In seconds since 1970.
+        seconds: The time in seconds since 1970.
     """
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%SZ").encode("ascii")
 
 
 def signing_key(secret_key: str, date: bytes, scope: Scope) -> bytes:
-    """Return the key for the signatures of a day, which is as secret as the access key's secret.
+    """Return the signing key of a day, which must be kept as secret as the access key's secret.
 
     Args:
         secret_key: The secret of the access key.
         date: The day, such as ``20150830``.
-        scope: What the signatures are valid for.
+        scope: The region and service of the signatures.
     """
     key = b"AWS4" + secret_key.encode("utf-8", "surrogateescape")
     for part in (date, scope.region.encode(), scope.service.encode(), b"aws4_request"):
@@ -96,13 +96,13 @@ def authorization(
     """Return the value of Authorization for a request.
 
     Args:
-        head: Its method and target; its fields don't matter.
-        fields: The fields to sign, Host and X-Amz-Date among them.
+        head: Its head, of which only the method and target are used.
+        fields: The fields to sign, including Host and X-Amz-Date.
         payload: The hash of its body in lower-case hexadecimal, or `UNSIGNED_PAYLOAD`.
         access_key: The id of the access key.
-        key: What `signing_key` returned for the day.
-        scope: What the signature is valid for.
-        time: What `amz_date` returned.
+        key: The result of `signing_key` for the day.
+        scope: The region and service of the signature.
+        time: The result of `amz_date`.
     """
     request, names = canonical_request(head, fields, payload, scope)
     scope_text = scope.on(time[:8])
@@ -120,10 +120,10 @@ def canonical_request(
     """Return the canonical request, and the list of signed fields.
 
     Args:
-        head: Its method and target.
+        head: Its head, of which only the method and target are used.
         fields: The fields to sign.
         payload: The hash of its body, or `UNSIGNED_PAYLOAD`.
-        scope: Decides how the path is encoded.
+        scope: The service, which determines how the path is encoded.
     """
     values: dict[bytes, list[bytes]] = {}
     for name, value in fields:
@@ -143,12 +143,12 @@ def canonical_request(
 
 
 def normal_target(target: bytes) -> bytes:
-    """Return a target that is percent-encoded in one way, and means the same to AWS's services.
+    """Return a target in the one percent-encoded form that all AWS services sign the same way.
 
-    Servers disagree about the signature of other forms: some sign what is on the wire, some decode
-    it and encode it again, and not all take ``+`` in a query for a space. Browsers send such forms:
+    Servers disagree about the signature of other forms. Some sign the target as sent, some decode
+    and re-encode it first, and not all treat ``+`` in a query as a space. Browsers send such forms:
     they leave ``(`` or ``'`` in a path, and `URLSearchParams` writes ``+``. Empty parameters are
-    left out: some sign them.
+    dropped, because only some servers sign them.
 
     Args:
         target: A target in origin-form, or ``*``.
@@ -166,13 +166,13 @@ def normal_target(target: bytes) -> bytes:
 
 
 def canonical_path(path: bytes, scope: Scope) -> bytes:
-    """Return a path as it is signed.
+    """Return a path in its signed form.
 
-    S3 decodes it and encodes it again, so that each byte is encoded once, in one way. The other
-    services remove empty and dot segments, and encode what is on the wire once more.
+    S3 decodes and re-encodes it, so that each byte is encoded exactly once. The other services
+    remove empty and dot segments, and encode the already encoded path again.
 
     Args:
-        path: The path on the wire.
+        path: The path as sent.
         scope: The service.
     """
     if scope.is_s3:
@@ -181,10 +181,10 @@ def canonical_path(path: bytes, scope: Scope) -> bytes:
 
 
 def canonical_query(query: bytes) -> bytes:
-    """Return a query as it is signed: encoded in one way, and sorted.
+    """Return a query in its signed form: re-encoded uniformly, and sorted.
 
     Args:
-        query: The query on the wire, without ``?``.
+        query: The query as sent, without ``?``.
     """
     pairs = []
     for piece in query.split(b"&"):
@@ -206,8 +206,8 @@ def is_query_auth(name: bytes) -> bool:
 def signed_fields(headers: HeaderList) -> HeaderList:
     """Return the fields of a request that are signed.
 
-    Host and X-Amz-* have to be, and Content-Type may decide what a body means. What else there is
-    may be changed on the way.
+    Host and X-Amz-* must be signed. Content-Type may determine how a body is read. All others may
+    be changed in transit.
 
     Args:
         headers: All fields.
@@ -232,7 +232,7 @@ def _normalized(path: bytes) -> bytes:
 
 
 def _encoded(text: bytes, safe: str = "") -> bytes:
-    """Return text with all but unreserved characters percent-encoded (RFC 3986 2.3)."""
+    """Return text with all except unreserved characters percent-encoded (RFC 3986 2.3)."""
     return quote_from_bytes(text, safe=safe).encode("ascii")
 
 

@@ -1,4 +1,4 @@
-"""One piece of work at a time, whose result all who ask for it meanwhile get."""
+"""Share the result of one task among all callers that ask for it while it runs."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ _T = TypeVar("_T")
 
 
 class SingleFlight(Generic[_T]):
-    """Runs a coroutine once for all who wait; it goes on if those who wait give up."""
+    """Runs a coroutine once for all waiting callers; it continues even if they all cancel."""
 
     def __init__(self) -> None:
         self._task: Deferred[_T] | None = None
         self._waiting: list[Deferred[_T]] = []
 
     def join(self, start: Callable[[], Coroutine[Any, Any, _T]]) -> Deferred[_T]:
-        """Return a Deferred of the result of the work that runs, or of new work.
+        """Return a Deferred of the result of the running task, or of a new one.
 
         Args:
-            start: Begins the work, if none runs.
+            start: Starts the task if none is running.
 
         Returns:
-            A Deferred that may be cancelled, which does not end the work.
+            A Deferred. Cancelling it doesn't cancel the task.
         """
         waiter: Deferred[_T] = Deferred(self._waiting.remove)
         self._waiting.append(waiter)
@@ -38,7 +38,7 @@ class SingleFlight(Generic[_T]):
         return waiter
 
     def cancel(self) -> None:
-        """End the work; those who wait get a CancelledError."""
+        """Cancel the task; waiting callers get a CancelledError."""
         if self._task is not None:
             self._task.cancel()
 

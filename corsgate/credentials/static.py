@@ -1,4 +1,4 @@
-"""Credentials that are the same in every request: basic, bearer and a custom field."""
+"""Credentials that are the same in every request: Basic, Bearer and a custom field."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from corsgate.message.headers import Header
 @implementer(ICredentials)
 @attrs.frozen(kw_only=True)
 class StaticSigner:
-    """Adds one field, whose bytes are made when the configuration is loaded.
+    """Adds one field, which is encoded when the configuration is loaded.
 
     Attributes:
         header_names: The field's name and Authorization. A client's own Authorization never goes
@@ -40,7 +40,7 @@ class StaticSigner:
 
 
 def basic(credentials: BasicCredentials) -> StaticSigner:
-    """Return a signer that sends a user name and password, in UTF-8 (RFC 7617 2, 2.1).
+    """Return a signer that sends a user name and password in UTF-8 (RFC 7617 2, 2.1).
 
     Args:
         credentials: The user name and password.
@@ -59,7 +59,7 @@ def bearer(credentials: BearerCredentials) -> StaticSigner:
 
 
 def header(credentials: HeaderCredentials) -> StaticSigner:
-    """Return a signer that sends a secret in a field of the operator's choice.
+    """Return a signer that sends a secret in a configured field.
 
     Args:
         credentials: The field's name and value.
@@ -70,10 +70,10 @@ def header(credentials: HeaderCredentials) -> StaticSigner:
 def utf8(text: str) -> bytes:
     """Return the text in UTF-8, normalized to NFC (RFC 7617 2.1).
 
-    Bytes of an environment variable that are not UTF-8 are kept unchanged.
+    Bytes from an environment variable that are not UTF-8 are kept unchanged.
 
     Args:
-        text: A user name, a password or the like.
+        text: A user name, a password, or a similar value.
     """
     return unicodedata.normalize("NFC", text).encode("utf-8", "surrogateescape")
 

@@ -158,7 +158,8 @@ class CredentialRefusals:
         if throttles.logged:
             throttles.logged = False
             _log.info(
-                "upstream {upstream}, server {server}: box accepts the gate's credentials again",
+                "upstream {upstream}, server {server}: the server accepts the gate's credentials"
+                " again",
                 upstream=self._upstream,
                 server=origin,
             )

@@ -28,20 +28,20 @@ UNKNOWN_SERVER = "http://localhost:8000"
 """The placeholder for a server that is not in the record."""
 
 MAX_LISTED = 20
-"""How many refused calls are listed for each route: anyone can put thousands into a log."""
+"""How many refused calls are listed for each route, since anyone can put thousands into a log."""
 
 _MAX_LISTED_CHARACTERS = 200
 
 
 @attrs.frozen(kw_only=True)
 class Learned:
-    """A configuration that was learned.
+    """A learned configuration.
 
     Attributes:
         toml: Its text, with comments that list the refused calls of the record; empty if nothing
             was learned.
         refused: The recorded calls that can't be allowed, each with the reason.
-        notes: What the reader should know.
+        notes: Hints for the reader.
     """
 
     toml: str
@@ -74,7 +74,7 @@ def learn(recorded: Sequence[Recorded], max_age_s: int | None = None) -> Learned
         A configuration with one route and one policy for each route or server of the record.
 
     Raises:
-        BadValue: Two servers were called at the same paths, so that one gate can't serve both.
+        BadValue: Two servers were called at the same paths, so one gate can't serve both.
     """
     refused: list[str] = []
     granted = [each for each in recorded if not each.was_refused]
@@ -104,14 +104,14 @@ def learn(recorded: Sequence[Recorded], max_age_s: int | None = None) -> Learned
         parts += [
             in_policy + _commented(comments.pop(group.key, ())),
             toml_tables([(route, "upstream", names[group.server]), (route, "cors", policy)])
-            + _commented(_reach(group)),
+            + _commented(_restrictions(group)),
         ]
     parts += map(_commented, comments.values())  # For routes whose calls were all refused.
     return Learned(toml="\n".join(parts), refused=tuple(refused), notes=tuple(dict.fromkeys(notes)))
 
 
-def _reach(group: _Group) -> list[str]:
-    """Return what to consider writing in a group's route: keys that restrict what it reaches."""
+def _restrictions(group: _Group) -> list[str]:
+    """Return suggestions for a group's route: keys that restrict which paths or URLs it reaches."""
     if group.recorded[0].place is not None and calls_by_url(group.recorded, group.place[1]):
         return ["its calls name URLs: write by_url with the upstreams, instead of upstream"]
     paths = proposed_paths(group.recorded)

@@ -13,7 +13,7 @@ from corsgate.message.proxied_url import read_url, url_in
 from corsgate.message.target import segments
 
 MAX_PROPOSED = 30
-"""More patterns than this are not proposed: nobody would read them."""
+"""If there are more patterns than this, none are proposed, because nobody would read them."""
 
 _Path: TypeAlias = tuple[bytes | None, ...]
 
@@ -24,26 +24,26 @@ _VERSION = re.compile(rb"v[0-9]+(?:\.[0-9]+)*", re.IGNORECASE)
 def proposed_paths(recorded: Iterable[Recorded]) -> list[str]:
     """Return patterns that allow the paths of recorded calls.
 
-    Ids become ``*`` where calls with the same method differ in that segment alone, and there only
-    in numbers or hexadecimal digits. Versions such as ``v1`` stay.
+    An id becomes ``*`` if calls with the same method differ only in that segment, and there only in
+    numbers or hexadecimal digits. Versions such as ``v1`` are kept.
 
     Args:
         recorded: The calls of one route.
 
     Returns:
-        The patterns in order; empty if a path is cut, if no pattern can allow it alone, or if
-        there are too many.
+        The patterns in order. None are returned if a path is truncated, if no pattern can allow it
+        alone, or if there are too many.
     """
     called: dict[bytes, set[_Path]] = {}
     for each in recorded:
-        if each.is_preflight:  # It is granted on paths that are not allowed too.
+        if each.is_preflight:  # A preflight is also granted on paths that are not allowed.
             continue
         path = _path(each)
         if path is None:
             return []
         called.setdefault(each.call.sent_method, set()).add(path)
     called = {method: _generalized(paths) for method, paths in called.items()}
-    # A pattern for GET allows HEAD too.
+    # A pattern for GET also allows HEAD.
     called[b"HEAD"] = called.get(b"HEAD", set()) - called.get(b"GET", set())
     found = [(_order(path), method, path) for method, paths in called.items() for path in paths]
     try:

@@ -45,9 +45,9 @@ class Recorded:
         exposed: The response headers that the script may read, besides the safelisted ones.
         place: Host and prefix of the gate's route, or None.
         server: The origin of the server that got the call; empty if unknown.
-        was_refused: Whether the call was not granted, and so is no evidence that it should be.
-        has_cut_path: Whether the log has only the beginning of the call's path.
-        is_preflight: Whether the call was only asked for.
+        was_refused: Whether the call was refused, and so does not show that it should be allowed.
+        has_cut_path: Whether the log has only the start of the call's path.
+        is_preflight: Whether only a preflight for the call was recorded.
     """
 
     call: Call
@@ -66,7 +66,7 @@ def read_record(text: str) -> list[Recorded]:
         text: A HAR file, or lines of a gate's JSON access log, possibly among other log lines.
 
     Returns:
-        The calls in order, without those of the gate's own pages and of the origin ``null``.
+        The calls in order, except those of the gate's own pages and of the origin ``null``.
 
     Raises:
         BadValue: The text is neither.
@@ -124,7 +124,7 @@ def _of_entry(entry: Mapping[str, Any]) -> Recorded | None:
 
 
 def _passes(call: Call, answer: Answer) -> bool:
-    """Return whether a preflight response lets the browser go on (``#cors-preflight-fetch``)."""
+    """Return whether a preflight response lets the browser proceed (``#cors-preflight-fetch``)."""
     return (
         200 <= answer.status < 300
         and _shares(call, answer.headers)
@@ -153,7 +153,7 @@ def _asked(origin: bytes, url: Url, method: bytes, names: Iterable[bytes]) -> Ca
 
 
 def _counts(origin: bytes, own: bytes) -> bool:
-    """Return whether an origin is neither null nor empty nor the server's own."""
+    """Return whether an origin counts: it must not be null, empty or the server's own."""
     return origin not in (b"null", b"", own)
 
 
@@ -201,8 +201,8 @@ def _is_cut(value: object) -> bool:
 def _of_line(event: Mapping[str, Any]) -> Recorded | None:
     """Return the call of an access log entry, or None if it is not a cross-origin call.
 
-    A truncated value is not what the client sent, so an entry with one is ignored. Only the target
-    may be truncated, because the route is enough.
+    An entry with a truncated value is ignored, because the client sent another value. Only the
+    target may be truncated, because the route is enough.
     """
     if any(_is_cut(event.get(name)) for name in _WHOLE):
         return None

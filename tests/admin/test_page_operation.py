@@ -160,7 +160,7 @@ cors = "app"
         await in_thread(page.wait, f"{ROWS}.length === 2")
         self.assertEqual(await self.call(target=b"/x"), 401)
         said = await in_thread(page.wait, f"{ATTENTION}.includes('credentials') && {ATTENTION}")
-        words = "box refused the gate's credentials: it asks for Digest"
+        words = "the server refused the gate's credentials: it asks for Digest"
         self.assertIn(f"Upstream apache: {words}", said)
         self.assertIn(words, await in_thread(page.run, SERVERS))
         for status in (401, 502):

@@ -77,7 +77,7 @@ class BoxRefusalTests(GateTestCase):
         """With the gate's file it names the wrong kind, and the wrong password."""
         right, other = self.apache(PASSWORD), self.apache("another")
         said = await self.explain(right.origin, BASIC, config=True)
-        self.assertIn(f"Upstream ml, server {right.origin}: box refused the gate's", said)
+        self.assertIn(f"Upstream ml, server {right.origin}: the server refused the gate's", said)
         self.assertIn("it asks for Digest, the gate has basic.", said)
         for method in ("GET", "PUT", "DELETE"):
             said = await self.explain(other.origin, DIGEST, config=True, method=method)
@@ -92,7 +92,9 @@ class BoxRefusalTests(GateTestCase):
         """With `debug` in the policy, the gate itself says it, and no file is needed."""
         apache = self.apache(PASSWORD)
         said = await self.explain(apache.origin, BASIC, debug=True)
-        self.assertIn("The gate's reason: box refused the gate's credentials: it asks for", said)
+        self.assertIn(
+            "The gate's reason: the server refused the gate's credentials: it asks for", said
+        )
 
     async def test_hint(self) -> None:
         """With neither, it says where the reason is."""

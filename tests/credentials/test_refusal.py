@@ -61,7 +61,7 @@ class WordsTests(SynchronousTestCase):
         ):
             self.assertEqual(
                 refusal_words(credentials, 401, asks(challenge)),
-                f"box refused the gate's credentials: {words}",
+                f"the server refused the gate's credentials: {words}",
             )
 
     def test_same_kind(self) -> None:

@@ -371,5 +371,5 @@ class RotatingTests(SynchronousTestCase):
             self.assertTrue(self.settled(attempt.responded(self.first(attempt), REFUSED)))
         lines = [str(each["log_format"]).format(**each) for each in events]
         self.assertEqual(
-            lines, ['a secret was rejected; "pass" printed another one, which is used now']
+            lines, ['a secret was rejected; "pass" printed a new one, which is used from now on']
         )

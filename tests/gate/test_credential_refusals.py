@@ -19,7 +19,7 @@ from tests.support import BASIC, DIGEST, FROM_APP, PASSWORD, POLICY, Gate, GateT
 
 BOX = "http://10.0.0.1"
 ASKS_BASIC = (b"WWW-Authenticate", b'Basic realm="box"')
-OTHER = "box refused the gate's credentials: it asks for Basic, the gate has digest"
+OTHER = "the server refused the gate's credentials: it asks for Basic, the gate has digest"
 WRONG = "which the gate has: the user name or the password is probably wrong"
 
 
@@ -67,7 +67,9 @@ class NoteTests(SynchronousTestCase):
             self.refusals.note(BOX, head(401))
             self.clock.advance(INTERVAL_S[401] / 4)
         first, second = self.said()
-        self.assertTrue(first.startswith(f"upstream a, server {BOX}: box refused the "), first)
+        self.assertTrue(
+            first.startswith(f"upstream a, server {BOX}: the server refused the "), first
+        )
         self.assertTrue(second.endswith("(3 more since the last such line)"), second)
         self.refusals.note("http://10.0.0.2", head(401))
         self.assertEqual(len(self.said()), 3)
@@ -75,7 +77,7 @@ class NoteTests(SynchronousTestCase):
             self.refusals.note(BOX, head(204))
         self.assertEqual(
             self.said()[3:],
-            [f"upstream a, server {BOX}: box accepts the gate's credentials again"],
+            [f"upstream a, server {BOX}: the server accepts the gate's credentials again"],
         )
         self.refusals.note(BOX, head(401))
         self.refusals.note(BOX, head(200))
@@ -168,7 +170,7 @@ class Refused(GateTestCase):
             last = gate.service.runtime.upstreams["a"].credential_refusals.last(apache.origin)
             self.assertEqual(
                 None if last is None else last.words,
-                None if words is None else f"box refused the gate's credentials: {words}",
+                None if words is None else f"the server refused the gate's credentials: {words}",
             )
 
     async def test_debug(self) -> None:

@@ -133,7 +133,7 @@ class OverSockets(GateTestCase):
             self.assertEqual((await self.ask(gate, headers=[FROM_APP])).status, status)
         self.assertEqual(len(box.requests), 2)
         (line,) = [line for line in said() if "nothing is signed" in line]
-        self.assertIn(f"upstream a, server {box.url}: box rejected", line)
+        self.assertIn(f"upstream a, server {box.url}: the server rejected", line)
         self.assertFalse([line for line in said() if line.startswith("request ")])
         outcome = json.loads(gate.lines[2])["outcome"]
         self.assertIn("rejected the gate's credentials 2 times in a row", outcome)

@@ -35,7 +35,7 @@ class TextTests(LeakTestCase):
         for said in (
             "Traceback (most recent call last)",
             "forced, with",
-            "box refused the gate's credentials",
+            "the server refused the gate's credentials",
             "the old configuration stays in force",
             "a secret was rejected",
             "reload (a secret has changed) took",

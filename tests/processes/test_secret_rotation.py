@@ -244,7 +244,7 @@ class CommandTests(RotationTestCase):
         self.box.valid = [NEW]
         await self.box.got(NEW)
         await self.end()
-        rotated = 'a secret was rejected; "cat" printed another one, which is used now'
+        rotated = 'a secret was rejected; "cat" printed a new one, which is used from now on'
         await self.gate.when(lambda: self.gate.messages.count(rotated) == len(KINDS))
 
     async def test_reloaded(self) -> None:

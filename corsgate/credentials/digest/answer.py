@@ -1,4 +1,4 @@
-"""Make the response to a Digest challenge: the value of Authorization (RFC 7616 3.4)."""
+"""Compute the answer to a Digest challenge: the value of Authorization (RFC 7616 3.4)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 @attrs.frozen(kw_only=True, eq=False)
 class Session:
-    """What all requests that are signed with one nonce share.
+    """The values that all requests signed with one nonce share.
 
     Attributes:
-        offer: The challenge. After nextnonce its nonce is the next one.
+        offer: The challenge; after a nextnonce, with that nonce.
         constant: The part of Authorization that doesn't depend on the request.
-        key: The hash of A1 (RFC 7616 3.4.2), which is as secret as the password.
-        cnonce: The client nonce in `key` for a -sess algorithm; otherwise None.
+        key: The hash of A1 (RFC 7616 3.4.2), which must be kept as secret as the password.
+        cnonce: The client nonce in `key` for a -sess algorithm, or None.
     """
 
     offer: DigestChallenge
@@ -60,12 +60,12 @@ class Login:
         return Session(offer=offer, constant=self._constant(offer), key=key, cnonce=cnonce)
 
     def next_session(self, session: Session, nonce: bytes) -> Session | None:
-        """Return a session for the next nonce that a server sends (RFC 7616 3.5).
+        """Return a session for the nonce of a server's nextnonce (RFC 7616 3.5).
 
-        The key stays: a -sess key is made once, from the challenge (3.4.2).
+        The key stays the same: a -sess key is made only once, from the challenge (3.4.2).
 
         Args:
-            session: The session so far.
+            session: The current session.
             nonce: The next nonce.
 
         Returns:
@@ -83,15 +83,15 @@ class Login:
     ) -> bytes:
         """Return the value of Authorization for one request (RFC 7616 3.4.1).
 
-        The target is hashed as it goes on the wire: a server hashes what it received.
+        The target is hashed as sent, because a server hashes the target that it received.
 
         Args:
             session: The session to sign with.
-            count: How many requests have been signed with its nonce, this one included; at most
-                ffffffff in hexadecimal.
+            count: How many requests have been signed with its nonce, including this one; at most
+                0xffffffff.
             method: The request's method.
             target: The request's target.
-            body: The request's body, which only counts for ``auth-int``.
+            body: The request's body, which is used only for ``auth-int``.
         """
         offer = session.offer
         a2 = method + b":" + target
@@ -101,7 +101,7 @@ class Login:
         if offer.qop is None:
             response = offer.hashed(b":".join((session.key, offer.nonce, request)))
             return b'%b, uri=%b, response="%b"' % (session.constant, quoted(target), response)
-        # A new one for each request, except for -sess, whose key contains the first one.
+        # Use a new cnonce for each request, except for -sess, whose key contains the first one.
         cnonce, nc = session.cnonce or self._make_cnonce(), b"%08x" % count
         response = offer.hashed(
             b":".join((session.key, offer.nonce, nc, cnonce, offer.qop, request))
@@ -115,15 +115,15 @@ class Login:
         )
 
     def _make_cnonce(self) -> bytes:
-        """Return a new client nonce, whose characters need no escaping."""
+        """Return a new client nonce, which needs no escaping."""
         return b64encode(self.rng(_CNONCE_BYTES))
 
     def _constant(self, offer: DigestChallenge) -> bytes:
         """Return the part of Authorization that doesn't depend on the request (RFC 7616 3.4).
 
-        The RFC prescribes which values are quoted, and old servers fail on the other form. The name
-        is sent as curl and browsers do, in UTF-8: servers that announce ``charset`` read that too,
-        and many of them don't know ``username*``.
+        The RFC prescribes which values are quoted, and old servers reject the other form. Like curl
+        and browsers, this sends the name in UTF-8 and never as ``username*``. Servers that announce
+        ``charset`` also read that, and many of them don't support ``username*``.
         """
         name = self.username
         if offer.userhash:

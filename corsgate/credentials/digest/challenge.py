@@ -35,14 +35,14 @@ _STRENGTHS = {
 }
 
 _SPELLINGS = {name.replace(b"-", b""): name for name in _STRENGTHS}
-"""The algorithms' names by their letters and digits: some servers write SHA256."""
+"""The algorithms' names by their letters and digits only, because some servers write SHA256."""
 _NOT_ALPHANUMERIC = re.compile(rb"[^a-z0-9]")
 _QOPS = {None: 0, b"auth-int": 1, b"auth": 2}
-"""The protections, the one that works at most servers last."""
+"""The protections by preference; the one that works with most servers has the highest number."""
 _TRUE = frozenset((b"true", b"1", b"yes"))
 
 _MAX_ECHOED_BYTES = 4096
-"""Servers refuse much longer fields, and this bounds the memory for each server."""
+"""Servers reject much longer fields, and this limits the memory for each server."""
 
 
 @attrs.frozen(kw_only=True)
@@ -54,10 +54,10 @@ class DigestChallenge:
         nonce: The server's nonce, unquoted.
         opaque: A value to send back unchanged, or None.
         algorithm: The algorithm's name in the server's spelling; None if it sent none.
-        qop: The protection to use, ``auth`` or ``auth-int``, whose response covers the body; None
-            for a server of RFC 2069, which has neither.
-        userhash: Whether the user name must be hashed.
-        stale: Whether only the nonce of the previous request was wrong.
+        qop: The protection to use: ``auth``, or ``auth-int`` to cover the body; None for a server
+            that implements only RFC 2069.
+        userhash: Whether to hash the user name.
+        stale: Whether only the nonce of the rejected request was wrong.
     """
 
     realm: bytes
@@ -70,14 +70,14 @@ class DigestChallenge:
 
     @property
     def covers_body(self) -> bool:
-        """Whether the response covers the body, which must then be known (3.4.3)."""
+        """Whether the answer covers the body, which must then be known (3.4.3)."""
         return self.qop == b"auth-int"
 
     @property
     def hash_name(self) -> bytes:
         """The algorithm's lower-cased registered name without ``-sess``; MD5 by default.
 
-        A name that isn't registered is returned as it is, lower-cased.
+        An unregistered name is returned in lower case.
         """
         name = (self.algorithm or b"md5").lower()
         letters = _NOT_ALPHANUMERIC.sub(b"", name).removesuffix(b"sess")
@@ -106,10 +106,11 @@ class DigestChallenge:
 def read_digest_challenge(challenge: Challenge) -> DigestChallenge | None:
     """Return a Digest challenge, or None if it is not one that the gate supports.
 
-    Unsupported are an unknown algorithm, and a realm, nonce and opaque that are too long to send
-    back. So is a -sess algorithm without qop: RFC 2069 has no client nonce for its key. Of ``auth``
-    and ``auth-int``, ``auth`` is used: few servers have the other right. Unknown values of qop are
-    ignored (3.3), and so are empty values of algorithm and the rest. curl does the same.
+    These are not supported: an unknown algorithm; a realm, nonce and opaque that are too long to
+    send back; and a -sess algorithm without qop, because RFC 2069 has no client nonce for its key.
+    Of ``auth`` and ``auth-int``, ``auth`` is preferred, because few servers implement the other
+    correctly. Unknown values of qop are ignored (3.3), and so is an empty algorithm. curl does the
+    same.
 
     Args:
         challenge: One challenge of WWW-Authenticate.
@@ -133,7 +134,7 @@ def read_digest_challenge(challenge: Challenge) -> DigestChallenge | None:
 
 
 def is_true(value: bytes | None) -> bool:
-    """Return whether a flag is set; servers spell and quote it in many ways."""
+    """Return whether a flag is set, in any of the spellings that servers use."""
     return value is not None and value.strip(b" \t'\"").lower() in _TRUE
 
 
@@ -147,12 +148,12 @@ def strongest_challenge(
 
     Args:
         headers: The response's fields.
-        min_algorithm: The weakest of `DIGEST_ALGORITHMS` to accept; a ``-sess`` variant counts
-            as its base.
+        min_algorithm: The weakest of `DIGEST_ALGORITHMS` to accept; a ``-sess`` variant is treated
+            like its base algorithm.
         require_qop: Whether to reject a challenge without qop.
 
     Returns:
-        The first challenge with the strongest hash; with equal hashes one with qop is preferred.
+        The first challenge with the strongest hash; among equal hashes, one with qop if possible.
         None if there is no supported challenge.
 
     Raises:

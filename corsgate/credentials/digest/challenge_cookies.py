@@ -1,7 +1,7 @@
-"""Cookies that come with a challenge: they go with its answer only.
+"""Cookies that arrive with a challenge, and are sent only with its answer.
 
-Flask-HTTPAuth keeps the nonce in the session cookie of its 401. A browser would send it back, and
-so does the gate. But it has no cookie jar: the cookies of a challenge reach no other request.
+Flask-HTTPAuth keeps the nonce in the session cookie of its 401. Like a browser, the gate sends that
+cookie back. But it has no cookie jar: the cookies of a challenge are added to no other request.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header, HeaderList
 
 MAX_COOKIES = 16
-"""The most cookies of a challenge that go with its answer."""
+"""The maximum number of a challenge's cookies that are sent with its answer."""
 
 MAX_COOKIE_BYTES = 8 * 1024
-"""The most bytes of them."""
+"""Their maximum total size."""
 
 _GONE = (b"max-age=0", b"max-age=-")
 _PAST = b"01 jan 1970", b"01-jan-1970"
@@ -24,7 +24,7 @@ _PAST = b"01 jan 1970", b"01-jan-1970"
 def cookies_of(headers: Iterable[Header]) -> dict[bytes, bytes | None]:
     """Return the cookies that a response sets, by name; None for one that it deletes.
 
-    Path and Domain need not be looked at: the answer goes to the address of the challenge.
+    Path and Domain are ignored, because the answer goes to the address of the challenge.
 
     Args:
         headers: The fields of the response.
@@ -45,11 +45,11 @@ def cookies_of(headers: Iterable[Header]) -> dict[bytes, bytes | None]:
 
 
 def with_cookies(head: RequestHead, cookies: Mapping[bytes, bytes | None]) -> RequestHead:
-    """Return a request with the cookies of a challenge, in place of the client's of the same name.
+    """Return a request with a challenge's cookies, which replace the client's of the same name.
 
     Args:
-        head: The head, which stays as it is.
-        cookies: What `cookies_of` returned.
+        head: The head, which is not changed.
+        cookies: The result of `cookies_of`.
     """
     if not cookies:
         return head
@@ -73,9 +73,9 @@ def without_cookies(
 
     Args:
         response: The head.
-        cookies: Those of the challenge that the request answered. A server may set the same ones
+        cookies: The cookies of the challenge that the request answered, which the server may set
             again.
-        is_challenge: Whether this response is a challenge itself, so that all are its cookies.
+        is_challenge: Whether this response is itself a challenge, so that all cookies are removed.
     """
     gone = {(name, value) for name, value in cookies.items() if value is not None}
     kept = [
@@ -91,9 +91,9 @@ def without_cookies(
 
 def _deletes(attribute: bytes) -> bool:
     """Return whether an attribute deletes the cookie (RFC 6265 3.1)."""
-    said = attribute.strip(b" \t").lower()
-    return said.startswith(_GONE) or (
-        said.startswith(b"expires=") and any(past in said for past in _PAST)
+    text = attribute.strip(b" \t").lower()
+    return text.startswith(_GONE) or (
+        text.startswith(b"expires=") and any(past in text for past in _PAST)
     )
 
 

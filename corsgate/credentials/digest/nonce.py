@@ -1,4 +1,4 @@
-"""A nonce of a server with Digest authentication, and a request that is signed with one."""
+"""A nonce of a server with Digest authentication, and a request signed with one."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ class Nonce:
     """A nonce of a server.
 
     Attributes:
-        offer: The challenge that it came with.
-        made_at: When it came, in seconds.
-        seen: How many challenges the server had sent by then, this one included.
-        is_sole: Whether no other request was under way when the server made it, so that every
-            other challenge is certainly older, or came later.
-        is_bound: Whether cookies came with it, which only go with the first request it signs.
-        is_next: Whether it came with the response to an accepted request (nextnonce), or was left
-            by a request that could not be sent again.
-        session: What it signs with; made by the caller at the first use.
+        offer: The challenge that contained it.
+        made_at: When it arrived, in seconds.
+        seen: How many challenges the server had sent until then, including this one.
+        is_sole: Whether no other request was in flight when the server made it. Then every other
+            challenge is certainly older or newer.
+        is_bound: Whether cookies came with it, which are sent only with the first request that it
+            signs.
+        is_next: Whether it came with the response to an accepted request (nextnonce), or is left
+            from a request that could not be resent.
+        session: The session that signs with it; made by the caller at the first use.
         count: How many requests it has signed.
-        refusals: How many 401s these requests got.
+        refusals: How many of these requests got a 401.
         passes: How many of these requests got another response.
-        is_accepted: Whether one of those showed that the login is right.
-        is_rejected: Whether the login was refused while the nonce was good.
+        is_accepted: Whether one of those responses showed that the login is correct.
+        is_rejected: Whether the login was rejected although the nonce was valid.
     """
 
     offer: DigestChallenge
@@ -45,18 +46,18 @@ class Nonce:
 
 @attrs.define(kw_only=True, eq=False)
 class Turn:
-    """One request on its way to the server.
+    """One request to the server.
 
     Attributes:
-        own: The challenge that its last 401 had.
+        own: The challenge of its last 401.
         used: The nonce that it is signed with; None if it is unsigned.
-        count: The number of its use.
+        count: The number of this use of the nonce.
         tries: How many 401s it got.
-        sent: How many requests were sent when it was, this one included.
-        has_company: Whether another was under way at that time.
-        doubts: How many of its refusals were taken for the work of others' challenges without
-            a proof.
-        suspects: How much its last refusal speaks for nonces that are good for one use, 0 to 2.
+        sent: How many requests had been sent when it was sent, including this one.
+        has_company: Whether another request was in flight when it was sent.
+        doubts: How many of its refusals were attributed to other requests' challenges without
+            proof.
+        suspects: How strongly its last refusal suggests single-use nonces, 0 to 2.
     """
 
     own: Nonce | None = None
@@ -69,7 +70,7 @@ class Turn:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether another request has shown that its login is wrong, since it was refused."""
+        """Whether another request has shown, after its refusal, that the login is wrong."""
         return self.own is not None and self.used is not None and self.used.is_rejected
 
     suspects: int = 0

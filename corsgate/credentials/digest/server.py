@@ -1,20 +1,20 @@
 """Decide which requests may be sent to a server with Digest authentication, and with which nonce.
 
-A server's nonces may be good for many requests, or for one. It may have one nonce for all, which
-each 401 replaces: two requests that both fetch a challenge then undo each other's, for ever. This
-is not announced, so it is learned from the responses:
+A server may accept a nonce many times or only once. It may also have a single current nonce, which
+each 401 replaces. Then two requests that both fetch a challenge invalidate each other's nonces
+forever. Servers don't announce any of this, so it is learned from their responses:
 
-- While there is no nonce, one request goes unsigned to fetch a challenge, and the others wait. Then
-  all use its nonce.
-- If a nonce is refused at its first use, or soon after, requests go one by one with the newest
-  nonce until one has been accepted: twice, if nonces may be good for one use.
-- Until the server has accepted the login, or if it was not used for long, signed requests go one by
-  one: if the login is wrong, few rejections show it, and if the nonce has expired, one request.
-- If nonces turn out to be good for one use, each request fetches its own challenge. Such requests
-  go one after the other if their challenges replace each other, or if the server closes the
-  connection after each response. After `LEARNED_FOR_S` it is tried again.
+- While there is no nonce, one request is sent unsigned to fetch a challenge, and the others wait.
+  Then all use its nonce.
+- If a nonce is refused at its first use or soon after, requests are sent one by one with the newest
+  nonce, until one is accepted. If nonces may be single-use, this takes two accepted requests.
+- Until the server has accepted the login, or after a long idle time, signed requests are sent one
+  by one. A wrong login then causes few rejections, and an expired nonce only one.
+- If nonces turn out to be single-use, each request fetches its own challenge. These requests are
+  sent one by one if their challenges replace each other, or if the server closes the connection
+  after each response. After `LEARNED_FOR_S` the gate checks again.
 
-Waiting is bounded: after a second without any response the caller lets one more go (`hurry`).
+Waiting is limited: after a second without any response, the caller lets one more go (`hurry`).
 """
 
 from __future__ import annotations
@@ -26,33 +26,34 @@ from corsgate.credentials.digest.challenge import DigestChallenge
 from corsgate.credentials.digest.nonce import Nonce, Turn
 
 MAX_TRIES = 8
-"""How often one request is sent: unsigned, then with nonces that others' challenges replace."""
+"""How often one request is sent at most: unsigned, then with nonces that others replace."""
 
 LEARNED_FOR_S = 600.0
-"""How long it is remembered that a server's nonces are good for one use."""
+"""For how many seconds the gate remembers that a server's nonces are single-use."""
 
 YOUNG_S = 10.0
-"""A nonce that is refused earlier was not too old: it may be good for one use."""
+"""A nonce that is refused at a lower age did not expire, so nonces may be single-use."""
 
 FRESH_S = 30.0
-"""How long a nonce is taken to be good without asking the server first."""
+"""For how many seconds a nonce is assumed to be valid without asking the server first."""
 
 _MAX_COUNT = 0xFFFFFFFF
-_MOST_DOUBTS = 2  # One for what was under way, one for the newest nonce among its challenges.
+# One for the requests that were in flight, one for the newest nonce among their challenges.
+_MOST_DOUBTS = 2
 
 
 @attrs.define(kw_only=True, eq=False)
 class DigestServer:
-    """What is known about one server.
+    """The learned state of one server.
 
-    For each request the caller calls `admit`, and once that returns True `sign`; then `passed` or
-    `refused` with the response's meaning, and in the end `leave`. After each of these except
-    `sign`, others may be admitted.
+    For each request the caller calls `admit` until that returns True, then `sign`. It calls
+    `passed`, `refused` or `unanswerable` for a response, and finally `leave`. After each of these
+    except `sign`, others may be admitted.
 
     Attributes:
         nonce: The nonce that signs requests; None if there is none, or if each needs its own.
-        asks_nothing: Whether, without a nonce, the last request was not refused.
-        leaders: The requests that may go while others wait.
+        asks_nothing: Whether the last request without a nonce was not refused.
+        leaders: The requests that may be sent while others wait.
     """
 
     nonce: Nonce | None = None
@@ -65,19 +66,19 @@ class DigestServer:
     _is_serial: bool = attrs.field(default=False, init=False)
     _seen: int = attrs.field(default=0, init=False)
     _sent: int = attrs.field(default=0, init=False)
-    # Learned: a nonce was good for two requests; a nonce survived another's challenge.
+    # Learned: a nonce was valid for two requests; a nonce survived another request's challenge.
     _reuses: bool = attrs.field(default=False, init=False)
     _independent: bool = attrs.field(default=False, init=False)
     _lifetime_s: float = attrs.field(default=FRESH_S, init=False)
 
     @property
     def one_use(self) -> bool:
-        """Whether each request needs a challenge of its own."""
+        """Whether each request needs its own challenge."""
         return self._one_use_until is not None
 
     @property
     def is_open(self) -> bool:
-        """Whether any number of requests may go at the same time."""
+        """Whether any number of requests may be sent at the same time."""
         if self.one_use:
             return not self._is_serial
         return self.asks_nothing if self.nonce is None else not self._settles
@@ -98,35 +99,35 @@ class DigestServer:
         if self.leaders and turn not in self.leaders:
             return False
         self.leaders.add(turn)
-        # What is under way may get a challenge that replaces the nonce.
+        # A request in flight may get a challenge that replaces the nonce.
         is_alone = not self._flying - {turn}
         return is_alone or not (self._settles or self._is_serial)
 
     def hurry(self, turn: Turn) -> None:
-        """Let a request go though others that it waits for have no response yet.
+        """Let a request proceed although those it waits for have no response yet.
 
         Args:
             turn: The request.
         """
         self.leaders.add(turn)
-        # They take long, so the server has looked at their logins.
+        # They take so long that the server has already checked their logins.
         self._flying.clear()
 
     def sign(self, turn: Turn) -> Nonce | None:
-        """Choose the nonce for an admitted request, which is sent then; None to send it unsigned.
+        """Return the nonce for an admitted request, which is then sent; None to send it unsigned.
 
         Args:
-            turn: The request; its `used` and `count` are set.
+            turn: The request; this sets its `used` and `count`.
         """
         nonce, own = self.nonce, turn.own
         if own is not None and not own.count and self._needs_own(turn, own):
             nonce = own
         elif nonce is not None and nonce.count >= _MAX_COUNT:
-            # The count has eight digits and must rise (RFC 7616 3.4): only a new nonce restarts it.
+            # The count has eight digits and must increase (RFC 7616 3.4), so fetch a new nonce.
             self.nonce = nonce = None
             self.leaders = {turn}
         elif self.one_use:
-            # The next nonce of a server whose nonces are good for one use goes to one request.
+            # A single-use nonce may sign only this request.
             self.nonce = None
         self._sent += 1
         turn.used, turn.sent, turn.has_company = nonce, self._sent, bool(self._flying)
@@ -137,9 +138,9 @@ class DigestServer:
         return nonce
 
     def is_fresh(self, turn: Turn) -> bool:
-        """Return whether a 401 to a signed request means that the login is wrong.
+        """Return whether a 401 to a signed request would mean that the login is wrong.
 
-        Another request that is under way may get a challenge that replaces this one's nonce.
+        If not, another request in flight may get a challenge that replaces this one's nonce.
 
         Args:
             turn: The request, just signed.
@@ -167,14 +168,14 @@ class DigestServer:
         Args:
             turn: The request that got it.
             now: The time in seconds.
-            succeeded: Whether the response shows that the login is right. A 5xx may be sent
-                before it is checked.
+            succeeded: Whether the response shows that the login is correct. A server may send a 5xx
+                before it checks the login.
             closes: Whether the server closes the connection.
         """
         self._landed(turn)
         used = turn.used
         if used is None:
-            # The address is public, or the server is. A challenge will end this.
+            # The target or the whole server is public, until a challenge arrives.
             self.asks_nothing = self.nonce is None
             return
         used.passes += 1
@@ -197,12 +198,12 @@ class DigestServer:
     def take_next(
         self, turn: Turn, offer: DigestChallenge, session: Session | None, now: float
     ) -> None:
-        """Use the next nonce that a server sent with the response to a request (RFC 7616 3.5).
+        """Use the nextnonce from the response to a request (RFC 7616 3.5).
 
         Args:
-            turn: The request, which has passed.
+            turn: The request, which was accepted.
             offer: The challenge with that nonce.
-            session: What signs with it.
+            session: The session that signs with it.
             now: The time in seconds.
         """
         if self.nonce is turn.used or (self.one_use and self.nonce is None):
@@ -216,7 +217,7 @@ class DigestServer:
             )
 
     def refused(self, turn: Turn, offer: DigestChallenge, now: float, *, bound: bool) -> bool:
-        """Record a challenge; return whether the request should be signed and sent again.
+        """Record a challenge; return whether to sign and resend the request.
 
         Args:
             turn: The request that got it.
@@ -229,7 +230,7 @@ class DigestServer:
         self.asks_nothing = False
         used, turn.tries = turn.used, turn.tries + 1
         if self.nonce is not None and self.nonce.offer == offer:
-            turn.own = self.nonce  # Some servers have one nonce for ever; its count goes on.
+            turn.own = self.nonce  # Some servers never change their nonce; its count continues.
         else:
             sole = not turn.has_company and turn.sent == self._sent
             turn.own = Nonce(
@@ -245,7 +246,7 @@ class DigestServer:
         return again and turn.tries < MAX_TRIES
 
     def unanswerable(self, turn: Turn) -> None:
-        """Record a 401 without a challenge that can be answered.
+        """Record a 401 without an answerable challenge.
 
         Args:
             turn: The request that got it.
@@ -255,7 +256,7 @@ class DigestServer:
             self.asks_nothing = self.nonce is None
 
     def leave(self, turn: Turn) -> None:
-        """Let others go: this request got its last response, or none.
+        """Record the end of a request, which got its last response or none, so that others may go.
 
         Args:
             turn: The request.
@@ -264,7 +265,7 @@ class DigestServer:
         self.leaders.discard(turn)
         own = turn.own
         if turn.used is None and own is not None and self.one_use and not own.is_bound:
-            # It has a challenge, but its body is gone: the next request goes with it.
+            # It has a challenge, but can't be resent without its body: the next request uses it.
             own.is_next = True
             self.nonce = self.nonce or own
 
@@ -272,11 +273,11 @@ class DigestServer:
         self._flying.discard(turn)
 
     def _interfered(self, nonce: Nonce) -> bool:
-        """Return whether other requests got challenges since a nonce came."""
+        """Return whether other requests got challenges since a nonce arrived."""
         return self._seen - nonce.seen > nonce.refusals
 
     def _was_replaced(self, turn: Turn, used: Nonce) -> bool:
-        """Return whether another's challenge may have replaced a nonce that was refused at once."""
+        """Return whether another challenge may have replaced a nonce refused at its first use."""
         if used.is_bound:
             return False
         if self._interfered(used):
@@ -287,14 +288,14 @@ class DigestServer:
         return True
 
     def _needs_own(self, turn: Turn, own: Nonce) -> bool:
-        """Return whether a request needs its own challenge rather than the one in force."""
+        """Return whether a request needs its own challenge instead of the current nonce."""
         if own.is_bound:
             return True
         if self.nonce is None or self._is_serial:
             return own.seen == self._seen
         if self.one_use:
             return True
-        # A server that refuses counts in the wrong order, where other requests are always ahead.
+        # The server may refuse counts out of order, and other requests may always be ahead.
         return turn.tries > (2 if self._independent else 4)
 
     def _install(self, turn: Turn) -> None:
@@ -303,20 +304,20 @@ class DigestServer:
             self.nonce = turn.own
 
     def _settle(self, turn: Turn, leader: Turn | None = None) -> None:
-        """Let requests go one by one with the newest nonce."""
+        """Start to send requests one by one with the newest nonce."""
         self._install(turn)
         if not self._settles:
             self._settles = True
             self.leaders = {leader or turn}
 
     def _refused_signed(self, turn: Turn, used: Nonce, own: Nonce, now: float) -> bool:
-        """Return whether a signed request that was refused should be sent again."""
+        """Return whether to resend a signed request that was refused."""
         if used.is_rejected and not own.offer.stale:
             return False
         if self.one_use:
             return self._refused_own(turn, used, own)
         if used.is_bound and turn.count > 1 and own.is_bound:
-            # It lacked the cookies of the nonce. Now it has its own.
+            # It was sent without the nonce's cookies. Now it has its own challenge and cookies.
             turn.suspects = 2
             return True
         if not own.offer.stale and not used.is_accepted:
@@ -324,7 +325,7 @@ class DigestServer:
         return self._refused_known(turn, used, own, now)
 
     def _refused_own(self, turn: Turn, used: Nonce, own: Nonce) -> bool:
-        """Take a refusal where each request has its own challenge."""
+        """Return whether to resend a refused request if each has its own challenge."""
         if used.is_next or turn.count > 1 or used.passes:
             return True
         if not own.offer.stale and not self._was_replaced(turn, used):
@@ -336,16 +337,16 @@ class DigestServer:
         return True
 
     def _refused_new(self, turn: Turn, used: Nonce) -> bool:
-        """Take the refusal of a nonce that was never accepted, and is not called stale."""
+        """Return whether to resend after the refusal of a new nonce that is not stale."""
         others = [each for each in self._flying if each.used is used]
         if others:
-            # They will show whether the login is wrong: a nonce may be good for one of them only.
+            # They will show whether the login is wrong: one of them may have used up the nonce.
             self._settle(turn, others[0])
             return True
         if self._was_replaced(turn, used):
             self._settle(turn)
             return True
-        # The next request starts without a nonce, in case another node issued this one.
+        # Start the next request without a nonce, in case another node issued this one.
         used.is_rejected = True
         if self.nonce is used or self._settles:
             self.nonce, self._settles = None, False
@@ -353,16 +354,16 @@ class DigestServer:
         return False
 
     def _refused_known(self, turn: Turn, used: Nonce, own: Nonce, now: float) -> bool:
-        """Take the refusal of a nonce that was accepted before, or that is stale."""
+        """Return whether to resend after the refusal of an accepted or stale nonce."""
         if own.offer == used.offer:
-            return False  # Signing it again would make the same request.
+            return False  # Signing it again would produce the same request.
         age_s, current = now - used.made_at, self.nonce
-        # A nonce of a server whose nonces are good for one use dies at its second use.
+        # A single-use nonce fails at its second use.
         died = used.passes == 1 and age_s < YOUNG_S and not self._interfered(used)
         turn.suspects = max(turn.suspects, int(died))
         is_current = used is current or (died and current is not None and current.is_next)
         if self._settles:
-            # This challenge is the newest, unless the nonce in force was accepted meanwhile.
+            # This challenge is the newest, unless the current nonce was accepted meanwhile.
             if current is None or is_current or not current.passes:
                 self._install(turn)
         elif (is_current and (died or self._interfered(used))) or not (used.passes or used.is_next):
@@ -375,7 +376,7 @@ class DigestServer:
         return True
 
     def _forget(self) -> None:
-        """Try again whether nonces are good for more than one use."""
+        """Start to check again whether nonces are single-use."""
         self._one_use_until, self._is_serial, self._suspicion = None, False, 1
         self._lifetime_s = FRESH_S
         self.leaders.clear()

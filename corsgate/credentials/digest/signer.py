@@ -1,7 +1,7 @@
 """Sign requests with Digest authentication (RFC 7616).
 
-The nonce of a 401 is kept. Later requests to that server are signed with it before they are sent,
-with a rising count. `server` decides which requests go now and with which nonce; here they
+The nonce of a 401 is kept. Later requests to that server are signed with it in advance, with an
+increasing count. `server` decides which requests may be sent now, and with which nonce. Here they
 wait for their turn.
 """
 
@@ -31,31 +31,30 @@ from corsgate.message.headers import HeaderList
 from corsgate.message.signed import Signed
 
 MAX_SERVERS = 1000
-"""The number of servers whose challenges are kept; discovery may keep adding new ones."""
+"""How many servers' challenges are kept at most, since discovery may keep adding servers."""
 
 HURRY_S = 1.0
-"""How long requests wait without any response from the server, before one more of them goes."""
+"""For how many seconds without any response requests wait, before one more of them is sent."""
 
 PATIENCE = 10
-"""How many go so without any response before all do: then the server may not respond at all."""
+"""After this many without any response, all are sent, because the server may be unresponsive."""
 
 
 @implementer(ICredentials)
 @attrs.define(kw_only=True, eq=False)
 class DigestSigner:
-    """Signs the requests of one upstream, with what is known about each of its servers.
+    """Signs the requests of one upstream, with the learned state of each server.
 
-    Its memory is bounded: it keeps one challenge per server, whose size `read_digest_challenge`
-    limits. Beyond `MAX_SERVERS` servers it forgets the oldest, at the cost of one more challenge.
-    It keeps one realm per server: for a server with several, each change of realm costs a
-    challenge.
+    Its memory is limited: it keeps one challenge for each server, whose size
+    `read_digest_challenge` limits. Above `MAX_SERVERS` it forgets the oldest server, at the cost of
+    one more challenge. It keeps one realm for each server, so each change of realm also costs one.
 
     Attributes:
         header_names: Authorization.
         fixed: None.
         may_be_challenged: True.
         means: The clock and the source of client nonces.
-        login: Who answers challenges.
+        login: The user who answers challenges.
     """
 
     header_names: frozenset[bytes] = attrs.field(default=frozenset((b"authorization",)), init=False)
@@ -108,7 +107,7 @@ class _Queue:
         origin: The server's origin.
 
     Attributes:
-        server: Decides which may.
+        server: Decides which of them may be sent.
     """
 
     __slots__ = ("_hurried", "_is_waking", "_means", "_origin", "_timer", "_waiting", "server")
@@ -120,7 +119,7 @@ class _Queue:
         self._waiting: dict[Turn, Deferred[None]] = {}
         self._timer: Any = None
         self._is_waking = False
-        # How many have gone since the last response because there was none for long.
+        # How many were sent since the last response, because there was none for a long time.
         self._hurried = 0
 
     def admit(self, turn: Turn) -> bool:
@@ -132,30 +131,30 @@ class _Queue:
         return self.server.admit(turn, means.seconds(), is_proven=is_proven)
 
     def _is_too_early(self) -> bool:
-        """Return whether what is signed now would wait, perhaps until its nonce is refused."""
+        """Return whether a request signed now would wait, and its nonce could expire meanwhile."""
         return self.server.nonce is not None and self._means.guard.would_wait(self._origin)
 
     async def wait(self, turn: Turn) -> None:
-        """Return when a request may be sent; it leaves the queue if it is cancelled meanwhile."""
+        """Return when a request may be sent; if this is cancelled, the request leaves the queue."""
         waiting: Deferred[None] = Deferred(lambda _: self._leave(turn))
         self._waiting[turn] = waiting
         if self._timer is None:
             self._timer = self._means.later(HURRY_S, self._hurry)
-        # Its last response may be what another waits for.
+        # Another request may have been waiting for this one's last response.
         self.wake()
         await waiting
 
     def responded(self) -> None:
-        """Begin to wait anew for the next response: one came."""
+        """Restart the timer, because a response has arrived."""
         self._hurried = 0
         if self._timer is not None:
             self._timer.reset(HURRY_S)
 
     def wake(self) -> None:
-        """Let those go that may."""
+        """Release the waiting requests that may be sent."""
         if not self._waiting or self._is_waking:
             return
-        # Whoever goes calls this too; a loop needs no stack for each.
+        # A released request also calls this. Loop instead of recursing once for each.
         self._is_waking = True
         try:
             while (turn := self._next()) is not None:
@@ -166,7 +165,7 @@ class _Queue:
             self._is_waking = False
 
     def _next(self) -> Turn | None:
-        """Return one that may go now: one that the others wait for, or the first."""
+        """Return a request that may be sent now: one that the others wait for, or the first."""
         leaders = [turn for turn in self.server.leaders if turn in self._waiting]
         for turn in leaders or itertools.islice(self._waiting, 1):
             if self.admit(turn):
@@ -174,7 +173,7 @@ class _Queue:
         return None
 
     def _hurry(self) -> None:
-        """Let one more go: the server takes long, or a response was lost."""
+        """Release one more request, because the server is slow or a response was lost."""
         self._timer = self._means.later(HURRY_S, self._hurry)
         self._hurried += 1
         if self._hurried < PATIENCE and self._is_too_early():
@@ -199,7 +198,7 @@ class _Queue:
 
 @implementer(IAttempt)
 class DigestAttempt:
-    """One request: signed with the server's nonce, and again with a new one."""
+    """One request: signed with the server's nonce, and again with a new one if needed."""
 
     __slots__ = ("_cookies", "_queue", "_signer", "_turn")
 
@@ -210,18 +209,18 @@ class DigestAttempt:
         self._cookies: Mapping[bytes, bytes | None] = {}
 
     async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
-        """Return the signed request, or the same head to fetch a challenge with.
+        """Return the signed request, or the unsigned head to fetch a challenge.
 
-        It waits while another request fetches one.
+        This waits while another request fetches a challenge.
 
         Args:
             head: The head to send.
-            body: Its body, which matters for ``auth-int``.
+            body: Its body, which ``auth-int`` signs.
 
         Raises:
-            BodyNotCovered: The server wants the body signed, but it is too large to be kept.
-            CredentialsRejected: It was refused, and another request has shown that the login is
-                wrong.
+            BodyNotCovered: The server wants the body signed, but it is too large to be buffered.
+            CredentialsRejected: The request was refused, and another one has shown that the login
+                is wrong.
         """
         queue, turn = self._queue, self._turn
         if not queue.admit(turn):
@@ -236,15 +235,15 @@ class DigestAttempt:
             signed = Signed(head=head, has_credentials=False, is_fresh=False, awaits_continue=True)
         else:
             signed = self._signed(head, body, nonce)
-        # Only now, so that the request that fetched a challenge is the first to use it.
+        # Not earlier, so that the request that fetched a challenge is the first to use it.
         queue.wake()
         return signed
 
     def responded(self, signed: Signed, response: ResponseHead) -> bool:
-        """Record a response; return whether the request should be signed and sent again.
+        """Record a response; return whether to sign and resend the request.
 
         Args:
-            signed: What was sent.
+            signed: The request that was sent.
             response: The response, with any status.
 
         Raises:
@@ -267,7 +266,7 @@ class DigestAttempt:
         except BaseException:
             server.unanswerable(turn)
             raise
-        # Others wait until `end`: by then the guard knows of a rejection.
+        # Don't wake others before `end`: by then the guard has recorded a rejection.
         if offer is None:
             server.unanswerable(turn)
             return False
@@ -275,7 +274,7 @@ class DigestAttempt:
         return server.refused(turn, offer, now, bound=bool(self._cookies))
 
     def client_head(self, response: ResponseHead) -> ResponseHead:
-        """Return the head without the cookies of challenges.
+        """Return the head without cookies that came with challenges.
 
         Args:
             response: The head of the last response.
@@ -286,12 +285,12 @@ class DigestAttempt:
         return without_cookies(response, self._cookies, is_challenge=is_challenge)
 
     def end(self) -> None:
-        """Let others go."""
+        """Let other requests proceed."""
         self._queue.server.leave(self._turn)
         self._queue.wake()
 
     def _signed(self, head: RequestHead, body: bytes | None, nonce: Nonce) -> Signed:
-        """Return the request, signed with a nonce."""
+        """Return the request signed with a nonce."""
         signer, server, turn = self._signer, self._queue.server, self._turn
         if nonce.session is None:
             nonce.session = signer.login.session(nonce.offer)
@@ -312,7 +311,7 @@ class DigestAttempt:
         )
 
     def _take_next(self, response: ResponseHead, now: float) -> None:
-        """Use the next nonce that the server sent, if it did (RFC 7616 3.5)."""
+        """Use the server's nextnonce, if there is one (RFC 7616 3.5)."""
         turn = self._turn
         if turn.used is None or turn.used.session is None:
             return

@@ -10,11 +10,11 @@ from corsgate.config.model.jwt_algorithms import algorithms_of
 from corsgate.config.model.oauth2 import OAuth2Credentials
 
 LIFETIME_S = 60
-"""For how many seconds an assertion is valid: long enough for clocks that differ a little."""
+"""For how many seconds an assertion is valid, which allows for small clock differences."""
 
 
 def has_jose() -> bool:
-    """Return whether joserfc is installed, which signs assertions."""
+    """Return whether joserfc, which signs assertions, is installed."""
     return find_spec("joserfc") is not None
 
 
@@ -24,9 +24,9 @@ def client_assertion(credentials: OAuth2Credentials, now_s: float, unique: bytes
     Args:
         credentials: Credentials with a private key.
         now_s: The time in seconds since 1970.
-        unique: Unpredictable bytes, by which the token server detects a replay.
+        unique: Unpredictable bytes, with which the token server detects a replay.
     """
-    # Only this needs the library, which is an extra.
+    # Import the library only here, because it is an optional dependency.
     from joserfc import jwt
     from joserfc.jwk import import_key
 

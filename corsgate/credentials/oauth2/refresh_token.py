@@ -1,8 +1,8 @@
 """A refresh token, and the ones that replace it (RFC 6749 6, RFC 9700 4.14).
 
-Many token servers replace the refresh token each time it is used, and take a second use of the old
-one for theft. So all credentials with the same refresh token use it one after the other, and the
-newest may be kept in a file, since the one in the configuration is worthless after its first use.
+Many token servers replace the refresh token at each use, and treat a second use of the old one as
+theft. So credentials with the same refresh token take turns to use it. The newest token may be kept
+in a file, because the one in the configuration is worthless after its first use.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _log = Logger()
 
 
 class RefreshToken:
-    """The newest refresh token, and whose turn it is to use it.
+    """The newest refresh token, with a lock for its use.
 
     Args:
         first: The refresh token in the configuration.
-        path: The file that keeps the newest one; None to keep it in memory only.
+        path: The file that keeps the newest one; None to keep it only in memory.
         in_thread: Calls a function in a thread; returns a Deferred of the result.
 
     Attributes:
-        lock: Held while the token is used.
+        lock: Must be held while the token is used.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class RefreshToken:
         self._in_thread = in_thread
 
     async def newest(self) -> Secret:
-        """Return the newest refresh token; read the file the first time.
+        """Return the newest refresh token; the first call reads the file.
 
-        A file that was written for another first token is ignored: the operator has configured a
-        new one since. Where there is none yet it is written, so that a path that can't be written
-        is reported before the first token is used up.
+        A file that descends from another first token is ignored, because the operator has since
+        configured a new one. If no token was read, the file is written immediately. So an
+        unwritable path is reported before the first token is used up.
         """
         if self._newest is None:
             kept = None
@@ -64,7 +64,7 @@ class RefreshToken:
         return self._newest
 
     async def replace(self, text: str) -> None:
-        """Use another refresh token from now on, and keep it.
+        """Use a new refresh token from now on, and store it.
 
         Args:
             text: The token.
@@ -111,12 +111,12 @@ class RefreshToken:
 
 
 def _reason(error: Exception) -> str:
-    """Return why a file can't be used; one on a network may not respond at all."""
+    """Return why a file can't be used; a network file system may not even respond."""
     return str(getattr(error, "strerror", None) or "it takes too long")
 
 
 def refresh_token_key(credentials: OAuth2Credentials) -> tuple[object, ...]:
-    """Return what credentials have in common that use one refresh token.
+    """Return the key that all credentials with the same refresh token share.
 
     Args:
         credentials: Credentials with a refresh token.
@@ -128,19 +128,19 @@ def encode_kept(token: Secret, first: Secret) -> bytes:
     """Return the content of the file that keeps a refresh token.
 
     Args:
-        token: The newest one.
-        first: The one in the configuration, of which only a hash is written.
+        token: The newest refresh token.
+        first: The token in the configuration, of which only a hash is written.
     """
     kept = {"first_sha256": _hashed(first), "refresh_token": token.reveal()}
     return json.dumps(kept).encode("ascii") + b"\n"
 
 
 def decode_kept(data: bytes, first: Secret) -> Secret | None:
-    """Return the refresh token in a file, or None if it does not descend from the first one.
+    """Return the refresh token in a file; None if it doesn't descend from the first one.
 
     Args:
         data: The file's content, which may be damaged.
-        first: The one in the configuration.
+        first: The token in the configuration.
     """
     try:
         kept = json.loads(data)
@@ -178,7 +178,7 @@ def replace_private(path: str, data: bytes) -> None:
         data: Its content.
 
     Raises:
-        OSError: It can't be written; the file is as it was.
+        OSError: It can't be written; the old file is unchanged.
     """
     made = f"{path}.{os.getpid()}.new"
     with suppress(FileNotFoundError):
@@ -195,7 +195,7 @@ def replace_private(path: str, data: bytes) -> None:
         with suppress(OSError):
             os.unlink(made)
         raise
-    # The new name must outlive a power cut too: the old token is worthless.
+    # The new name must also survive a power failure, because the old token is worthless.
     folder = os.open(os.path.dirname(path) or "/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)

@@ -19,7 +19,7 @@ _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 def token_server(credentials: OAuth2Credentials) -> Outside:
-    """Return the token server of credentials, and how it is verified.
+    """Return the token server of credentials, with the settings to verify it.
 
     Args:
         credentials: The credentials.
@@ -35,10 +35,10 @@ def token_server(credentials: OAuth2Credentials) -> Outside:
 def token_request(
     credentials: OAuth2Credentials, *, refresh_token: str | None = None, assertion: str = ""
 ) -> tuple[RequestHead, bytes]:
-    """Return the request for a token: its head, and the form that is its body.
+    """Return the head of a token request, and the form as its body.
 
     Args:
-        credentials: Who asks, and for what.
+        credentials: The client and what it asks for.
         refresh_token: The refresh token, for that grant.
         assertion: The signed assertion, for ``private_key_jwt``.
     """
@@ -60,7 +60,7 @@ def token_request(
 
 
 def secrets_in(head: RequestHead, body: bytes) -> Iterator[str]:
-    """Return what a token request has that no message may show.
+    """Return the secrets in a token request, which no message may contain.
 
     Args:
         head: The head.
@@ -103,13 +103,13 @@ def _parameters(
 
 
 def _pair(credentials: OAuth2Credentials) -> bytes:
-    """Return the id and the secret, each form-encoded first (RFC 6749 2.3.1)."""
+    """Return the base64 of the id and the secret, each form-encoded first (RFC 6749 2.3.1)."""
     secret = "" if credentials.client_secret is None else credentials.client_secret.reveal()
-    # %20 for a space, which servers decode that take "+" for itself (Authlib).
+    # Encode a space as %20: some servers, such as Authlib, don't decode "+".
     pair = f"{_encoded(credentials.client_id)}:{_encoded(secret)}"
     return b64encode(pair.encode("ascii"))
 
 
 def _encoded(text: str) -> str:
-    """Return text percent-encoded; bytes of a variable that are not UTF-8 stay what they are."""
+    """Return text percent-encoded, including bytes of a variable that are not UTF-8."""
     return quote(text, safe="", errors="surrogateescape")

@@ -1,4 +1,4 @@
-"""The response of a token server: a token, or why there is none (RFC 6749 5)."""
+"""Read the response of a token server: a token, or the reason for none (RFC 6749 5)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from corsgate.errors import NoToken, TokenRefused
 from corsgate.message.head import ResponseHead
 
 MAX_TOKEN_CHARS = 16 * 1024
-"""The longest token that is accepted; most servers reject heads of that size."""
+"""The maximum length of a token; most servers reject heads of that size."""
 
 MAX_SHOWN = 200
-"""How many characters of a token server's own words are shown."""
+"""How many characters of a token server's own text are shown."""
 
 _PIECE_CHARS = 8
-"""How many characters of a secret, one after the other, are a part that must not be shown."""
+"""The number of consecutive characters of a secret that are enough to hide a text."""
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
@@ -41,12 +41,12 @@ _PASSING = frozenset(("temporarily_unavailable", "server_error", "slow_down"))
 
 @attrs.frozen(kw_only=True)
 class Grant:
-    """What a token server gives.
+    """The tokens that a token server returned.
 
     Attributes:
         access_token: The token.
-        lifetime_s: For how many seconds it is valid; None if the server doesn't say.
-        refresh_token: The refresh token that replaces the one that was used; None to keep that.
+        lifetime_s: For how many seconds it is valid; None if unknown.
+        refresh_token: The refresh token that replaces the used one; None to keep that one.
     """
 
     access_token: str = attrs.field(repr=False)
@@ -55,16 +55,16 @@ class Grant:
 
 
 def read_grant(head: ResponseHead, body: bytes, secrets: Iterable[str] = ()) -> Grant:
-    """Return what a token server gives.
+    """Return the tokens in a token server's response.
 
     Args:
         head: The head of its response.
         body: The body.
-        secrets: What was sent to it. Its own words are not shown if they contain one of these.
+        secrets: The secrets sent to it. Its own text is not shown if it contains one of these.
 
     Raises:
-        TokenRefused: It rejects the request.
-        NoToken: The response is unusable, or a failure that may pass.
+        TokenRefused: The server rejects the request.
+        NoToken: The response is unusable, or reports a temporary failure.
     """
     status = head.status
     if 300 <= status < 400:
@@ -85,7 +85,7 @@ def read_grant(head: ResponseHead, body: bytes, secrets: Iterable[str] = ()) -> 
 def _json_object(body: bytes) -> Mapping[str, object] | None:
     """Return the members of a JSON object; None for anything else."""
     try:
-        # A byte order mark is not JSON, but a server that sends one is understood.
+        # JSON has no byte order mark, but accept one.
         found = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return None
@@ -115,7 +115,7 @@ def _grant(fields: Mapping[str, object]) -> Grant:
 def _lifetime_s(value: object) -> float | None:
     """Return the value of expires_in; None if it is not a positive number.
 
-    A token without a known end is used until the API rejects it, so that nothing is lost.
+    A token of unknown lifetime is used until the API rejects it.
     """
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         value = float(value.strip())
@@ -131,7 +131,7 @@ def _lifetime_s(value: object) -> float | None:
 def _refusal(
     status: int, fields: Mapping[str, object], secrets: Iterable[str]
 ) -> TokenRefused | NoToken:
-    """Return the error for a response that says no (RFC 6749 5.2)."""
+    """Return the error for an error response (RFC 6749 5.2)."""
     raw = fields.get("error")
     code = raw if isinstance(raw, str) and _ERROR_CODE.fullmatch(raw) else ""
     shown = f"it responds {status} ({code})" if code else f"it responds {status}"
@@ -146,9 +146,9 @@ def _refusal(
 
 
 def _has_secret(text: str, secrets: Iterable[str]) -> bool:
-    """Return whether text contains a secret or a part of it, as it is or encoded.
+    """Return whether text contains a secret or a part of one, raw or encoded.
 
-    Servers shorten what they repeat, or escape some of its characters.
+    Servers that repeat a secret may shorten it, or escape some of its characters.
     """
     found = text.lower()
     pieces = {found[i : i + _PIECE_CHARS] for i in range(len(found) - _PIECE_CHARS + 1)}
@@ -163,13 +163,13 @@ def _has_secret(text: str, secrets: Iterable[str]) -> bool:
 
 
 def _printable(text: str, most: int) -> str:
-    """Return text, shortened and as printable ASCII without quotes."""
+    """Return text, shortened, as printable ASCII without quotes."""
     shown = "".join(char if " " <= char <= "~" and char not in '"\\' else "?" for char in text)
     return shown if len(shown) <= most else f"{shown[:most]}..."
 
 
 def _retry_after_s(head: ResponseHead) -> float:
-    """Return the seconds of Retry-After (RFC 9110 10.2.3); 0 for a date or none."""
+    """Return Retry-After in seconds (RFC 9110 10.2.3); 0 for a date or if it is missing."""
     for name, value in head.headers:
         if name.lower() == b"retry-after" and re.fullmatch(rb"[0-9]{1,9}", value):
             return float(value)

@@ -1,4 +1,4 @@
-"""Sign requests with access tokens of a token server (OAuth 2.0, RFC 6749 and RFC 6750)."""
+"""Sign requests with access tokens from a token server (OAuth 2.0, RFC 6749 and RFC 6750)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
 
 MAX_SERVERS = 1000
-"""For how many servers rejections are kept; discovery may keep adding new ones."""
+"""For how many servers rejections are kept at most, since discovery may keep adding servers."""
 
 
 @implementer(ICredentials, ILogin)
@@ -27,7 +27,7 @@ class OAuth2Signer:
     Attributes:
         header_names: Authorization.
         fixed: None, since tokens change.
-        may_be_challenged: True: a request is sent again with another token.
+        may_be_challenged: True, since a rejected request is resent with another token.
     """
 
     header_names: frozenset[bytes] = attrs.field(default=frozenset((b"authorization",)), init=False)
@@ -35,7 +35,7 @@ class OAuth2Signer:
     may_be_challenged: bool = attrs.field(default=True, init=False)
     _source: TokenSource = attrs.field(repr=False)
     _means: Means = attrs.field(repr=False)
-    # How often each server rejected a new token since it last accepted one.
+    # How often each server has rejected a new token since it last accepted a token.
     _rejections: dict[str, BackOff] = attrs.field(factory=dict, init=False, repr=False)
 
     @classmethod
@@ -44,7 +44,7 @@ class OAuth2Signer:
 
         Args:
             credentials: The credentials.
-            means: Time, chance and I/O.
+            means: Time, randomness and I/O.
         """
         source = means.shared.of(credentials, lambda: TokenSource(credentials, means))
         return cls(source=source, means=means)
@@ -63,9 +63,10 @@ class OAuth2Signer:
         return _Attempt(self, server)
 
     async def _token(self, server: str, refused: Token | None) -> tuple[Token, bool]:
-        """Return a token, and whether a 401 to it can't mean that it has ended.
+        """Return a token, and whether a 401 can't mean that the token has expired.
 
-        It was fetched for this request or one beside it, or the server has just rejected a new one.
+        That is so if the token was fetched for this request or a concurrent one, or if the server
+        has just rejected a new token.
         """
         before, rejections = self._source.current, self._rejections.get(server)
         token = await self._source.token(refused)
@@ -76,9 +77,9 @@ class OAuth2Signer:
         self._rejections.pop(server, None)
 
     def _rejected(self, server: str, token: Token, *, is_fresh: bool) -> bool:
-        """Take in a 401; return whether another token may help.
+        """Record a 401; return whether another token may help.
 
-        A server that rejects new tokens too must not make the gate fetch one for each request.
+        If a server also rejects new tokens, the gate must not fetch one for each request.
         """
         now = self._means.seconds()
         known = self._rejections.get(server)
@@ -87,11 +88,11 @@ class OAuth2Signer:
                 if len(self._rejections) >= MAX_SERVERS:
                     self._rejections.clear()
                 known = self._rejections[server] = BackOff(first_s=5.0, most_s=300.0)
-            # Many requests may have had the same token.
+            # Count one failure, since many requests may have used the same token.
             known.failed_together(now)
             return False
         if known is not None and known.left_s(now):
-            # Another request learned that meanwhile.
+            # Another request has learned meanwhile that new tokens don't help.
             return False
         self._source.doubt(token)
         return True
@@ -99,10 +100,10 @@ class OAuth2Signer:
 
 @implementer(IAttempt)
 class _Attempt:
-    """One request on its way to one server.
+    """One request to one server.
 
     Args:
-        signer: Whose attempt it is.
+        signer: The signer that made this attempt.
         server: The server's origin.
     """
 
@@ -116,11 +117,11 @@ class _Attempt:
         self._is_fresh = False
 
     async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
-        """Return the head with a token, for which it may have to wait.
+        """Return the head with a token; this may wait for the token.
 
         Args:
             head: The head to send.
-            body: Its body, which doesn't matter.
+            body: Its body, which is not used.
 
         Raises:
             LoginFailed: There is no token.
@@ -135,7 +136,7 @@ class _Attempt:
         """Return whether the API may have rejected the token as expired or revoked.
 
         Args:
-            signed: What was sent.
+            signed: The request that was sent.
             response: The response.
         """
         token = self._token
@@ -150,7 +151,7 @@ class _Attempt:
         return True
 
     def client_head(self, response: ResponseHead) -> ResponseHead:
-        """Return the head as it is.
+        """Return the head unchanged.
 
         Args:
             response: The head.
@@ -158,4 +159,4 @@ class _Attempt:
         return response
 
     def end(self) -> None:
-        """Do nothing: nobody waits."""
+        """Do nothing, since no other request waits for this one."""

@@ -1,4 +1,4 @@
-"""The access token of OAuth2 credentials: fetched once for all who wait, and renewed in time."""
+"""The access token of OAuth2 credentials: fetched once for all waiting requests, renewed early."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from corsgate.errors import LoginFailed, NoToken, TokenRefused, UpstreamError
 
 MAX_RENEWAL_S = 300.0
 MAX_SKEW_S = 10.0
-"""A token is renewed in the background in the last fifth of its life, but in the last five minutes
-at most; in its last tenth, but the last ten seconds at most, only if there is no other."""
+"""A token is renewed in the background in the last fifth of its life, which is limited to its last
+five minutes. In the last tenth, limited to ten seconds, it is used only if no other can be fetched.
+"""
 
 _log = Logger()
 
@@ -32,9 +33,9 @@ class Token:
 
     Attributes:
         value: The token.
-        renew_at_s: From when another one is fetched in the background.
-        use_until_s: Until when it is used while another one can be had.
-        ends_s: When it ends. All are in seconds of the reactor's clock.
+        renew_at_s: When to start to fetch another one in the background.
+        use_until_s: Until when it is used if another one can be fetched.
+        ends_s: When it expires. All times are in seconds of the reactor's clock.
     """
 
     value: str = attrs.field(repr=False)
@@ -47,8 +48,8 @@ class Token:
         """Return the token of a grant.
 
         Args:
-            grant: What the token server gave.
-            asked_s: When it was asked; the token's life began no earlier.
+            grant: The token server's response.
+            asked_s: When the request was sent; the token's life did not start earlier.
         """
         never = float("inf")
         life_s = never if grant.lifetime_s is None else grant.lifetime_s
@@ -67,10 +68,10 @@ class TokenSource:
 
     Args:
         credentials: The credentials.
-        means: Time, chance and I/O.
+        means: Time, randomness and I/O.
 
     Attributes:
-        current: The token, which may have ended; None if there was none.
+        current: The token, which may have expired; None if there was none yet.
         failure: Why the last attempt to get one failed; None if it succeeded.
     """
 
@@ -83,7 +84,7 @@ class TokenSource:
         self._doubted: Token | None = None
         self._is_fetching = False
         self._waiting: list[Deferred[Token]] = []
-        # Two rejections are free, since token servers lock clients that guess.
+        # Only the first rejection causes no pause: token servers lock out clients that guess.
         self._rejected = BackOff(first_s=5.0, most_s=300.0, free=1)
         self._down = BackOff(first_s=1.0, most_s=60.0)
         self._refresh: RefreshToken | None = None
@@ -95,13 +96,13 @@ class TokenSource:
             )
 
     async def token(self, refused: Token | None = None) -> Token:
-        """Return a token that can be used now, and fetch one if need be.
+        """Return a usable token; fetch one if necessary.
 
         Args:
-            refused: A token that the API did not accept, so that another one is needed; or None.
+            refused: A token that the API rejected, so that another one is needed; or None.
 
         Raises:
-            LoginFailed: There is none.
+            LoginFailed: No token can be fetched.
         """
         now, current = self._means.seconds(), self.current
         if current is not None and current not in (refused, self._doubted):
@@ -114,14 +115,14 @@ class TokenSource:
         try:
             return await self._next(now)
         except LoginFailed:
-            # Better an old token than none, unless it is the one that was refused.
+            # An old token is better than none, unless it is the refused one.
             current = self.current
             if current is None or current is refused or current.ends_s <= self._means.seconds():
                 raise
             return current
 
     def doubt(self, token: Token) -> None:
-        """Record that the API did not accept a token; it is renewed before the next use.
+        """Record that the API rejected a token, which is then renewed before the next use.
 
         Args:
             token: The token that was sent.
@@ -130,11 +131,11 @@ class TokenSource:
             self._doubted = token
 
     def _pause_s(self, now: float) -> float:
-        """Return for how long the token server is left alone."""
+        """Return for how many seconds no request to the token server is sent."""
         return max(self._rejected.left_s(now), self._down.left_s(now))
 
     def _next(self, now: float) -> Deferred[Token]:
-        """Return a Deferred of the token that is being fetched, or will be."""
+        """Return a Deferred of the next token, which is fetched unless that is paused."""
         waiting: Deferred[Token] = Deferred(self._left)
         pause_s = self._pause_s(now)
         if not self._is_fetching and pause_s and self.failure is not None:
@@ -145,32 +146,32 @@ class TokenSource:
         return waiting
 
     def _begin(self) -> None:
-        """Fetch a token, unless one is being fetched."""
+        """Start to fetch a token, unless one is being fetched."""
         if self._is_fetching:
             return
-        # Set first, since the result may come at once.
+        # Set this first, because the result may arrive synchronously.
         self._is_fetching = True
         fetched = Deferred.fromCoroutine(self._fetch())
         if self._refresh is not None:
-            # What the token server has replaced must be kept, or a restart has no refresh token.
+            # A replaced refresh token must be stored, or there is none after a restart.
             self._means.shared.await_at_end(fetched)
         fetched.addCallbacks(self._succeeded, self._failed)
-        fetched.addErrback(lambda failure: _log.failure("a token was lost", failure))
+        fetched.addErrback(lambda failure: _log.failure("a token could not be delivered", failure))
 
     def _succeeded(self, token: Token) -> None:
-        """Give a new token to all who wait."""
+        """Pass a new token to all waiting requests."""
         if self.failure is not None:
             _log.info("token server {server} gives tokens again", server=self._server.server.origin)
         self.current, self._doubted, self.failure = token, None, None
         self._rejected.succeeded()
         self._down.succeeded()
         for each in self._ended():
-            # One that gets it may take others with it, such as those of its connection.
+            # Resuming one request may cancel others, such as those of the same connection.
             if not each.called:
                 each.callback(token)
 
     def _failed(self, failure: Failure) -> None:
-        """Fail all who wait, and leave the token server alone for a while."""
+        """Fail all waiting requests, and pause requests to the token server."""
         error, now = failure.value, self._means.seconds()
         if not isinstance(error, UpstreamError | CancelledError):
             _log.failure("a token could not be fetched", failure)
@@ -197,18 +198,18 @@ class TokenSource:
                 each.errback(LoginFailed(words))
 
     def _ended(self) -> list[Deferred[Token]]:
-        """Return those who waited for the attempt that has ended."""
+        """Return the requests that waited for the attempt that has ended."""
         self._is_fetching = False
         waiting, self._waiting = self._waiting, []
         return waiting
 
     def _named(self, reason: str) -> str:
-        """Return a reason with the origin of the token server before it, once."""
+        """Return a reason prefixed with the token server's origin, unless it already is."""
         origin = self._server.server.origin
         return reason if reason.startswith(origin) else f"{origin}: {reason}"
 
     def _left(self, waiting: Deferred[Token]) -> None:
-        """Forget one who no longer waits; the others still do."""
+        """Forget a request that no longer waits."""
         if waiting in self._waiting:
             self._waiting.remove(waiting)
 
@@ -216,7 +217,7 @@ class TokenSource:
         """Return a new token from the token server.
 
         Raises:
-            UpstreamError: There is none.
+            UpstreamError: The token server gave no token.
         """
         if self._refresh is None:
             grant, asked_s = await self._ask(None)
@@ -232,7 +233,7 @@ class TokenSource:
         return Token.of(grant, asked_s)
 
     async def _ask(self, refresh_token: str | None) -> tuple[Grant, float]:
-        """Return what the token server gives, and when it was asked."""
+        """Return the token server's grant, and when the request was sent."""
         credentials, means = self._credentials, self._means
         assertion = ""
         if credentials.auth_method == "private_key_jwt":

@@ -12,7 +12,7 @@ from corsgate.message.headers import Header, HeaderList
 
 MAX_COOKIES = 50
 MAX_BYTES = 4096
-"""The size of a cookie's name and value together; browsers have the same limit (RFC 6265 6.1)."""
+"""The maximum size of a cookie's name and value together, as in browsers (RFC 6265 6.1)."""
 
 
 @attrs.frozen(kw_only=True)
@@ -24,10 +24,10 @@ class _Cookie:
 
 
 class CookieJar:
-    """Cookies that go back to the server that set them.
+    """Cookies that are sent back to the server that set them.
 
-    Domain and Secure don't matter: a cookie never goes anywhere but to its own server, over the
-    connections that it came by, and boxes behind an address or a TLS proxy set both wrongly.
+    Domain and Secure are ignored. A cookie is sent only to its own server, over the same kind of
+    connection. And servers that are reached by address or through a TLS proxy often set both wrong.
     """
 
     def __init__(self) -> None:
@@ -40,13 +40,13 @@ class CookieJar:
         now_s: float,
         only: Collection[bytes] | None = None,
     ) -> None:
-        """Take in the cookies that a response sets or deletes.
+        """Store or delete cookies, as a response says.
 
         Args:
             head: The response's head.
             target: The target of its request, whose path is the default for Path (5.1.4).
             now_s: The time in seconds since 1970.
-            only: The names of the cookies to take in; None for all.
+            only: The names of the cookies to store or delete; None for all.
         """
         ahead_s = _clock_difference(head, now_s)
         for value in set_cookies(head):
@@ -55,7 +55,7 @@ class CookieJar:
                 self._put(_parse(name, value, target, now_s, ahead_s), now_s)
 
     def pairs(self, target: bytes, now_s: float) -> list[bytes]:
-        """Return the ``name=value`` of each cookie for a request, longer paths first (5.4).
+        """Return the ``name=value`` pairs of a request's cookies, longer paths first (5.4).
 
         Args:
             target: The request's target.
@@ -67,7 +67,7 @@ class CookieJar:
         return [b"%b=%b" % (each.name, each.value) for each in found]
 
     def value(self, name: bytes, now_s: float) -> bytes | None:
-        """Return the value of a cookie, whatever its path is; None if there is none.
+        """Return the value of a cookie, with any path; None if there is none.
 
         Args:
             name: The cookie's name.
@@ -77,7 +77,7 @@ class CookieJar:
         return found[-1] if found else None
 
     def is_empty(self, now_s: float) -> bool:
-        """Return whether no cookie is left that is still valid."""
+        """Return whether no valid cookie is left."""
         return not any(True for _ in self._valid(now_s))
 
     def _valid(self, now_s: float) -> Iterator[_Cookie]:
@@ -99,7 +99,7 @@ def set_cookies(head: ResponseHead) -> Iterator[bytes]:
 
 
 def cookie_name(set_cookie: bytes) -> bytes:
-    """Return the name of the cookie that a Set-Cookie sets; empty if it has none."""
+    """Return the name of the cookie in a Set-Cookie value; empty if it has none."""
     name, equals, _ = set_cookie.partition(b";")[0].partition(b"=")
     return name.strip(b" \t") if equals else b""
 
@@ -107,11 +107,11 @@ def cookie_name(set_cookie: bytes) -> bytes:
 def cookies_replaced(
     headers: Iterable[Header], names: Collection[bytes], pairs: Sequence[bytes]
 ) -> HeaderList:
-    """Return request fields with one Cookie, in which the gate's cookies replace the client's.
+    """Return request fields with one Cookie field, where the gate's cookies replace the client's.
 
     Args:
         headers: The fields.
-        names: The names of the cookies that are not the client's to send.
+        names: The names of cookies that clients must not send.
         pairs: The gate's own cookies, as ``name=value``.
     """
     others, kept = [], []
@@ -128,7 +128,7 @@ def cookies_replaced(
 
 
 def _parse(name: bytes, value: bytes, target: bytes, now_s: float, ahead_s: float) -> _Cookie:
-    """Return the cookie that a Set-Cookie sets (5.2)."""
+    """Return the cookie in a Set-Cookie value (5.2)."""
     pair, *attributes = value.split(b";")
     path = _default_path(target)
     ends_s = age_s = None
@@ -138,7 +138,7 @@ def _parse(name: bytes, value: bytes, target: bytes, now_s: float, ahead_s: floa
         if key == b"path":
             path = text if text.startswith(b"/") else _default_path(target)
         elif key == b"max-age" and text.removeprefix(b"-").isdigit():
-            # Max-Age has precedence over Expires (5.3), and no one's clock matters to it.
+            # Max-Age has precedence over Expires (5.3), and doesn't depend on clocks.
             age_s = min(float(text[:12]), 1e9)
         elif key == b"expires":
             at_s = _time(text)
@@ -149,7 +149,7 @@ def _parse(name: bytes, value: bytes, target: bytes, now_s: float, ahead_s: floa
 
 
 def _clock_difference(head: ResponseHead, now_s: float) -> float:
-    """Return by how many seconds the server's clock is ahead; devices often have no true time."""
+    """Return by how many seconds the server's clock is ahead; clocks of devices are often wrong."""
     for name, value in head.headers:
         if name.lower() == b"date":
             date_s = _time(value)
@@ -158,7 +158,7 @@ def _clock_difference(head: ResponseHead, now_s: float) -> float:
 
 
 def _time(date: bytes) -> float | None:
-    """Return a date in seconds since 1970, whatever form it has; None for rubbish."""
+    """Return a date in any format in seconds since 1970; None if it is malformed."""
     try:
         found = http2time(date.decode("ascii", "replace"))
     except (ValueError, OverflowError):
@@ -173,7 +173,7 @@ def _default_path(target: bytes) -> bytes:
 
 
 def _covers(cookie_path: bytes, path: bytes) -> bool:
-    """Return whether a cookie with one path goes with a request for another (5.1.4)."""
+    """Return whether a cookie with one path is sent with a request for another (5.1.4)."""
     if not path.startswith(cookie_path):
         return False
     return cookie_path.endswith(b"/") or path[len(cookie_path) :][:1] in (b"", b"/")

@@ -1,4 +1,4 @@
-"""Log in, fetch CSRF tokens and log out: the requests of the gate's own for a session."""
+"""Log in, fetch CSRF tokens and log out: the gate's own requests for a session."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from corsgate.errors import LoginFailed, UpstreamError
 from corsgate.message.head import RequestHead, ResponseHead
 
 MAX_NAMES = 100
-"""The number of cookie names that the gate keeps for itself: the latest, as in the jar."""
+"""How many cookie names are reserved for the gate at most; the oldest are dropped."""
 
 _log = Logger()
 
@@ -44,14 +44,14 @@ class Session:
     """One session at one server.
 
     Attributes:
-        server: The origin of the server that it was made for.
+        server: The origin of the server for which it was made.
         made_s: When it was made, in the clock's seconds.
         used_s: When it was last used.
         jar: Its cookies.
-        token: The token of the login's response; None for cookies.
-        csrf: The last CSRF token that a response had.
+        token: The token from the login's response; None if the session uses cookies.
+        csrf: The last CSRF token in a response.
         csrf_is_stale: Whether the server has rejected the CSRF token.
-        needs_cookies: Whether it is over without cookies.
+        needs_cookies: Whether it ends when no valid cookie is left.
     """
 
     server: str
@@ -65,20 +65,20 @@ class Session:
 
 
 class LoginRejected(LoginFailed):
-    """The server rejected the login, probably for its credentials."""
+    """The server rejected the login, probably because of its credentials."""
 
 
 class Login:
-    """Makes sessions, and signs with them.
+    """Makes sessions, and signs requests with them.
 
     Args:
         credentials: How to log in.
-        means: What it may use of the outside world.
+        means: Time, randomness and I/O.
 
     Attributes:
-        is_any: Whether a session begins with a request of the gate's own.
+        is_any: Whether a session starts with one of the gate's own requests.
         path: The path of that request, for messages; empty if there is none.
-        has_expired: Says whether a response's head means that its session has ended.
+        has_expired: Returns whether a response's head means that its session has ended.
     """
 
     def __init__(self, credentials: SessionCredentials, means: Means) -> None:
@@ -86,7 +86,7 @@ class Login:
         self._means = means
         csrf = credentials.csrf
         self._fetch = parse_call(csrf.fetch) if csrf is not None and csrf.fetch else None
-        # Without a login, the session begins with the response that has the CSRF token.
+        # Without a login, the session starts with the response that has the CSRF token.
         self._at = parse_call(credentials.login_url) if credentials.login_url else self._fetch
         self.is_any = self._at is not None
         self.path = "" if self._at is None else self._at.path
@@ -96,13 +96,12 @@ class Login:
         """Return a new session.
 
         Args:
-            server: The origin of the server that it is for.
-            names: The names of the gate's cookies, the latest last, to which those of the session
-                are added.
+            server: The origin of the server.
+            names: The names of the gate's cookies, the latest last. Those of the session are added.
 
         Raises:
             LoginFailed: The server did not accept the login.
-            UpstreamError: It did not respond, or the guard lets no login through.
+            UpstreamError: It did not respond, or the guard admits no login now.
         """
         now_s = self._means.seconds()
         session = Session(server=server, made_s=now_s, used_s=now_s)
@@ -128,16 +127,16 @@ class Login:
         """Fetch a CSRF token for a session, and return the head of the response.
 
         Args:
-            server: The origin of the server that the session is used at.
-            session: The session. It has no CSRF token if the response has none.
+            server: The origin of the server where the session is used.
+            session: The session. It has no CSRF token afterwards if the response has none.
             names: As for `log_in`.
 
         Raises:
             UpstreamError: The server did not respond.
         """
         csrf, call = self._credentials.csrf, self._fetch
-        assert csrf is not None, "there is a CSRF token"
-        assert call is not None, "there is a place to fetch it from"
+        assert csrf is not None, "the CSRF token is configured"
+        assert call is not None, "a URL to fetch it from is configured"
         session.csrf = None
         head = self.signed(own_head(call, "GET"), session, names, with_csrf=False)
         head.headers.append((csrf.header.encode("ascii"), b"Fetch"))
@@ -149,7 +148,7 @@ class Login:
         return response.head
 
     async def log_out(self, session: Session) -> None:
-        """End a session at its server; what goes wrong is logged.
+        """Log out of a session at its server; failures are logged.
 
         Args:
             session: The session.
@@ -173,10 +172,10 @@ class Login:
             )
 
     def learn_csrf(self, session: Session, head: ResponseHead) -> None:
-        """Take in the CSRF token of a response, if it has one.
+        """Store the CSRF token of a response, if it has one.
 
         Args:
-            session: The session that the response belongs to.
+            session: The session of the response.
             head: The response's head.
         """
         csrf = self._credentials.csrf
@@ -185,12 +184,12 @@ class Login:
             session.csrf, session.csrf_is_stale = token, False
 
     def is_login(self, head: RequestHead) -> bool:
-        """Return whether a client's request may log in by itself, perhaps as somebody else.
+        """Return whether a client's request may be its own login, perhaps as another user.
 
-        Then the cookies of its response are not those of the gate's session.
+        The cookies of its response then don't belong to the gate's session.
 
         Args:
-            head: The request's head; its target is the one that goes on the wire.
+            head: The request's head, with the target as sent.
         """
         if head.method in SAFE_METHODS or not self._credentials.login_url:
             return False
@@ -198,7 +197,7 @@ class Login:
         return path == self.path or (self.path != "/" and is_at(path, self.path))
 
     def csrf_of(self, session: Session) -> bytes | None:
-        """Return the CSRF token of a session; None if there is none that the server accepts."""
+        """Return the CSRF token of a session; None if there is none, or the server rejected it."""
         csrf = self._credentials.csrf
         if csrf is None or session.csrf_is_stale:
             return None
@@ -210,13 +209,13 @@ class Login:
     def signed(
         self, head: RequestHead, session: Session, names: Collection[bytes], *, with_csrf: bool
     ) -> RequestHead:
-        """Return a head with all that a session adds to it.
+        """Return a head with the cookies, tokens and fields of a session.
 
         Args:
-            head: The head; its target is the one that goes on the wire.
+            head: The head, with the target as sent.
             session: The session.
-            names: The names of the cookies that are not the client's to send.
-            with_csrf: Whether the CSRF token is added.
+            names: The names of cookies that clients must not send.
+            with_csrf: Whether to add the CSRF token.
         """
         credentials, target = self._credentials, head.target
         pairs = session.jar.pairs(target, self._means.wall_clock())
@@ -235,15 +234,15 @@ class Login:
         return RequestHead(head.method, target, headers)
 
     async def _begin(self, server: str, session: Session, names: dict[bytes, None]) -> None:
-        """Make a session one that the server knows."""
+        """Start a session at the server."""
         credentials, call, csrf = self._credentials, self._at, self._credentials.csrf
-        assert call is not None, "there is a login"
+        assert call is not None, "a login is configured"
         if not credentials.login_url:
             status = (await self.fetch_csrf(server, session, names)).status
             problem = fetch_problem(status, has_token=self.csrf_of(session) is not None)
         else:
             if self._fetch is not None and csrf is not None and csrf.cookie:
-                # Its token goes with the login, for a form that is protected too.
+                # Send its token with the login, because the form may also be protected.
                 await self.fetch_csrf(server, session, names)
             head, body = login_head(credentials, call)
             head = self.signed(head, session, names, with_csrf=True)
@@ -262,23 +261,23 @@ class Login:
     async def _ask(
         self, call: Call, server: str, head: RequestHead, body: bytes = b""
     ) -> OwnResponse:
-        """Return the response to a request of the gate's own."""
+        """Return the response to one of the gate's own requests."""
         at = call.origin or server
         try:
             return await self._means.ask(at, head, body)
         except UpstreamError as error:
             if at == server:
                 raise
-            # The server of the client's request is not at fault.
+            # Don't blame the server of the client's request.
             raise LoginFailed(f"{at}: the gate could not log in at {call.path}: {error}") from None
 
     def _take(self, session: Session, response: OwnResponse, names: dict[bytes, None]) -> None:
-        """Take in the cookies and the CSRF token of a response to the gate itself."""
+        """Store the cookies and the CSRF token of a response to the gate's own request."""
         session.jar.store(response.head, response.target, self._means.wall_clock())
         for value in set_cookies(response.head):
             names.pop(name := cookie_name(value), None)
             if len(names) >= MAX_NAMES:
-                # Some boxes use a new name after each restart.
+                # Some servers use a new name after each restart.
                 del names[next(iter(names))]
             names[name] = None
         self.learn_csrf(session, response.head)

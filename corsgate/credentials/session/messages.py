@@ -1,4 +1,4 @@
-"""What a login and its session send and read: pure, in bytes."""
+"""Make and read the messages of a login and its session, without I/O."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header
 
 SAFE_METHODS = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
-"""Methods that change nothing, so that boxes want no CSRF token for them (RFC 9110 9.2.1)."""
+"""Methods that change nothing, so servers require no CSRF token for them (RFC 9110 9.2.1)."""
 
 MAX_TOKEN_BYTES = 16 * 1024
 
 MIN_SCRUBBED_BYTES = 8
-"""A shorter token is anywhere by chance, such as in a Content-Length."""
+"""A shorter token could occur by chance, such as in a Content-Length."""
 
 _VALUE = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _NO_VERDICT = frozenset((404, 405, 406, 408, 410, 411, 413, 414, 415))
@@ -33,7 +33,7 @@ def login_head(credentials: SessionCredentials, call: Call) -> tuple[RequestHead
     """Return the head and the body of the login.
 
     Args:
-        credentials: What to log in with.
+        credentials: The credentials to log in with.
         call: The parsed ``login_url``.
     """
     fields: list[Header] = []
@@ -52,11 +52,11 @@ def login_head(credentials: SessionCredentials, call: Call) -> tuple[RequestHead
 
 
 def own_head(call: Call, method: str, fields: Iterable[Header] = ()) -> RequestHead:
-    """Return the head of a request of the gate's own.
+    """Return the head of one of the gate's own requests.
 
     Args:
-        call: Where it goes.
-        method: The method if the call has none.
+        call: Its destination.
+        method: The method to use if the call has none.
         fields: Its fields.
     """
     method = call.method or method
@@ -64,7 +64,7 @@ def own_head(call: Call, method: str, fields: Iterable[Header] = ()) -> RequestH
 
 
 def basic_field(credentials: SessionCredentials) -> Header:
-    """Return the Authorization of Basic credentials (RFC 7617)."""
+    """Return the Authorization field of Basic credentials (RFC 7617)."""
     password = "" if credentials.password is None else credentials.password.reveal()
     pair = utf8(credentials.username) + b":" + utf8(password)
     return (b"Authorization", b"Basic " + b64encode(pair))
@@ -81,11 +81,11 @@ def _json_value(value: FieldValue) -> object:
 
 
 def json_at(body: bytes, path: str) -> Any:
-    """Return what is at a dotted path of JSON; None if there is nothing, or no JSON.
+    """Return the value at a dotted path of JSON; None if it is missing or this is not JSON.
 
     Args:
         body: The text.
-        path: Names of members, and indexes of arrays, joined by dots.
+        path: Member names and array indexes, joined by dots.
     """
     try:
         found = json.loads(body)
@@ -97,7 +97,7 @@ def json_at(body: bytes, path: str) -> Any:
 
 
 def json_code(body: bytes, path: str) -> int | None:
-    """Return the whole number at a dotted path of JSON, also one in quotes; None for none."""
+    """Return the integer at a dotted path of JSON, which may be a string; None if there is none."""
     found = json_at(body, path)
     try:
         return int(found)
@@ -106,7 +106,7 @@ def json_code(body: bytes, path: str) -> int | None:
 
 
 def token_in(body: bytes, path: str) -> bytes | None:
-    """Return the token at a path of JSON, if there is one that a field can carry.
+    """Return the token at a path of JSON; None unless a header field can carry it.
 
     Args:
         body: The JSON.
@@ -120,7 +120,7 @@ def token_in(body: bytes, path: str) -> bytes | None:
 
 
 def sendable(value: bytes) -> bytes | None:
-    """Return a server's word if it can be the value of a field, else None."""
+    """Return a server's value if it can be a header field's value, else None."""
     return value if len(value) <= MAX_TOKEN_BYTES and _VALUE.fullmatch(value) else None
 
 
@@ -129,7 +129,7 @@ def csrf_in(head: ResponseHead, name: str) -> bytes | None:
 
     Args:
         head: The response's head.
-        name: The field's name. UniFi sends the next one with ``X-Updated-`` before it.
+        name: The field's name. UniFi sends a new token with the prefix ``X-Updated-``.
     """
     names = _csrf_names(name)
     for field, value in head.headers:
@@ -144,18 +144,18 @@ def _csrf_names(name: str) -> tuple[bytes, bytes]:
 
 
 def csrf_of_cookie(value: bytes) -> bytes | None:
-    """Return the CSRF token in a cookie, decoded as the scripts of pages decode it."""
+    """Return the CSRF token in a cookie, decoded as scripts of pages decode it."""
     return sendable(unquote_to_bytes(value))
 
 
 def asks_for_csrf(head: ResponseHead, name: str) -> bool:
-    """Return whether a response says that a CSRF token is required, as SAP does."""
+    """Return whether a response demands a CSRF token, as SAP does."""
     wanted = name.lower().encode("ascii")
     return any(n.lower() == wanted and v.lower() == b"required" for n, v in head.headers)
 
 
 def readable(head: RequestHead) -> RequestHead:
-    """Return a head that asks for no compression but gzip, so that errors can be read."""
+    """Return a head that asks for no compression except gzip, so that errors can be read."""
     headers = [
         (name, b"gzip" if b"gzip" in value.lower() else b"identity")
         if name.lower() == b"accept-encoding"
@@ -166,11 +166,11 @@ def readable(head: RequestHead) -> RequestHead:
 
 
 def with_query(target: bytes, name: str, token: bytes) -> bytes:
-    """Return a target with a parameter behind its query; the client's own of that name goes.
+    """Return a target with a parameter added to its query, which replaces a client's own.
 
     Args:
         target: The target.
-        name: The parameter's name, which needs no encoding.
+        name: The parameter's name, which must need no encoding.
         token: Its value.
     """
     path, mark, query = target.partition(b"?")
@@ -185,10 +185,10 @@ def with_query(target: bytes, name: str, token: bytes) -> bytes:
 
 
 def scrubbed(headers: Iterable[Header], token: bytes | None) -> list[Header]:
-    """Return fields of a response without a token that the box has put into them.
+    """Return response fields with the session's token masked.
 
     Args:
-        headers: The fields, such as the Location of a redirect that repeats the query.
+        headers: The fields, such as a Location that repeats the query.
         token: The token.
     """
     if token is None or len(token) < MIN_SCRUBBED_BYTES:
@@ -205,13 +205,13 @@ def scrubbed(headers: Iterable[Header], token: bytes | None) -> list[Header]:
 def without_session(
     response: ResponseHead, names: Collection[bytes], csrf: str, token: bytes | None
 ) -> ResponseHead:
-    """Return the head of a response, also of an interim one, without what belongs to a session.
+    """Return a final or interim response without the cookies and tokens of a session.
 
     Args:
         response: The head.
         names: The names of the session's cookies.
-        csrf: The name of the field with the CSRF token; empty for none.
-        token: The session's token; None without one.
+        csrf: The name of the field with the CSRF token; empty if there is none.
+        token: The session's token, or None.
     """
     hidden = _csrf_names(csrf)
     headers = scrubbed(
@@ -229,7 +229,7 @@ def without_session(
 
 
 def location_path(head: ResponseHead) -> str | None:
-    """Return the path that a redirect leads to; None if the response is none."""
+    """Return the path to which a redirect leads; None if the response is not a redirect."""
     if not 300 <= head.status < 400:
         return None
     for name, value in head.headers:
@@ -241,14 +241,15 @@ def location_path(head: ResponseHead) -> str | None:
 
 
 def login_problem(credentials: SessionCredentials, head: ResponseHead, token: bytes | None) -> str:
-    """Return why the response to a login is no session; empty if it is one.
+    """Return why a login failed according to its response; empty if it succeeded.
 
-    A 2xx is a login, and so is a redirect with a cookie that doesn't lead back to the login page.
+    A 2xx means success, and so does a redirect with a cookie, unless it leads back to the login
+    page. Either must have the token or a session cookie.
 
     Args:
-        credentials: What was logged in with.
+        credentials: The credentials of the login.
         head: The response's head.
-        token: The token that its body has; None for none.
+        token: The token in its body, or None.
     """
     status = head.status
     if status >= 400 or status < 200:
@@ -259,7 +260,7 @@ def login_problem(credentials: SessionCredentials, head: ResponseHead, token: by
         return f"it responded {status}, without a token at {credentials.token_path} of a JSON body"
     names = {cookie_name(value) for value in set_cookies(head)}
     if credentials.csrf is not None:
-        # A page that says that the login failed has a new CSRF token.
+        # A page that reports a failed login also sets a new CSRF cookie.
         names.discard(credentials.csrf.cookie.encode("ascii"))
     if not names:
         return f"it responded {status} without a session cookie"
@@ -269,11 +270,11 @@ def login_problem(credentials: SessionCredentials, head: ResponseHead, token: by
 
 
 def fetch_problem(status: int, *, has_token: bool) -> str:
-    """Return why the response to the fetch of a CSRF token begins no session.
+    """Return why the fetch of a CSRF token did not start a session; empty if it did.
 
     Args:
-        status: Its status. Some servers send the token with 404 or 405.
-        has_token: Whether it has the token.
+        status: The response's status. Some servers send the token with 404 or 405.
+        has_token: Whether the response had the token.
     """
     if status == 401 or (status >= 400 and not has_token):
         return _refusal(status)
@@ -281,9 +282,9 @@ def fetch_problem(status: int, *, has_token: bool) -> str:
 
 
 def is_rejection(status: int) -> bool:
-    """Return whether a failed login was probably rejected for its credentials.
+    """Return whether a login probably failed because of its credentials.
 
-    Otherwise the status speaks of the URL or the form, or the server is in trouble.
+    Other statuses indicate a wrong URL or form, or a failure of the server.
     """
     return status < 500 and status not in _NO_VERDICT
 
@@ -295,17 +296,17 @@ def _refusal(status: int) -> str:
         404: "there is no such URL",
         405: "write another method before the URL",
         423: "the account is probably locked",
-        429: "it gets too many logins",
+        429: "there were too many logins",
     }
     more = words.get(status)
     return f"it responded {status}" + (f"; {more}" if more else "")
 
 
 def expiry_of(credentials: SessionCredentials) -> Callable[[ResponseHead], bool]:
-    """Return a function that says whether a response's head means that the session has ended.
+    """Return a function that decides whether a response's head means an expired session.
 
     Args:
-        credentials: What they say of it. A redirect to ``login_url`` says it too.
+        credentials: They have the rules. A redirect to ``login_url`` also means expiry.
     """
     texts = filter(None, (credentials.expired.location, credentials.login_url))
     pages = {path for path in (parse_call(text).path for text in texts) if path != "/"}
@@ -321,7 +322,7 @@ def expiry_of(credentials: SessionCredentials) -> Callable[[ResponseHead], bool]
 
 
 def is_at(path: str, page: str) -> bool:
-    """Return whether a path is that of a page, behind the server's own path or not.
+    """Return whether a path is that of a page, with or without the server's own path before it.
 
     Args:
         path: The path, such as that of a redirect.

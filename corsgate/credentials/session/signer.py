@@ -37,31 +37,31 @@ from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
 
 MAX_SERVERS = 1000
-"""The number of servers whose sessions are kept; discovery may keep adding new ones."""
+"""How many servers' sessions are kept at most, since discovery may keep adding servers."""
 
 IDLE_S = 300.0
-"""After this time without use a session has probably expired."""
+"""After this many seconds without use a session has probably expired."""
 
 FREE_FAILURES = 3
-"""How many logins in a row may fail, other than by a rejection, until there is a pause."""
+"""How many logins in a row may fail, other than by a rejection, before there is a pause."""
 
 SLOW_S = 1.0
-"""A failure that took longer brings a pause of the same length at once."""
+"""A failure that took longer immediately causes a pause of the same length."""
 
 _log = Logger()
 
 
 @attrs.define(eq=False)
 class _Place:
-    """What is known of one server, or of all where they share a session.
+    """The state of one server, or of all servers that share a session.
 
     Attributes:
-        session: The session in force; None before a login.
-        names: The names of the gate's cookies, the latest last; they stay when a session ends.
-        down: Logins that failed without a rejection; of rejections the guard keeps count.
-        login_pause: Logins that did not help: the server refuses requests of the new session.
-        csrf_pause: CSRF tokens that did not help.
-        failure: Why there is no session, or none that helps; None if there is one.
+        session: The current session; None before a login.
+        names: The names of the gate's cookies, the latest last; kept when a session ends.
+        down: Counts logins that failed without a rejection; the guard counts rejections.
+        login_pause: Counts logins after which the server still refused a request.
+        csrf_pause: Counts CSRF tokens that did not help.
+        failure: Why there is no working session; None if there is one.
         logins: Logs in, one at a time.
         fetches: Fetches a CSRF token, one at a time.
     """
@@ -80,18 +80,18 @@ class _Place:
 class SessionSigner:
     """Signs the requests of one upstream, with a session for each server or a shared one.
 
-    One request logs in and the others wait for it. A session is given up when a response says
-    that it has expired; each request logs in again at most once, and not at all if another one
-    has done so meanwhile. Where a new session does not help either, such as without the right to
-    a resource, refusals bring no login for a time that doubles from 5 s to 5 min.
+    One request logs in, and the others wait for it. A session is dropped when a response shows that
+    it has expired. Each request logs in again at most once, and not if another has meanwhile done
+    so. A new session may not help, such as for a user without the right to a resource. Then
+    refusals cause no login for a time that doubles from 5 s to 5 min.
 
     Args:
-        credentials: How to log in, and what the session looks like.
-        means: What it may use of the outside world.
+        credentials: How to log in, and how the session is sent.
+        means: Time, randomness and I/O.
 
     Attributes:
-        header_names: The fields that it sets. Cookie is not among them: the client's own cookies
-            of other names go to the server too.
+        header_names: The fields that it sets, except Cookie, because the client's cookies with
+            other names are also sent.
         fixed: None.
         may_be_challenged: True.
     """
@@ -106,7 +106,7 @@ class SessionSigner:
         self.login = Login(credentials, means)
         self._places: dict[str, _Place] = {}
         self._under_way = 0
-        # Fires when it has logged out; None until it is to.
+        # Fires when it has logged out; None until that is requested.
         self._left: Deferred[None] | None = None
         self._leaving: Deferred[None] | None = None
 
@@ -120,14 +120,14 @@ class SessionSigner:
         return _Attempt(self, self._place(server), server)
 
     async def session(self, place: _Place, server: str) -> Session:
-        """Return the session in force, or log in.
+        """Return the current session, or log in.
 
         Args:
-            place: Where the session is kept.
+            place: The state of the server.
             server: The server's origin.
 
         Raises:
-            UpstreamError: The login failed, or none is tried now.
+            UpstreamError: The login failed, or is not tried now.
         """
         session = place.session
         if session is not None and not self._is_over(session):
@@ -135,30 +135,30 @@ class SessionSigner:
         return await place.logins.join(partial(self._log_in, place, server))
 
     def give_up(self, place: _Place, session: Session) -> bool:
-        """Give up a session that the server has refused; return whether to sign again.
+        """Drop a session that the server refused; return whether to sign again.
 
         Args:
-            place: Where sessions are kept.
+            place: The state of the server.
             session: The session that signed the request.
         """
         if place.session is session:
             if not self.login.is_any or place.login_pause.left_s(self.means.seconds()):
                 return False
             place.session = None
-        # Otherwise there is a newer one, or a login that will bring one.
+        # Otherwise there is a newer session, or a login that will make one.
         return True
 
     def useless(self, place: _Place, server: str, status: int) -> None:
-        """Record that a server has refused a request with a new session.
+        """Record that a server refused a request with a new session.
 
         Args:
-            place: Where its sessions are kept.
+            place: The state of the server.
             server: The server's origin.
-            status: What it responded.
+            status: The status of its response.
         """
         counts = place.login_pause.failed_together(self.means.seconds())
         if not counts or not self.login.is_any or status in REFUSED:
-            return  # A 401 or 403 is logged and shown as what it is.
+            return  # A 401 or 403 is logged and shown elsewhere.
         words = (
             f"{server}: it responded {status} to a request with a new session: the user name or the"
             " password may be wrong, or the user may lack the right to that resource"
@@ -168,10 +168,10 @@ class SessionSigner:
         _log.warn("{words}; the next login follows in {pause} s", words=words, pause=pause)
 
     def log_out(self) -> Deferred[None]:
-        """End the sessions at their servers, once no request needs them.
+        """Log out of all sessions, once no request needs them.
 
         Returns:
-            A Deferred that fires then. It has no time limit; cancelling it gives up.
+            A Deferred that fires when this is done. It has no time limit, but can be cancelled.
         """
         if self._left is None:
             self._left = Deferred(self._stay)
@@ -179,14 +179,14 @@ class SessionSigner:
         return self._left
 
     def ended(self) -> None:
-        """Count the end of an attempt; log out after the last one, if that is due."""
+        """Count the end of an attempt; log out after the last one if requested."""
         self._under_way -= 1
         self._leave()
 
     def _leave(self) -> None:
         if self._left is None or self._under_way or self._leaving is not None:
             return
-        # Also when a late request has brought another session.
+        # This also runs again if a late request has made another session.
         self._leaving = Deferred.fromCoroutine(self._log_out())
         self._leaving.addErrback(_logged).addCallback(self._has_left)
 
@@ -209,7 +209,7 @@ class SessionSigner:
         return found
 
     def _is_over(self, session: Session) -> bool:
-        """Return whether a session need not be tried: it is too old, or its cookies are gone."""
+        """Return whether a session is certainly over: it is too old, or all its cookies expired."""
         lifetime_s = self.credentials.lifetime_s
         if lifetime_s is not None and self.means.seconds() - session.made_s >= lifetime_s:
             return True
@@ -217,7 +217,7 @@ class SessionSigner:
 
     @property
     def login_failure(self) -> LoginFailure | None:
-        """Why there is no session, or none that helps; None if all servers have one."""
+        """Why a server has no working session; None if all have one."""
         return next((p.failure for p in self._places.values() if p.failure is not None), None)
 
     async def _log_in(self, place: _Place, server: str) -> Session:
@@ -231,7 +231,7 @@ class SessionSigner:
             if not isinstance(error, CredentialsRejected | UpstreamBusy):
                 self._note(place, str(error))
                 if not isinstance(error, ConnectFailed | LoginRejected):
-                    # A login that hangs must not keep each client waiting as long again.
+                    # Don't let each client wait for as long again if a login hangs.
                     now_s = self.means.seconds()
                     took_s = now_s - began_s
                     place.down.failed(now_s, took_s if took_s >= SLOW_S else 0.0)
@@ -260,7 +260,7 @@ def _logged(failure: Failure) -> None:
 
 @implementer(IAttempt)
 class _Attempt:
-    """One request: signed with a session, and again with a new one if that has expired."""
+    """One request: signed with a session, and again with a new one if it has expired."""
 
     def __init__(self, signer: SessionSigner, place: _Place, server: str) -> None:
         self._signer = signer
@@ -272,9 +272,9 @@ class _Attempt:
         self._target = b"/"
         self._csrf: bytes | None = None
         self._status = 0
-        # Whether this request has already brought a new session, or a new CSRF token.
+        # Whether this request has already caused a new session, or a new CSRF token.
         self._has_logged_in = self._has_fetched = False
-        # Whether it did so because the session before was refused.
+        # Whether it did so because the previous session was refused.
         self._was_refused = False
 
     async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
@@ -282,7 +282,7 @@ class _Attempt:
 
         Args:
             head: The head to send.
-            body: Its body, which doesn't matter.
+            body: Its body, which is not used.
         """
         signer, place, login = self._signer, self._place, self._login
         before, now_s = place.session, signer.means.seconds()
@@ -301,7 +301,7 @@ class _Attempt:
             head=login.signed(
                 readable(head) if looks else head, session, place.names, with_csrf=wants_csrf
             ),
-            # Without a login, Basic goes with each request.
+            # Without a login, each request carries Basic credentials.
             sends_secret=credentials.basic and not credentials.login_url,
             is_fresh=credentials.basic and not credentials.login_url,
             awaits_continue=is_idle or (wants_csrf and self._csrf is None),
@@ -309,17 +309,17 @@ class _Attempt:
         )
 
     def responded(self, signed: Signed, response: ResponseHead) -> bool:
-        """Learn what becomes of the session; return whether to sign the request again.
+        """Learn the session's state from a response; return whether to sign again.
 
         Args:
-            signed: What was sent.
+            signed: The request that was sent.
             response: The response, with any status.
         """
         session, signer = self._session, self._signer
         assert session is not None, "a request is signed before it is sent"
         self._status = response.status
         if self._login.is_login(signed.head):
-            # The client's own: neither its cookies nor its rejection are those of the session.
+            # The client's own login: its cookies or rejection don't belong to the session.
             return False
         session.jar.store(response, self._target, signer.means.wall_clock(), only=self._place.names)
         self._login.learn_csrf(session, response)
@@ -329,7 +329,7 @@ class _Attempt:
             return self._refused(session, response.status)
         if response.status < 400:
             place = self._place
-            # Otherwise the page may be public, and says nothing of the login.
+            # Only after a refusal: otherwise the page may be public, and proves nothing.
             if self._was_refused:
                 place.login_pause.succeeded()
             if self._has_fetched:
@@ -349,7 +349,7 @@ class _Attempt:
         return without_session(response, self._place.names, csrf, token)
 
     def end(self) -> None:
-        """Let the signer log out, if it waits for that."""
+        """Let the signer log out, if it waits for this attempt."""
         self._signer.ended()
 
     @property
@@ -361,7 +361,7 @@ class _Attempt:
         return rules is not None and (rules.always or method not in SAFE_METHODS)
 
     def _lacks_csrf(self, session: Session, method: bytes, response: ResponseHead) -> bool:
-        """Return whether the request was rejected for its CSRF token and another may do."""
+        """Return whether the request was rejected for its CSRF token and another may help."""
         rules = self._csrf_rules
         if rules is None or not self._wants_csrf(method):
             return False
@@ -373,7 +373,7 @@ class _Attempt:
             return False
         current = self._login.csrf_of(session)
         if current != self._csrf:
-            # This response has brought another token, or another request has, or will.
+            # This response or another request has brought a new token, or will bring one.
             self._has_fetched = True
             return current is not None or self._can_fetch
         if not self._can_fetch or pause.left_s(now_s):
@@ -382,7 +382,7 @@ class _Attempt:
         return True
 
     def _refused(self, session: Session, status: int) -> bool:
-        """Return whether to sign again a request whose session was refused."""
+        """Return whether to sign a request again after its session was refused."""
         place = self._place
         if self._has_logged_in:
             self._signer.useless(place, self._server, status)
@@ -391,7 +391,7 @@ class _Attempt:
         return self._has_logged_in
 
     def _look(self, body: bytes) -> bool:
-        """Return whether an error in a JSON body says that the session has expired."""
+        """Return whether an error in a JSON body means that the session has expired."""
         expired, session = self._signer.credentials.expired, self._session
         code = json_code(body, expired.json_path)
         if session is None or code not in expired.json_values:
