@@ -22,7 +22,8 @@ class Known:
 
     Attributes:
         name: Its name.
-        recipe: The page of docs/recipes, without ``.md``; ``credentials`` for docs/reference/credentials.md.
+        recipe: The page of docs/recipes, without ``.md``; ``credentials`` for
+            docs/reference/credentials.md.
         login: The kind of credentials that it wants, if a challenge does not say so; see
             `corsgate.adopt.login`.
         methods: The methods that its clients use besides GET, HEAD and POST.

@@ -23,7 +23,7 @@ _BOOLEANS = {
 _NOTHING = frozenset(("null", "Null", "NULL", "none", "None", "nil", "undefined"))
 _WORD = re.compile(r"[A-Za-z]+(?=\s*(?:[,\]}#]|$))", re.MULTILINE)
 _CURLY = "\u201c\u201d\u2018\u2019\u201e\u00ab\u00bb"
-_UNQUOTED = ("a value is neither in quotes nor a number, true, false or an array", "")
+_UNQUOTED = "a value is neither in quotes nor a number, true, false or an array"
 
 
 def syntax_fault(text: str, message: str, file: str) -> Fault:
@@ -136,7 +136,7 @@ def _value(rest: str) -> tuple[str, str]:
         return f"{word[0]} is not a value of TOML", "remove the key to use its default"
     if rest[0] in _CURLY:
         return "a text is in typographic quotes", 'write straight ones: "'
-    return _UNQUOTED[0], variable_fix(rest) or "put the text in quotes"
+    return _UNQUOTED, variable_fix(rest) or "put the text in quotes"
 
 
 def _array(text: str, at: int) -> tuple[str, str]:
