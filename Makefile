@@ -1,5 +1,4 @@
-# `make run` and `make test` need Python 3.11 or later and nothing else; all they install is in
-# .venv.
+# `make run` and `make test` need only Python 3.11 or later. They install everything in .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,22 +11,22 @@ SOURCES := bench corsgate docs examples tests twisted
 .PHONY: help run test test-boxes lint format docs man bench bench-calls bench-scale bench-cors bench-startup soak soak-reload attack clean
 
 help:
-	@echo 'make run    the demo: a closed box, an app, and the gate between them; ARGS="--app-port 4201"'
-	@echo 'make test   all tests'
-	@echo 'make test-boxes  the gate before real boxes, which it installs; some minutes'
-	@echo 'make lint   ruff and mypy'
-	@echo 'make format let ruff lay out the code'
-	@echo 'make docs   the documents as a site, in build/site'
-	@echo 'make man    the man pages, in share/man'
-	@echo 'make bench  the gate and its peers under load; ARGS=--help lists the options'
-	@echo 'make bench-calls  the Python calls and bytecodes of one request, without a network'
-	@echo 'make bench-scale  what many routes, origins and idle connections cost'
-	@echo 'make bench-cors  the CORS decision alone, beside other libraries'
-	@echo 'make bench-startup  how long a start takes, until the gate reports READY=1'
-	@echo 'make soak   a minute with servers that fail, beside HAProxy'
-	@echo 'make soak-reload  a gate under load that reloads every second; ARGS="--seconds 600"'
-	@echo 'make attack attacks on a gate, and what another client sees; some minutes'
-	@echo 'make clean  remove what the above have made'
+	@echo 'make run            the demo: a closed box, an app, and the gate between them; ARGS="--app-port 4201"'
+	@echo 'make test           all tests'
+	@echo 'make test-boxes     the gate with real boxes, which it installs; takes minutes'
+	@echo 'make lint           ruff and mypy'
+	@echo 'make format         format the code with ruff'
+	@echo 'make docs           the documentation as a site, in build/site'
+	@echo 'make man            the man pages, in share/man'
+	@echo 'make bench          the gate and other proxies under load; ARGS=--help lists the options'
+	@echo 'make bench-calls    the Python calls and bytecodes of one request, without a network'
+	@echo 'make bench-scale    the cost of many routes, origins and idle connections'
+	@echo 'make bench-cors     only the CORS decision, compared with other libraries'
+	@echo 'make bench-startup  the time from the start until the gate reports READY=1'
+	@echo 'make soak           a minute with failing servers, compared with HAProxy'
+	@echo 'make soak-reload    a gate under load that reloads every second; ARGS="--seconds 600"'
+	@echo 'make attack         attacks on a gate, and what another client sees; takes minutes'
+	@echo 'make clean          remove everything that the other targets have made'
 
 run: $(RUNNABLE)
 	@$(strip $(BIN)/python -m corsgate demo $(ARGS))
@@ -47,8 +46,8 @@ format: $(INSTALLED)
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-# A warning, such as a link that leads nowhere, is an error. `make test` builds the site too. All pages are
-# made anew, since the program, which some are made from, may have changed.
+# A warning, such as a broken link, is an error. `make test` also builds the site. All pages are made
+# again, since some are made from the program, which may have changed.
 docs: $(INSTALLED)
 	$(BIN)/python -m sphinx -q -W --keep-going -E -a -b html -d build/doctrees docs build/site
 	@echo 'Open build/site/index.html'
@@ -82,15 +81,15 @@ soak-reload: $(INSTALLED)
 attack: $(INSTALLED)
 	$(BIN)/python -m bench.attack $(ARGS)
 
-# Without python3-venv, a bare Debian would make half an environment, with a long message.
+# Without python3-venv, a bare Debian makes half an environment, with a long message.
 define make_venv
-@command -v $(PYTHON) >/dev/null || { echo 'there is no $(PYTHON); on Debian: sudo apt install python3-venv' >&2; exit 1; }
+@command -v $(PYTHON) >/dev/null || { echo '$(PYTHON) is not installed; on Debian: sudo apt install python3-venv' >&2; exit 1; }
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'corsgate needs Python 3.11 or later, and $(PYTHON) is older; name another: make $(MAKECMDGOALS) PYTHON=python3.11' >&2; exit 1; }
-@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo '$(PYTHON) can make no virtual environment; on Debian: sudo apt install python3-venv' >&2; exit 1; }
+@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo '$(PYTHON) cannot make a virtual environment; on Debian: sudo apt install python3-venv' >&2; exit 1; }
 @$(PYTHON) -m venv $(VENV)
 endef
 
-# The stamp, not the directory, is the target: an install that broke off is done again.
+# The stamp, not the directory, is the target, so that an interrupted install is done again.
 $(RUNNABLE): setup.cfg pyproject.toml
 	$(make_venv)
 	@echo 'installing corsgate and what it needs into $(VENV), about 30 s ...'
@@ -103,8 +102,8 @@ $(INSTALLED): setup.cfg pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $(RUNNABLE) $@
 
-# Those of Debian are not installed here: .ci/run names them. Without npm, its boxes are skipped.
-# The lock names no registry; to renew it, run in tests/boxes:
+# Debian packages are not installed here: .ci/run names them. Without npm, the boxes that need it are skipped.
+# The lock file names no registry. To renew it, run in tests/boxes:
 # npm install --package-lock-only --omit-lockfile-registry-resolved
 $(BOXES)/.installed: $(addprefix tests/boxes/,requirements.txt package.json package-lock.json)
 	$(PYTHON) -m venv $(BOXES)/venv

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sphinx.util.tags import Tags
 
-tags: Tags = globals()["tags"]  # Sphinx has put it there.
+tags: Tags = globals()["tags"]  # Sphinx defines it.
 
-# `docs.generated`, wherever Sphinx is started.
+# So that `docs.generated` is found from any working directory.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 project = "corsgate"
@@ -22,7 +22,7 @@ language = "en"
 
 extensions = ["myst_parser", "docs.generated"]
 source_suffix = {".md": "markdown"}
-# The man pages and the site have no page in common.
+# The man pages and the site share no page.
 if tags.has("man"):
     root_doc = "man/corsgate"
     include_patterns = ["man/*.md"]
@@ -45,7 +45,7 @@ html_show_sphinx = False
 html_show_copyright = False
 html_copy_source = False
 
-# A date would make each build differ; the version says what a page is about.
+# A date would make each build differ, so the pages show the version.
 today = version
 man_pages = [
     ("man/corsgate", "corsgate", "let browser apps call APIs that do not support CORS", author, 1),

@@ -1,7 +1,7 @@
-"""The parts of pages that are made from the program itself: commands, keys, lists of pages.
+"""The parts of pages that are made from the program: commands, keys, and tables of contents.
 
-A page names such a part in a comment on a line of its own, such as ``<!-- generated: keys -->``. So
-the pages can also be read where nothing is generated, as on a Git host.
+A page names such a part in a comment on its own line, such as ``<!-- generated: keys -->``. So the
+pages can also be read without generating anything, for example on a Git host.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def keys(level: str = "##") -> str:
 
 
 PARTS: Final[Mapping[str, Callable[[str], str]]] = {"commands": commands, "keys": keys}
-"""What makes each part, by its name."""
+"""The function that makes each part, by the part's name."""
 
 
 def filled(text: str) -> str:
@@ -46,7 +46,7 @@ def filled(text: str) -> str:
         text: The page, in Markdown.
 
     Raises:
-        KeyError: It names a part that there is not.
+        KeyError: The page names an unknown part.
     """
 
     def contents(match: re.Match[str]) -> str:
@@ -60,13 +60,13 @@ def filled(text: str) -> str:
 
 
 def setup(app: Sphinx) -> dict[str, object]:
-    """Set up the extension of Sphinx."""
+    """Set up the Sphinx extension."""
 
     def read(app: Sphinx, docname: str, source: list[str]) -> None:
         source[0] = filled(source[0])
 
     app.connect("source-read", read)
-    # Pygments does not know these.
+    # Pygments has no lexers for these.
     for language in ("logrotate", "logql"):
         app.add_lexer(language, TextLexer)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
@@ -101,7 +101,7 @@ def _command(name: str, parser: argparse.ArgumentParser, level: str) -> Iterator
 
 
 def _paragraph(text: str) -> Iterator[str]:
-    """Return a paragraph of a description; what is laid out in columns stays as it is."""
+    """Return a paragraph of a description; text in columns stays unchanged."""
     if text.startswith("exit status:"):
         statuses = re.split(r"(?:,\s|\s\s+)(?=\d+ )", text.removeprefix("exit status:").strip())
         yield "Exit status:\n"
@@ -125,7 +125,7 @@ def _invocation(action: argparse.Action) -> str:
 
 
 def _meaning(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
-    # A test has it that each has help.
+    # A test checks that each option has help.
     words = (action.help or "no help") % {**vars(action), "prog": parser.prog}
     more = [
         *(["required"] if action.required and action.option_strings else []),

@@ -46,7 +46,9 @@ class DocsAdoptTests(AdoptTestCase):
     def test_limits(self) -> None:
         """The limits are the code's."""
         text = " ".join(ADOPT.text.split())
-        self.assertIn(f"A request has {TIMEOUT_S:g} seconds, all of them {LOOK_S:g} seconds", text)
+        self.assertIn(
+            f"A request may take {TIMEOUT_S:g} seconds, and all of them {LOOK_S:g} seconds", text
+        )
         self.assertIn(f"At most {MAX_BODY_BYTES // 1024} KiB of a body", text)
 
     def test_languages(self) -> None:

@@ -21,7 +21,7 @@ class ExplainWebTests(SynchronousTestCase):
 
     def test_command(self) -> None:
         """The command is the one that serves the page, on a port of its own here."""
-        self.assertEqual(list(PAGE.blocks("sh")), [".venv/bin/corsgate explain --web\n"])
+        self.assertEqual(list(PAGE.blocks("sh")), ["corsgate explain --web\n"])
         server = WebServer()
         self.addCleanup(server.end)
         self.assertEqual(server.ask("GET", "/")[0], 200)

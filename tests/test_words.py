@@ -40,21 +40,7 @@ MAX_WORDS: Final = 25
 UNREAD: Final[frozenset[str]] = frozenset(("admin", "cli",))
 """The packages of corsgate/ whose worst words nobody has replaced yet."""
 
-LONG: Final = frozenset(
-    (
-        *("docs/explanation/architecture.md", "docs/explanation/performance.md"),
-        *(
-            "docs/explanation/security.md",
-            "docs/howto/adopt.md",
-            "docs/howto/cors.md",
-            "docs/howto/draining.md",
-        ),
-        *("docs/howto/metrics.md", "docs/howto/status-page.md", "docs/recipes/local-models.md"),
-        *("docs/reference/addresses.md", "docs/reference/credentials.md"),
-        *("docs/reference/logging.md", "docs/reference/resilience.md"),
-        "docs/reference/routing.md",
-    )
-)
+LONG: Final[frozenset[str]] = frozenset()
 """The pages whose long sentences nobody has cut yet."""
 
 _WORST = re.compile(rf"\b({'|'.join(WORST)})\b", re.IGNORECASE)
