@@ -18,6 +18,8 @@ from corsgate.message.identity import WRITTEN_FIELDS
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# How Python reads bytes of environment variables that are not UTF-8.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _BEARER_TOKEN = re.compile(r"[0-9A-Za-z._~+/-]+=*")
 _FIELD_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -180,6 +182,8 @@ def check_username(text: str) -> None:
     """Reject a user name with control characters; some APIs need an empty one."""
     if _CONTROL.search(text):
         raise BadValue(f"{show(text)} contains control characters", "remove them")
+    if _SURROGATE.search(text):
+        raise BadValue(f"{show(text)} is not valid UTF-8", "encode it as UTF-8")
 
 
 def check_basic_username(text: str) -> None:
@@ -193,6 +197,8 @@ def check_secret(text: str) -> None:
     """Reject a secret that is empty or contains control characters; never show it."""
     if not text:
         raise BadValue("the secret is empty", "add a value")
+    if _SURROGATE.search(text):
+        raise BadValue("the secret is not valid UTF-8", "encode it as UTF-8")
     if _CONTROL.search(text):
         raise BadValue(
             "the secret contains control characters",
