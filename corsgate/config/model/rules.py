@@ -18,6 +18,7 @@ from corsgate.message.identity import WRITTEN_FIELDS
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_OF_IPV6 = frozenset("0123456789abcdefABCDEF:.")
 # How Python reads bytes of environment variables that are not UTF-8.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BEARER_TOKEN = re.compile(r"[0-9A-Za-z._~+/-]+=*")
@@ -312,9 +313,9 @@ def split_port(authority: str) -> tuple[str, str | None]:
         return authority, None
     host, colon, port = authority.partition(":")
     if ":" in port:
-        raise BadValue(
-            f"{show(authority)} has too many colons", "write an IPv6 address in brackets"
-        )
+        # One that is no address may be a user and a password whose "@" is missing.
+        what = show(authority) if set(authority) <= _OF_IPV6 else "it"
+        raise BadValue(f"{what} has too many colons", "write an IPv6 address in brackets")
     return host, port if colon else None
 
 
