@@ -249,6 +249,10 @@ def _redirects(look: Look) -> Iterator[Finding]:
             return
         words = f"redirects to {place}; if that is the same box, it is an alias"
         yield Finding(topic="redirect", words=words, off={"aliases": [place]})
+    elif look.visited and not look.is_served:
+        words = f"redirects to {look.visited[0]}, outside of what the gate serves"
+        words = f"{clip(words, 140)}; adopt the box's / if pages need that"
+        yield Finding(topic="redirect", words=words, mark=Mark.HURDLE)
     elif look.visited:
         inside = f"redirects to {look.visited[0]}; the gate translates its own addresses"
         yield Finding(topic="redirect", words=clip(inside, 140), mark=Mark.FINE)

@@ -146,6 +146,13 @@ class Look:
         return next((self.targets[name] for name in asked if name in self.targets), self.spot)
 
     @property
+    def is_served(self) -> bool:
+        """Whether the gate serves `spot`: its route has the path of the URL that was given."""
+        prefix = self.url.path.rstrip("/")
+        rest = self.spot.partition("?")[0].removeprefix(prefix)
+        return self.spot.startswith(prefix) and rest[:1] in ("", "/")
+
+    @property
     def page(self) -> Reply:
         """The response at `spot` without anything added to the request."""
         return self.replies.get("page", Reply(failure="nothing was sent"))

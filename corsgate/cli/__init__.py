@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
 
 import attrs
+
+_INTERRUPTED = 130
+_CLOSED_PIPE = 141
+"""The exit statuses of a program that SIGINT or SIGPIPE ended, as shells report them."""
 
 
 @attrs.frozen(kw_only=True)
@@ -102,8 +107,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         2 for bad usage, or if the command can't decide.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments and arguments[0] in COMMANDS:
-        module = import_module(COMMANDS[arguments[0]].module)
-        return int(module.main(arguments[1:]))
-    parser().parse_args(arguments)
+    try:
+        if arguments and arguments[0] in COMMANDS:
+            module = import_module(COMMANDS[arguments[0]].module)
+            status = int(module.main(arguments[1:]))
+            if sys.stdout is not None:
+                # So that a closed pipe is noticed here.
+                sys.stdout.flush()
+            return status
+        parser().parse_args(arguments)
+    except BrokenPipeError:
+        # Who read the output has enough, such as `head`; Python must not write the rest at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return _CLOSED_PIPE
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return _INTERRUPTED
     return 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -38,6 +39,7 @@ corsgate adopt http://localhost:8000/v1 --origin http://localhost:4200
 corsgate adopt https://10.0.0.5 --origin http://localhost:4200 --user admin --auth-env BOX_PW"""
 
 DEFAULT_OUTPUT = "gate.toml"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -79,6 +81,8 @@ def main(argv: Sequence[str]) -> int:
     given = command.parse_args(argv)
     if given.port is not None and not 0 < given.port < 65536:
         command.error("--port must be from 1 to 65535")
+    if given.auth_env is not None and not _VARIABLE.fullmatch(given.auth_env):
+        command.error("--auth-env must be the name of an environment variable")
     if given.user is not None and not given.user.isprintable():
         command.error("--user contains control characters")
     try:
@@ -95,6 +99,7 @@ def main(argv: Sequence[str]) -> int:
         output=given.output,
         user=given.user,
         auth_env=given.auth_env,
+        overwrites=given.force,
         port=given.port,
         starts=not given.no_start,
         today=date.today().isoformat(),
@@ -106,7 +111,8 @@ def main(argv: Sequence[str]) -> int:
         return stop.status
     except OSError as error:
         return usage.complain(f"{given.url}: {why(error)}")
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):
+        # Ctrl-C, or Ctrl-D at a question.
         print("\nstopped", file=sys.stderr)
         return usage.TROUBLE
 

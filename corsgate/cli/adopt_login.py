@@ -9,6 +9,12 @@ from os import urandom
 import attrs
 
 from corsgate.adopt.probes import Probe, Reply
+from corsgate.config.model.rules import (
+    check_basic_username,
+    check_bearer_token,
+    check_secret,
+    check_username,
+)
 from corsgate.credentials.digest.answer import Login as DigestLogin
 from corsgate.credentials.digest.challenge import strongest_challenge
 
@@ -16,6 +22,24 @@ MAX_REJECTED = 2
 """After so many rejected logins nothing more is tried: many boxes lock an account after three."""
 
 Send = Callable[[Probe], Reply]
+
+
+def check_login(kind: str, user: str, secret: str) -> None:
+    """Reject a login that no configuration may have, before the box gets it.
+
+    Args:
+        kind: The kind of credentials that the box prefers.
+        user: The user's name.
+        secret: The password or token, which the error doesn't show.
+
+    Raises:
+        BadValue: It is one.
+    """
+    (check_basic_username if kind == "basic" else check_username)(user)
+    if kind == "bearer":
+        check_bearer_token(secret)
+    else:
+        check_secret(secret)
 
 
 @attrs.define

@@ -42,11 +42,11 @@ from corsgate.cli.adopt_gate import (
     prove,
     running,
 )
-from corsgate.cli.adopt_login import LoginTrial
+from corsgate.cli.adopt_login import LoginTrial, check_login
 from corsgate.cli.adopt_look import Looking, Stop
 from corsgate.cli.load import load
 from corsgate.config.warning_lines import warning_lines
-from corsgate.errors import ConfigError
+from corsgate.errors import BadValue, ConfigError
 from corsgate.explain.url import Url
 
 ALL_S = 58.0
@@ -54,6 +54,9 @@ ALL_S = 58.0
 
 LOGIN_S = 8.0
 """How long the logins may take."""
+
+_KEEPS_SECRET = ("digest", "ntlm", "aws_sigv4")
+"""The kinds of credentials that don't send the secret itself."""
 
 
 @attrs.define(kw_only=True)
@@ -66,6 +69,7 @@ class Adoption:
         output: The file to write.
         user: The user to log in as, or None.
         auth_env: The variable with the password or token, or None.
+        overwrites: Whether it may replace files.
         port: The gate's port, or None.
         starts: Whether to start the gate.
         today: The date.
@@ -76,12 +80,14 @@ class Adoption:
     output: str
     user: str | None
     auth_env: str | None
+    overwrites: bool
     port: int | None
     starts: bool
     today: str
     _say: Console = attrs.field(factory=Console, init=False)
     _secret: str | None = attrs.field(default=None, init=False, repr=False)
     _was_typed: bool = attrs.field(default=False, init=False)
+    _risk: str = attrs.field(default="", init=False)
     _begun: float = attrs.field(factory=monotonic, init=False)
 
     def run(self) -> int:
@@ -102,6 +108,7 @@ class Adoption:
         known = known_box(replies)
         login = login_of(look, known)
         tls = looking.spoken.look if looking.spoken else None
+        self._risk = _risk(self.url, is_verified=tls is None or not tls.problem)
         ca_file = f"{Path(self.output).with_suffix('')}-ca.pem"
         found = findings(look, login, known, tls, ca_file)
         self._say.title("Found")
@@ -153,12 +160,9 @@ class Adoption:
         kind = login.kinds[0]
         if not needs_secret(kind):
             return Account(kind=kind)
-        if kind in ("basic", "bearer") and not _is_private(self.url):
-            self._say.line("")
-            self._say.line(
-                f"{kind.capitalize()} sends the secret unencrypted to this http URL:"
-                " anyone on the network path can read it."
-            )
+        if self._risk and kind not in _KEEPS_SECRET:
+            words = f"{kind.capitalize()} sends" if kind in DIRECT else "This login sends"
+            self._say.line(f"\n{words} the secret {self._risk}")
         is_asked, asked = sys.stdin.isatty(), monotonic()
         user = self.user or ""
         if needs_user(kind) and not user:
@@ -178,6 +182,11 @@ class Adoption:
             what = "Password" if needs_user(kind) else "Token"
             self._secret = getpass(f"{what} (not written to the file): ") or None
             self._was_typed = True
+        if self._secret is not None:
+            try:
+                check_login(kind, user, self._secret)
+            except BadValue as error:
+                raise Stop(f"this login can't be used: {error.problem}; {error.fix}") from None
         self._begun += monotonic() - asked
         return Account(kind=kind, user=user, variable=variable)
 
@@ -197,8 +206,8 @@ class Adoption:
         trial = LoginTrial(client.send, account.user, self._secret)
         probe = Probe(name="login", words="login", target=look.login_target, headers=_agent(look))
         for kind in kinds:
-            if kind == "basic" and len(kinds) > 1 and not _is_private(look.url):
-                self._say.step("Basic", "not tried: it would send the password unencrypted")
+            if kind == "basic" and len(kinds) > 1 and self._risk:
+                self._say.step("Basic", "not tried: others could read the password")
                 continue
             if (kind == "bearer") is needs_user(account.kind):
                 continue
@@ -262,7 +271,9 @@ class Adoption:
             files[ca_file] = tls.authority_pem or b""
         for name, content in files.items():
             try:
-                Path(name).write_bytes(content)
+                # Without "x" a dangling link, which doesn't exist for others, would be followed.
+                with open(name, "wb" if self.overwrites else "xb") as file:
+                    file.write(content)
             except OSError as error:
                 raise Stop(f"{name} can't be written: {error.strerror}") from None
         self._say.title(f"Written to {' and '.join(files)}")
@@ -347,6 +358,9 @@ def _case(look: Look, expected: Reply, plan: Plan, gate: Url, *, is_proven: bool
     elif plan.account is not None and look.visited:
         # Its redirects, such as to a login page, are not for those who have logged in.
         look = attrs.evolve(look, spot=look.url.target, visited=())
+    if not look.is_served:
+        expected = look.replies.get("browser", look.replies["first"])
+        look = attrs.evolve(look, spot=look.url.target)
     return Case(
         look=look,
         expected=expected,
@@ -360,9 +374,13 @@ def _case(look: Look, expected: Reply, plan: Plan, gate: Url, *, is_proven: bool
     )
 
 
-def _is_private(url: Url) -> bool:
-    """Return whether nobody on a network can read what is sent to a URL."""
-    return url.scheme == "https" or url.is_loopback
+def _risk(url: Url, *, is_verified: bool) -> str:
+    """Return who may read a secret that is sent to a URL, with how; empty for the box alone."""
+    if url.scheme == "http" and not url.is_loopback:
+        return "unencrypted to this http URL: anyone on the network path can read it."
+    if url.scheme == "https" and not is_verified:
+        return "to whoever shows this certificate: compare its fingerprint with the box first."
+    return ""
 
 
 def _agent_of(look: Look) -> bytes:

@@ -218,6 +218,7 @@ def _ask(auth: QuickAuth, upstream: str, *, needs_secret: bool) -> QuickAuth:
     from corsgate.config.quick_auth import KINDS
 
     kind = KINDS[auth.kind]
+    missing = kind.name if auth.lacks_name else kind.hidden
     try:
         if auth.lacks_name:
             print(f"{kind.name.capitalize()} for {upstream}: ", end="", file=sys.stderr, flush=True)
@@ -225,11 +226,12 @@ def _ask(auth: QuickAuth, upstream: str, *, needs_secret: bool) -> QuickAuth:
             if not name.endswith("\n"):
                 raise EOFError
             auth = attrs.evolve(auth, name=name.strip())
+            missing = kind.hidden
         if auth.secret is None and needs_secret:
             whose = f"{auth.name} at {upstream}" if kind.name else upstream
             secret = getpass(f"{kind.hidden.capitalize()} for {whose}: ")
             auth = attrs.evolve(auth, secret=secret)
     except EOFError:
-        print(f"\nno {kind.name or kind.hidden} was given", file=sys.stderr)
+        print(f"\nno {missing} was given", file=sys.stderr)
         raise SystemExit(usage.TROUBLE) from None
     return auth

@@ -32,6 +32,18 @@ def may_know(policy: Policy, index: HeaderIndex, *, loopback: bool) -> bool:
     )
 
 
+def is_readable_by_strangers(policy: Policy, index: HeaderIndex) -> bool:
+    """Return whether a page that the policy does not know may read the response to a request.
+
+    Such as any page by ``*``. It must not read what is for developers only.
+
+    Args:
+        policy: The policy whose CORS headers the response gets.
+        index: The request's fields.
+    """
+    return any(policy.allows(each) and not policy.names(each) for each in index.get(b"origin", ()))
+
+
 def tell(policy: Policy, decision: Decision, index: HeaderIndex, *, loopback: bool) -> Decision:
     """Return a refusal with its reason added, if the client may see it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 
 from corsgate.config.model.values import Cors
@@ -14,6 +15,7 @@ from corsgate.explain.call import Call, unsafe_names
 from corsgate.explain.url import Url
 from corsgate.message.host import is_loopback_name
 
+_PUNYCODE = re.compile(r"\bxn--([a-z0-9-]+)", re.ASCII)
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -78,6 +80,11 @@ def _origin_misses(policy: Policy, origin: bytes) -> Iterator[str]:
             yield f"port: {allowed} is allowed"
     for allowed in policy.source.allow_origins:
         yield from _look_alikes(allowed, url.host)
+    decoded = _decoded(spelled)
+    if decoded != spelled:
+        copied = difflib.get_close_matches(decoded, policy.source.allow_origins, n=1, cutoff=0.85)
+        if copied:
+            yield f"another site: {url.host} is in letters that only look like those of {copied[0]}"
     near = difflib.get_close_matches(spelled, policy.source.allow_origins, n=1, cutoff=0.85)
     if near:
         yield f"another host: {near[0]} is allowed, and {url.host} is only spelled like it"
@@ -86,7 +93,7 @@ def _origin_misses(policy: Policy, origin: bytes) -> Iterator[str]:
 def _look_alikes(allowed: str, host: str) -> Iterator[str]:
     """Return how a host that contains the name of an allowed one is something else."""
     name = allowed.partition("://")[2].removeprefix("*.").partition(":")[0]
-    if "*" in name or "." not in name:
+    if "*" in name or ("." not in name and name != "localhost"):
         return
     if host.endswith(f".{name}"):
         yield f"subdomain: {allowed} is allowed, but {host} is another host"
@@ -96,6 +103,18 @@ def _look_alikes(allowed: str, host: str) -> Iterator[str]:
         yield f"another site: {host} belongs to {behind}, not to {name}, which is allowed"
     elif name.replace(".", "-") in host.replace(".", "-"):
         yield f"another host: {allowed} is allowed, and {host} only contains its name"
+
+
+def _decoded(origin: str) -> str:
+    """Return an origin with its labels in Punycode as people see them in an address bar."""
+
+    def decode(label: re.Match[str]) -> str:
+        try:
+            return label[1].encode("ascii").decode("punycode")
+        except (ValueError, OverflowError):
+            return label[0]
+
+    return _PUNYCODE.sub(decode, origin)
 
 
 def _is_nearly(allowed: str, url: Url) -> bool:

@@ -12,7 +12,8 @@ from corsgate.explain.url import Url
 from corsgate.explain_web.pasted import MAX_FIELDS, Details, Pasted, of_script
 from corsgate.message.headers import Header
 
-MAX_CURL_LENGTH = 256 * 1024
+MAX_CURL_LENGTH = 128 * 1024
+"""Characters of a command; the time that `shlex` takes grows with their square."""
 
 _COMMAND = re.compile(r"\s*(?:\$ )?curl(?:\.exe)?\s", re.IGNORECASE)
 _ANSI_C = re.compile(r"\$'((?:[^'\\]|\\.)*)'", re.DOTALL)
@@ -94,7 +95,9 @@ def _plain(text: str) -> str:
 def _unescape(found: re.Match[str]) -> str:
     said = found[1]
     if len(said) > 1:
-        return chr(int(said[1:], 16))
+        char = chr(int(said[1:], 16))
+        # Half of a surrogate pair has no encoding.
+        return "\ufffd" if "\ud800" <= char <= "\udfff" else char
     return _ESCAPED.get(said, said)
 
 

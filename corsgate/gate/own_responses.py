@@ -8,7 +8,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from corsgate.cors.debug import may_know
+from corsgate.cors.debug import is_readable_by_strangers, may_know
 from corsgate.cors.decide import Decision
 from corsgate.errors import (
     ConnectFailed,
@@ -104,6 +104,8 @@ def _explained(request: GateRequest, route: CompiledRoute, error: BaseException 
     if policy is None or not policy.debugs or not isinstance(error, UpstreamError):
         return problem
     if not may_know(policy, request.index, loopback=is_loopback_address(request.log.client)):
+        return problem
+    if is_readable_by_strangers(policy, request.index):
         return problem
     hint, server = "", request.log.server or ""
     if isinstance(error, ConnectionReset) and server.startswith("http://"):

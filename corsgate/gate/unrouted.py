@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from corsgate.cors.decision import Decision, Verdict
+from corsgate.cors.debug import is_readable_by_strangers
+from corsgate.cors.decision import Verdict
+from corsgate.cors.policy import Policy
 from corsgate.cors.unrouted import RoutePolicy, decide_unrouted, nearest
 from corsgate.errors import TargetError
 from corsgate.gate.compiled_route import CompiledRoute
@@ -20,7 +22,6 @@ from corsgate.gate.near_paths import near_paths
 from corsgate.gate.own_responses import respond
 from corsgate.message.client import Client
 from corsgate.message.head import ResponseHead
-from corsgate.message.headers import HeaderIndex
 from corsgate.message.host import is_loopback_address, is_loopback_name, read_host
 from corsgate.message.request_id import REQUEST_ID
 from corsgate.message.target import segments
@@ -29,7 +30,12 @@ from corsgate.server.request import GateRequest
 MAX_POLICIES = 500
 """The maximum number of policies that are compared with a path, so that a request costs little."""
 
-_FROM_PROXIES = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via", b"cdn-loop")
+_FROM_PROXIES = frozenset(
+    (
+        *(b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"),
+        *(b"x-forwarded-server", b"x-forwarded-port", b"x-real-ip", b"via", b"cdn-loop"),
+    )
+)
 """Fields that reveal a proxy on this machine, whose client may be anywhere."""
 
 
@@ -62,19 +68,23 @@ class Unrouted:
             client: The client.
             problem: The 404 for strangers.
         """
-        decision = self._decide(request, request.log.client)
+        policy = self._nearest(request, request.log.client)
+        decision = None
+        if policy is not None:
+            decision = decide_unrouted(policy, request.method, request.index)
         if decision is not None and decision.verdict is Verdict.PREFLIGHT:
             request.log.conclude(f"{decision.reason}; debug grants its preflight")
             headers = [*decision.headers, (b"Date", request.channel.context.date())]
             headers.append((REQUEST_ID, request.log.id.encode("ascii")))
             request.respond(ResponseHead(204, title_of(204).encode("ascii"), headers), b"")
             return
-        if self._is_developers and _is_developer(request.index, client):
+        is_private = policy is None or not is_readable_by_strangers(policy, request.index)
+        if self._is_developers and is_private and _is_developer(request, client):
             problem = attrs.evolve(problem, guide=self._guide(request.uri))
         respond(request, problem, decision)
 
-    def _decide(self, request: GateRequest, shown: str) -> Decision | None:
-        """Return the decision whose CORS headers the response gets; None for no headers."""
+    def _nearest(self, request: GateRequest, shown: str) -> Policy | None:
+        """Return the policy whose CORS headers the response gets; None for no headers."""
         if not self._policies or b"origin" not in request.index:
             return None
         host = read_host(request.authority)
@@ -82,14 +92,13 @@ class Unrouted:
             path = segments(request.uri)
         except TargetError:
             return None
-        policy = nearest(
+        return nearest(
             self._policies,
             b"" if host is None else host.name,
             path,
             request.index,
             loopback=is_loopback_address(shown),
         )
-        return None if policy is None else decide_unrouted(policy, request.method, request.index)
 
     def _guide(self, target: bytes) -> Guide:
         path = target.partition(b"?")[0].decode("latin-1")
@@ -112,7 +121,7 @@ def _placed(route: CompiledRoute) -> RoutePolicy | None:
     return RoutePolicy(host=None if named is None else named.name, path=path, policy=route.policy)
 
 
-def _is_developer(index: HeaderIndex, client: Client) -> bool:
+def _is_developer(request: GateRequest, client: Client) -> bool:
     """Return whether a program on this machine sent a request, to a name of this machine."""
     host = read_host(client.authority)
     return (
@@ -120,5 +129,7 @@ def _is_developer(index: HeaderIndex, client: Client) -> bool:
         and is_loopback_address(client.peer)
         and host is not None
         and is_loopback_name(host.name)
-        and not any(name in index for name in _FROM_PROXIES)
+        # nginx hides itself unless told otherwise, but it speaks HTTP/1.0 to its upstreams then.
+        and request.clientproto != b"HTTP/1.0"
+        and _FROM_PROXIES.isdisjoint(request.index)
     )

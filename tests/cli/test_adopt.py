@@ -120,6 +120,48 @@ class Adopt(AdoptTestCase):
         self.assertEqual(done.status, 0, done.out)
         self.assertIn("Made by corsgate adopt", Path(path).read_text())
 
+    def test_dangling_link(self) -> None:
+        """A link to nowhere counts as a file that exists, so nothing is written through it."""
+        box = self.box(lambda asked: Reply(pieces=(b"hello",)))
+        there = Path(self.mktemp())
+        there.mkdir()
+        target, link = there / "target", there / "link.toml"
+        link.symlink_to(target.resolve())
+        arguments = ("--origin", APP, "--no-start", "--output", str(link))
+        done = corsgate("adopt", f"http://127.0.0.1:{box.port}/", *arguments)
+        self.assertEqual((done.status, target.exists()), (2, False))
+        self.assertIn("link.toml can't be written: File exists", done.err)
+
+    def test_redirect_out_of_the_path(self) -> None:
+        """A redirect to what the route doesn't cover is a finding; the proof asks for the path."""
+
+        def reply(asked: Asked) -> Reply:
+            if asked.target.startswith("/ui"):
+                return Reply(pieces=(b"hello",))
+            return Reply(status=302, headers={"Location": "/ui/home"})
+
+        box = self.box(reply)
+        done = self.adopt(f"http://127.0.0.1:{box.port}/api")
+        self.assertIn("redirects to /ui/home, outside of what the gate serves", done.out)
+        self.assertEqual((done.status, "  NO " in done.out), (0, False), done.out)
+
+    def test_unusable_secrets(self) -> None:
+        """A secret that no field can carry is refused before the box gets it."""
+        box = self.box(
+            lambda asked: Reply(status=401, headers={"WWW-Authenticate": 'Basic realm="r"'})
+        )
+        for secret, problem in (
+            ("se\ncret", "contains control characters"),
+            ("se\udcffcret", "is not valid UTF-8"),
+        ):
+            arguments = ("--user", "admin", "--auth-env", "BOX_PW")
+            url = f"http://127.0.0.1:{box.port}/"
+            done = self.adopt(url, *arguments, environ={"BOX_PW": secret})
+            self.assertEqual(done.status, 2)
+            self.assertIn(f"this login can't be used: the secret {problem}", done.err)
+            self.assertNotIn("cret;", done.out + done.err.replace("the secret", ""))
+        self.assertFalse(any("authorization" in each.headers for each in box.asked))
+
     def test_bad_origins(self) -> None:
         """An origin that no policy may have is a fault before anything is sent."""
         box = self.box(lambda asked: Reply())

@@ -15,6 +15,10 @@ from tests.certificates import DAY, Authority, Issued, self_signed
 from tests.cli.test_adopt import AdoptTestCase
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+UNAUTHORIZED = (
+    b'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="box"\r\nContent-Length: 0\r\n'
+    b"Connection: close\r\n\r\n"
+)
 
 
 class TlsBox:
@@ -22,10 +26,12 @@ class TlsBox:
 
     Args:
         context: A context of OpenSSL's.
+        reply: What it says.
     """
 
-    def __init__(self, context: object) -> None:
+    def __init__(self, context: object, reply: bytes = OK) -> None:
         self._context = context
+        self._reply = reply
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -50,7 +56,7 @@ class TlsBox:
             head = b""
             while b"\r\n\r\n" not in head:
                 head += connection.recv(65536)
-            connection.sendall(OK)
+            connection.sendall(self._reply)
             connection.shutdown()
 
 
@@ -74,6 +80,17 @@ class Tls(AdoptTestCase):
     def test_self_signed(self) -> None:
         """The key of a certificate that nobody issued is pinned."""
         self.check(self_signed("localhost", "localhost"), 'tls = { pin = ["sha256/')
+
+    def test_password_for_an_unknown_certificate(self) -> None:
+        """Before a password goes to a box that nobody vouches for, the user is warned."""
+        issued = self_signed("localhost", "localhost")
+        box = TlsBox(issued.context(), reply=UNAUTHORIZED)
+        self.addCleanup(box.stop)
+        arguments = ("--user", "admin", "--auth-env", "BOX_PW")
+        url = f"https://localhost:{box.port}/"
+        done = self.adopt(url, *arguments, environ={"BOX_PW": "pass-phrase"})
+        self.assertIn("Basic sends the secret to whoever shows this certificate", done.out)
+        self.assertNotIn("pass-phrase", done.out + done.err)
 
     def test_own_authority(self) -> None:
         """A root that comes along is saved as ``ca``, which outlasts renewals."""

@@ -75,6 +75,22 @@ class OriginTests(SynchronousTestCase):
         ):
             self.assertEqual((origin, misses(origin)), (origin, [near]))
 
+    def test_look_alikes_of_localhost(self) -> None:
+        """So is one that begins with localhost, and one in letters of another script."""
+        for origin, near in (
+            (
+                "http://localhost.evil.example:4200",
+                "another site: localhost.evil.example belongs to evil.example, not to localhost,"
+                " which is allowed",
+            ),
+            (
+                "http://xn--lcalhost-nbh:4200",
+                f"another site: xn--lcalhost-nbh is in letters that only look like those of {LOCAL}",
+            ),
+        ):
+            self.assertEqual((origin, misses(origin)), (origin, [near]))
+        self.assertEqual(misses("http://xn--zzzzzzzzzzzz"), [])
+
     def test_look_alikes(self) -> None:
         """A host that contains the name of an allowed one is said to be something else."""
         for origin, near in (

@@ -89,6 +89,11 @@ class CurlTests(SynchronousTestCase):
         self.assertEqual(self.details("curl -e http://p:1/q http://h/x").origin, "http://p:1")
         self.assertIsNone(origin_of([(b"Referer", b"about:blank")]))
 
+    def test_half_pairs(self) -> None:
+        """Half of a surrogate pair, which JSON could not encode, is replaced."""
+        details = self.details(r"curl $'http://h/\ud800' -H $'X-A: \udfff'")
+        self.assertEqual(str(details.url), "http://h/%EF%BF%BD")
+
     def test_faults(self) -> None:
         """What can't be read is reported without any of its values."""
         for text, words in (

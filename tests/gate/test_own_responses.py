@@ -66,6 +66,14 @@ class OwnResponseTests(SynchronousTestCase):
             self.fail(ConnectFailed(f"https://box:1: {words.decode()}"))
             self.assertEqual(self.request.status, 502)
             self.assertEqual(words in self.request.sent, told, (cors, client))
+        star = 'allow_origins = ["*"], debug = true'
+        for origin in ({}, {b"origin": [b"https://any.example"]}):
+            # Any page may read what a page gets here.
+            self.request = FakeRequest(self.clock)
+            self.request.log.client, self.request.index = "127.0.0.1", origin
+            self.route = compiled(self.clock, cors=star)
+            self.fail(ConnectFailed(f"https://box:1: {words.decode()}"))
+            self.assertEqual(words in self.request.sent, not origin)
         for server, hinted in (("http://box:1", True), ("https://box:1", False)):
             self.request = FakeRequest(self.clock)
             self.request.log.client, self.request.log.server = "127.0.0.1", server

@@ -74,7 +74,8 @@ class UnroutedTests(GateTestCase):
         gate = self.serve_config(config(own))
         self.assertIn("routes", await self.told(gate))
         self.assertEqual(set(await self.told(gate, host=b"api.example")), BARE)
-        for name in (b"Via", b"X-Forwarded-For", b"Forwarded", b"X-Real-IP"):
+        proxies = (b"Via", b"X-Forwarded-For", b"X-Forwarded-Host", b"X-Forwarded-Proto")
+        for name in (*proxies, b"Forwarded", b"X-Real-IP"):
             self.assertEqual(set(await self.told(gate, (name, b"for=127.0.0.1"))), BARE, name)
         proxied = (
             '[[listener]]\nendpoint = "tcp:0:interface=127.0.0.1"\ntrusted_proxies = ["127.0.0.1"]'
@@ -84,6 +85,34 @@ class UnroutedTests(GateTestCase):
         both = 'listen = ["tcp:0:interface=127.0.0.1", "tcp:0"]\nhosts = ["localhost"]'
         gate = self.serve_config(config(both))
         self.assertEqual(set(await self.told(gate)), BARE)
+
+    async def test_old_protocol(self) -> None:
+        """HTTP/1.0 is what nginx speaks where it does not say that it is there."""
+        gate = self.serve_config(config())
+        request = b"GET /v2/x HTTP/1.0\r\nHost: localhost:5555\r\n\r\n"
+        answer = await self.send(gate, request)
+        self.assertEqual(set(json.loads(answer.body)), BARE)
+
+    async def test_any_page(self) -> None:
+        """A page that may read the 404 only because of ``*`` reads nothing of the other routes."""
+        gate = self.serve_config(
+            parse(
+                """listen = ["tcp:0:interface=127.0.0.1"]
+[upstreams.a]
+servers = ["http://127.0.0.1:9"]
+[routes."/public/v1"]
+upstream = "a"
+cors = { allow_origins = ["*"], debug = true }
+[routes."/internal"]
+upstream = "a"
+cors = { allow_origins = ["http://localhost:4200"], debug = true }
+"""
+            )
+        )
+        said = await self.told(gate, FOREIGN, target=b"/public/v2")
+        self.assertEqual(set(said), BARE)
+        self.assertIn("routes", await self.told(gate, APP, target=b"/v2"))
+        self.assertIn("routes", await self.told(gate, FOREIGN, target=b"/v2"))
 
     async def test_no_debug(self) -> None:
         """Without debug the response is bare, with no CORS headers; a preflight gets it too."""

@@ -18,6 +18,9 @@ from corsgate.message.identity import WRITTEN_FIELDS
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_OF_IPV6 = frozenset("0123456789abcdefABCDEF:.")
+# How Python reads bytes of environment variables that are not UTF-8.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _BEARER_TOKEN = re.compile(r"[0-9A-Za-z._~+/-]+=*")
 _FIELD_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -180,6 +183,8 @@ def check_username(text: str) -> None:
     """Reject a user name with control characters. It may be empty, since some APIs need that."""
     if _CONTROL.search(text):
         raise BadValue(f"{show(text)} contains control characters", "remove them")
+    if _SURROGATE.search(text):
+        raise BadValue(f"{show(text)} is not valid UTF-8", "encode it as UTF-8")
 
 
 def check_basic_username(text: str) -> None:
@@ -193,6 +198,8 @@ def check_secret(text: str) -> None:
     """Reject a secret that is empty or contains control characters; never show it."""
     if not text:
         raise BadValue("the secret is empty", "add a value")
+    if _SURROGATE.search(text):
+        raise BadValue("the secret is not valid UTF-8", "encode it as UTF-8")
     if _CONTROL.search(text):
         raise BadValue(
             "the secret contains control characters",
@@ -306,9 +313,9 @@ def split_port(authority: str) -> tuple[str, str | None]:
         return authority, None
     host, colon, port = authority.partition(":")
     if ":" in port:
-        raise BadValue(
-            f"{show(authority)} has too many colons", "write an IPv6 address in brackets"
-        )
+        # One that is no address may be a user and a password whose "@" is missing.
+        what = show(authority) if set(authority) <= _OF_IPV6 else "it"
+        raise BadValue(f"{what} has too many colons", "write an IPv6 address in brackets")
     return host, port if colon else None
 
 

@@ -61,6 +61,7 @@ class HostTests(TableTestCase):
         """As in Host: an IPv6 address needs brackets, and a port has no place."""
         bad = {
             "a:80": '"a:80" has a port; write "a"',
+            "admin:pass:h": "it has too many colons; write an IPv6 address in brackets",
             "::1": '"::1" has too many colons; write an IPv6 address in brackets',
             "[::1": f'"[::1" is not an IPv6 address; {_ASK}',
             "[a]": f'"a" is not an IPv6 address; {_ASK}',
