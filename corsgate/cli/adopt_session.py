@@ -148,7 +148,9 @@ class Adoption:
         """Return who the gate logs in as, asking for what was not given."""
         if not login.kinds:
             if login.wanted:
-                self._say.line("  No kind of credentials fits by itself: see docs/reference/credentials.md.")
+                self._say.line(
+                    "  No kind of credentials fits by itself: see docs/reference/credentials.md."
+                )
             return None
         kind = login.kinds[0]
         if not needs_secret(kind):
