@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import ast
 import configparser
-import functools
 import re
-import shutil
 import sys
-import sysconfig
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Iterable
 from email.parser import Parser
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
-import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.installing import build, copy_tree, install
 from tests.running import Gate
 from tests.test_architecture import imports
-from tests.tree import ROOT, TWISTD, files, made, run
+from tests.tree import ROOT, TWISTD, files, run
 
 TOP = ("CHANGELOG.md", "LICENSE", "MANIFEST.in", "Makefile", "README.md")
 SETUP = ("pyproject.toml", "setup.cfg")
@@ -35,43 +31,6 @@ METRICS = ("families.py", "metrics.py")
 def names(*places: str) -> set[str]:
     """Return the paths, relative to the checkout, of the files at or below places in it."""
     return {path.relative_to(ROOT).as_posix() for path in files(*places)}
-
-
-def copy_tree() -> Path:
-    """Return a new copy of the checkout, without what tools have made in it."""
-    copy = Path(tempfile.mkdtemp(prefix="tree-", dir=Path.cwd())) / "corsgate"
-    shutil.copytree(ROOT, copy, ignore=lambda _, inside: [name for name in inside if made(name)])
-    return copy
-
-
-@attrs.frozen(kw_only=True)
-class Built:
-    """What a build gives: an sdist, and a wheel made from that and nothing else."""
-
-    sdist: Path
-    wheel: Path
-
-
-@functools.cache
-def build() -> Built:
-    """Build once for all tests, with the setuptools of this environment."""
-    copy = copy_tree()
-    out = copy.parent / "out"
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "build",
-        "--no-isolation",
-        "--outdir",
-        out,
-        copy,
-    ]
-    done = run(command, copy.parent, timeout_s=300)
-    if done.returncode:
-        raise AssertionError(f"the build failed:\n{done.stdout}\n{done.stderr}")
-    (sdist,) = out.glob("*.tar.gz")
-    (wheel,) = out.glob("*.whl")
-    return Built(sdist=sdist, wheel=wheel)
 
 
 def metadata() -> configparser.ConfigParser:
@@ -211,32 +170,8 @@ class InstallTests(SynchronousTestCase):
     """``twistd`` finds the plugin, however the gate was installed."""
 
     def install(self, *what: str | Path) -> Path:
-        """Return a new virtual environment with the gate and nothing else of its own.
-
-        The projects that the gate needs are seen through a ``.pth`` file, in which a line for an
-        editable install of the checkout, if there is one, does not count.
-        """
-        environment = Path(self.mktemp()).resolve()
-        here = environment.parent
-        here.mkdir(parents=True, exist_ok=True)
-        done = run([sys.executable, "-m", "venv", "--without-pip", environment], here)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        (packages,) = environment.glob("lib/python*/site-packages")
-        (packages / "projects.pth").write_text(sysconfig.get_path("purelib") + "\n")
-        python = environment / "bin" / "python"
-        pip: list[str | Path] = [
-            sys.executable,
-            "-m",
-            "pip",
-            "--python",
-            python,
-            "install",
-            "--quiet",
-        ]
-        apart = ["--no-index", "--no-deps", "--no-build-isolation", "--ignore-installed"]
-        done = run([*pip, *apart, *what], here, timeout_s=300)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return environment
+        """Return a new virtual environment with the gate and nothing else of its own."""
+        return install(Path(self.mktemp()), *what)
 
     def check(self, environment: Path, place: Path) -> None:
         """The gate comes from a place, with its plugin, its command and its demo's page."""

@@ -14,6 +14,7 @@ from corsgate.admin.resource import JSON, AdminResource, fail, respond
 from corsgate.admin.turns import Turns
 from corsgate.admin.view import View
 from corsgate.config.model.values import Config
+from corsgate.cors.origin import check_sent_origin
 from corsgate.errors import BadValue
 from corsgate.explain.explanation import explain
 from corsgate.explain.given_call import given_call
@@ -56,7 +57,15 @@ def explained(config: Config, file: str, asked: object) -> dict[str, Any]:
     Raises:
         BadValue: The question is not valid.
     """
-    call = given_call(**_checked(asked))
+    found = _checked(asked)
+    origin = found["origin"]
+    if "://" not in origin and origin.lower() != "null":
+        # A person has typed it. What a refused call had is explained, whatever it is.
+        try:
+            check_sent_origin(origin)
+        except BadValue as fault:
+            raise BadValue(f"origin: {fault.problem}", fault.fix) from None
+    call = given_call(**found)
     explanation = explain(config, config.written, call)
     return {
         **as_dict(explanation),

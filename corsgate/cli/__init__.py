@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import sys
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from types import MappingProxyType
 
 import attrs
 
-_INTERRUPTED = 130
-_CLOSED_PIPE = 141
-"""The exit statuses of a program that SIGINT or SIGPIPE ended, as shells report them."""
+_BAD_USAGE = 2
+_INTERRUPTED = 128 + 2
+_BROKEN_PIPE = 128 + 13
+"""The last two are the exit statuses of a program that SIGINT or SIGPIPE ended, as shells report
+them."""
 
 
 @attrs.frozen(kw_only=True)
@@ -72,6 +76,15 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
 )
 
 
+class _HelpFormatter(argparse.HelpFormatter):
+    """Begins the help of the longest command on the line of its name."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog)
+        # argparse itself forgets that the names of commands are indented.
+        self._action_max_length = max(map(len, COMMANDS)) + 4
+
+
 def parser(*, is_whole: bool = False) -> argparse.ArgumentParser:
     """Return the parser of the command line.
 
@@ -86,6 +99,7 @@ def parser(*, is_whole: bool = False) -> argparse.ArgumentParser:
         prog="corsgate",
         description="A CORS gateway: it lets browser apps call REST APIs without CORS support.",
         epilog="Each command has its own --help, with an example.",
+        formatter_class=_HelpFormatter,
     )
     whole.add_argument("--version", action="version", version=f"corsgate {version('corsgate')}")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
@@ -104,23 +118,78 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 for success; 1 for a finding (a fault, a blocked call, a difference);
-        2 for bad usage, or if the command can't decide.
+        2 for bad usage, or if the command can't decide; 141 if the reader of its output is gone.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        if arguments and arguments[0] in COMMANDS:
-            module = import_module(COMMANDS[arguments[0]].module)
-            status = int(module.main(arguments[1:]))
-            if sys.stdout is not None:
-                # So that a closed pipe is noticed here.
-                sys.stdout.flush()
-            return status
-        parser().parse_args(arguments)
+        status = _run(arguments)
     except BrokenPipeError:
-        # Who read the output has enough, such as `head`; Python must not write the rest at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return _CLOSED_PIPE
+        if _is_read():
+            # It was another pipe or socket.
+            raise
+        return _BROKEN_PIPE
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return _INTERRUPTED
-    return 2
+    except SystemExit:
+        # argparse ends so, after the help too.
+        if _is_read():
+            raise
+        return _BROKEN_PIPE
+    return status if _is_read() else _BROKEN_PIPE
+
+
+def _is_read() -> bool:
+    """Write what is buffered for standard output; return whether somebody may read it.
+
+    Nobody does after the end of ``head`` in ``corsgate diff A B | head``. Then what is buffered
+    goes to the null device. Otherwise Python would fail to write it at its exit, with a traceback.
+
+    Source: poll(2), which reports ``POLLERR`` for a pipe without a reader.
+    """
+    if sys.stdout is None:
+        return True
+    try:
+        sys.stdout.flush()
+        output = sys.stdout.fileno()
+    except BrokenPipeError:
+        output = sys.stdout.fileno()
+    except (OSError, ValueError):
+        # It is not a file, or another fault, which Python reports at its exit.
+        return True
+    poll = select.poll()
+    poll.register(output, 0)
+    if not any(event & select.POLLERR for _, event in poll.poll(0)):
+        return True
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, output)
+    os.close(null)
+    return False
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Run the command, and return its exit status."""
+    if arguments and arguments[0] in COMMANDS:
+        module = import_module(COMMANDS[arguments[0]].module)
+        return int(module.main(arguments[1:]))
+    if not arguments:
+        parser().print_help(sys.stderr)
+        return _BAD_USAGE
+    if not arguments[0].startswith("-"):
+        print(f"corsgate: {_unknown(arguments[0])}", file=sys.stderr)
+        return _BAD_USAGE
+    parser().parse_args(arguments)
+    return _BAD_USAGE
+
+
+def _unknown(word: str) -> str:
+    """Return what is wrong with a first argument that is not a command."""
+    problem = f"{word!a} is not a command"
+    if "://" in word:
+        return f"{problem}; to run the gate: corsgate run {ascii(word)[1:-1]} --allow ORIGIN"
+    if word.endswith(".toml"):
+        return f"{problem}; to run the gate: corsgate run {ascii(word)[1:-1]}"
+    close = get_close_matches(word, COMMANDS, n=1)
+    if close:
+        return f"{problem}; did you mean {close[0]}?"
+    return f"{problem}; the commands are {', '.join(COMMANDS)}"

@@ -76,12 +76,27 @@ def _signal(pid: int, why: str) -> int:
         return complain(f"there is no process {pid}")
     if not reloads_on_hangup(pid):
         # It would end.
-        return complain(f"process {pid} can't be asked: {why}, and it is no daemon of corsgate's")
+        return complain(f"process {pid} can't be asked: {why}, and it is not a daemon of corsgate")
     try:
         os.kill(pid, signal.SIGHUP)
     except OSError as error:
         return complain(f"process {pid} can't be asked: {error.strerror}")
     return complain(f"sent SIGHUP to process {pid}; the outcome is unknown: {why}. See its log")
+
+
+def _runs_gate(arguments: Sequence[bytes]) -> bool:
+    """Return whether these arguments have Python run a gate; an editor may have a file so called.
+
+    Python runs twistd or twist, and that runs corsgate; or it runs ``corsgate run`` itself, by the
+    path of the command or by ``-m``.
+    """
+    names = [each.rpartition(b"/")[2] for each in arguments]
+    if b"corsgate" not in names:
+        return False
+    place = names.index(b"corsgate")
+    if names[place + 1 : place + 2] == [b"run"]:
+        return all(each.startswith(b"-") for each in arguments[:place])
+    return any(b"twist" in each for each in arguments[:place])
 
 
 def reloads_on_hangup(pid: int) -> bool:
@@ -95,9 +110,6 @@ def reloads_on_hangup(pid: int) -> bool:
     except OSError:
         return False
     interpreter, arguments = command[0].rpartition(b"/")[2], command[1:]
-    if not interpreter.startswith((b"python", b"pypy")) or b"corsgate" not in arguments:
-        return False
-    # Python runs twistd or twist, and that runs corsgate. An editor may have a file of this name.
-    if not any(b"twist" in each for each in arguments[: arguments.index(b"corsgate")]):
+    if not interpreter.startswith((b"python", b"pypy")) or not _runs_gate(arguments):
         return False
     return bool(int(process_status(pid).get("SigCgt", "0"), 16) >> (signal.SIGHUP - 1) & 1)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+import textwrap
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import NoReturn
 
 from corsgate.cors.origin import check_sent_origin
 from corsgate.errors import BadValue, ConfigError
@@ -15,6 +20,43 @@ TROUBLE = 2
 """Bad usage, or no decision is possible; as in grep and diff."""
 
 
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Fills the paragraphs of a description; those with indented lines, and examples, stay."""
+
+    def add_text(self, text: str | None) -> None:
+        """Add a description or examples."""
+        if text is None or text.startswith("example:"):
+            super().add_text(text)
+            return
+        width = self._width - self._current_indent
+        paragraphs = [
+            each if re.search(r"^ ", each, re.MULTILINE) else textwrap.fill(each, width)
+            for each in text.split("\n\n")
+        ]
+        super().add_text("\n\n".join(paragraphs))
+
+
+_SAME = MappingProxyType({"--origin": "--allow", "--allow": "--origin", "--url": "--upstream"})
+"""Options of some commands that have another name in other commands."""
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that says which option was probably meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and a message, and exit."""
+        _, is_unknown, words = message.partition("unrecognized arguments: ")
+        for word in words.split() if is_unknown else ():
+            name = word.partition("=")[0]
+            known = self._option_string_actions
+            same = _SAME.get(name)
+            close = get_close_matches(name, known, n=1, cutoff=0.75)
+            meant = [same] if same in known else close
+            if name.startswith("--") and meant:
+                super().error(f"{message}; did you mean {meant[0]}?")
+        super().error(message)
+
+
 def parser(command: str, description: str, example: str) -> argparse.ArgumentParser:
     """Return a parser for one command.
 
@@ -23,11 +65,11 @@ def parser(command: str, description: str, example: str) -> argparse.ArgumentPar
         description: What the command does, and its exit statuses.
         example: Command lines that can be run unchanged.
     """
-    return argparse.ArgumentParser(
+    return CommandParser(
         prog=f"corsgate {command}",
         description=description,
         epilog="example:\n" + "".join(f"  {line}\n" for line in example.splitlines()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from types import MappingProxyType
 
 import attrs
@@ -95,9 +96,12 @@ def parse_auth(text: str) -> QuickAuth:
     """
     kind, _, rest = text.partition(":")
     if kind not in KINDS:
+        # Only the kind that is meant is shown: a password may stand in this place.
+        close = get_close_matches(kind.lower(), KINDS, n=1, cutoff=0.75)
+        kinds = f"kinds are {one_of(tuple(KINDS))}"
         raise BadValue(
             "it does not start with a kind of credentials",
-            f"write {FORMS}; the kinds are {one_of(tuple(KINDS))}",
+            f"did you mean {close[0]}? The {kinds}" if close else f"write {FORMS}; the {kinds}",
         )
     auth = QuickAuth(kind=kind)
     # An empty token is a fault; it is not the same as a missing one.

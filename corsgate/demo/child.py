@@ -1,4 +1,4 @@
-"""The demo's gate: the real daemon, run by twistd in a child process."""
+"""The demo's gate: the real daemon, in a child process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ from twisted.python.failure import Failure
 
 TAIL_BYTES: Final = 4000
 STOP_TIMEOUT_S: Final = 10.0
-_STATUS: Final = re.compile(rb"status and metrics: (http://\S+)\s")
+_COLOR = rb"(?:\x1b\[[0-9;]*m)*"
+_STATUS: Final = re.compile(
+    rb"(?:status and metrics: |Status +" + _COLOR + rb")(http://[^\s\x1b]+)[\s\x1b]"
+)
+"""The status page's address in a log, and in the summary on a terminal."""
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -71,23 +75,26 @@ class GateProcess(ProcessProtocol):
         self.status_url = ""
         self.is_running = False
         self.was_told_to_end = False
+        self._is_on_terminal = False
         self._relay: Callable[[bytes], None] | None = None
         self._waiting: list[Deferred[None]] = []
 
-    def start(self, reactor: IReactorProcess, config: Path) -> None:
-        """Start twistd with the same interpreter and the same package.
+    def start(self, reactor: IReactorProcess, config: Path, *, on_terminal: bool = False) -> None:
+        """Start ``corsgate run`` with the same interpreter and the same package.
 
         Args:
             reactor: Spawns the process.
             config: The gate's configuration.
+            on_terminal: Whether its lines are shown on a terminal. Then it gets a terminal of its
+                own, so that they are short and coloured, and only the demo gets a Ctrl-C.
         """
-        # The console script may use another interpreter, and twistd has no `python -m`.
-        twistd = "from twisted.scripts.twistd import run; run()"
-        arguments = ["-n", "--pidfile=", "corsgate", "--config", str(config)]
+        self._is_on_terminal = on_terminal
+        # The console script may use another interpreter.
+        arguments = ["-m", "corsgate", "run", "--config", str(config)]
         path = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
-        command = [sys.executable, "-c", twistd, *arguments]
-        reactor.spawnProcess(self, sys.executable, command, env=environment)
+        command = [sys.executable, *arguments]
+        reactor.spawnProcess(self, sys.executable, command, env=environment, usePTY=on_terminal)
 
     def pass_log_to(self, relay: Callable[[bytes], None]) -> None:
         """Relay the log from now on.
@@ -103,6 +110,9 @@ class GateProcess(ProcessProtocol):
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """Receive a part of the log, from standard output or error."""
+        if self._is_on_terminal:
+            # Its terminal has added the carriage returns; that of the demo adds them again.
+            data = data.replace(b"\r\n", b"\n")
         self.tail = (self.tail + data)[-TAIL_BYTES:]
         found = None if self.status_url else _STATUS.search(self.tail)
         if found is not None:

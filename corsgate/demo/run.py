@@ -109,6 +109,7 @@ class Demo:
         reactor: Runs the box and the app, and spawns the gate.
         ports: The requested ports; after the start, the actual ones.
         relay: Receives the gate's log once it is ready. The earlier log is only shown on failure.
+        on_terminal: Whether the relayed log is shown on a terminal.
         box: The closed box, so that tests can inspect it.
         config: The configuration file of the gate.
         gate: The process of the gate.
@@ -117,6 +118,7 @@ class Demo:
     reactor: IDemoReactor
     ports: Ports = attrs.field(factory=Ports)
     relay: Callable[[bytes], None] = _relay
+    on_terminal: bool = False
     box: Box = attrs.field(factory=make_box)
     config: Path | None = attrs.field(default=None, init=False)
     gate: GateProcess = attrs.field(factory=GateProcess, init=False)
@@ -148,7 +150,7 @@ class Demo:
                 reserved.close()
             self.ports = Ports(box=box_port, gate=gate_port, app=app_port)
             self.config = self._find_config()
-            self.gate.start(self.reactor, self.config)
+            self.gate.start(self.reactor, self.config, on_terminal=self.on_terminal)
             await self._gate_ready()
             self.gate.pass_log_to(self.relay)
 
@@ -239,6 +241,7 @@ class Demo:
 
     async def stop(self) -> None:
         """Stop everything. The gate goes first, so that it can drain while the box still runs."""
+        self.gate.pass_log_to(lambda _: None)
         await self.gate.stop(self.reactor)
         for port in self._listening:
             await maybeDeferred(port.stopListening)
@@ -260,10 +263,11 @@ def _welcome(demo: Demo) -> str:
     return f"""
   Open  http://localhost:{ports.app}
 
-  the page  http://localhost:{ports.app}  an app that needs a document of the box
-  the box   http://localhost:{ports.box}  a server without CORS that asks for a password
-  the gate  http://localhost:{ports.gate}  between them, configured by {config}
-  status    {status}  what the gate does, live
+  the page  http://localhost:{ports.app}  needs a document of the box
+  the box   http://localhost:{ports.box}  knows no CORS, and asks for a password
+  the gate  http://localhost:{ports.gate}  lets the page read the box
+  config    {config}
+  status    {status}
 
   Below is a line for each request to the gate. Ctrl-C ends all three.
 """
@@ -294,11 +298,14 @@ async def serve(demo: Demo) -> None:
 
 def _begin(reactor: IDemoReactor, ports: Ports) -> Deferred[None]:
     use_monotonic_time(reactor)
-    demo = Demo(reactor, ports)
+    demo = Demo(reactor, ports, on_terminal=sys.stdout.isatty())
     finished = Deferred.fromCoroutine(serve(demo))
 
     def shut_down() -> Deferred[None]:
         finished.cancel()
+        if demo.on_terminal:
+            # The terminal has shown ^C, and the shell's prompt comes next.
+            print(flush=True)
         return Deferred.fromCoroutine(demo.stop())
 
     reactor.addSystemEventTrigger("before", "shutdown", shut_down)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
@@ -14,6 +14,7 @@ from corsgate.cors.debug import tell
 from corsgate.cors.decide import Decision, Verdict, decide
 from corsgate.cors.names import FORBIDDEN_METHODS, MAX_METHOD_BYTES
 from corsgate.cors.policy import Policy, compile_policy
+from corsgate.cors.unrouted import RoutePolicy, decide_unrouted, nearest
 from corsgate.cors.vouching import origin_mode
 from corsgate.errors import BadValue, TargetError
 from corsgate.explain.block_causes import WORDS, Cause
@@ -28,7 +29,7 @@ from corsgate.explain.refused_by import GATE
 from corsgate.explain.trace import Answer, Request, Trace, text
 from corsgate.explain.url import Url
 from corsgate.message.headers import index_headers
-from corsgate.message.host import HostRules
+from corsgate.message.host import HostRules, read_host
 from corsgate.message.target import segments, sound_segments
 from corsgate.routing import RouteTable
 
@@ -207,6 +208,7 @@ class SimulatedGate:
             is_loopback(listener.endpoint) for listener in config.listeners
         )
         self._policies: dict[tuple[str | None, str], Policy] = {}
+        self._debugging = [found for each in config.routes if (found := self._placed(each))]
 
     def serves(self, call: Call) -> bool:
         """Return whether a listener serves the host of a call."""
@@ -248,7 +250,7 @@ class SimulatedGate:
             bad = bad or (501, f"the method is longer than {MAX_METHOD_BYTES} bytes")
         route = self._table.find(authority.encode("ascii"), path)
         if route is None:
-            return _refuse(*(bad or (404, f"no route covers {request.url.path}")))
+            return _refuse(*bad) if bad else self._unrouted(request, path)
         policy, index = self.policy(route), index_headers(request.headers)
         decision = decide(
             policy,
@@ -284,6 +286,37 @@ class SimulatedGate:
             return Answer(status=403, headers=headers, by=why, refusal=why)
         seen = self._seen(route, decision, request) if b"origin" in index else ""
         return Answer(status=200, headers=headers, by=by, seen=seen)
+
+    def _unrouted(self, request: Request, path: Sequence[bytes]) -> Answer:
+        """Return the response for a path without a route, which a page may read with `debug`."""
+        why = f"no route covers {request.url.path}"
+        index = index_headers(request.headers)
+        host = read_host(request.url.authority.encode("ascii"))
+        policy = nearest(
+            self._debugging,
+            b"" if host is None else host.name,
+            path,
+            index,
+            loopback=request.url.is_loopback,
+        )
+        decision = None if policy is None else decide_unrouted(policy, request.method, index)
+        if decision is None:
+            return _refuse(404, why)
+        status = 204 if decision.verdict is Verdict.PREFLIGHT else 404
+        return Answer(status=status, headers=decision.headers, by=why, refusal=why)
+
+    def _placed(self, route: Route) -> RoutePolicy | None:
+        """Return where a policy with `debug` is; None for a route without one."""
+        policy = self.policy(route)
+        if policy is None or not policy.debugs:
+            return None
+        named = None if route.host is None else read_host(route.host.encode("ascii"))
+        prefix = route.prefix.rstrip("/").encode("ascii")
+        return RoutePolicy(
+            host=None if named is None else named.name,
+            path=tuple(segments(prefix)) if prefix else (),
+            policy=policy,
+        )
 
     def _seen(self, route: Route, decision: Decision, request: Request) -> str:
         """Return what the upstream sees of the page whose request it gets."""

@@ -30,7 +30,11 @@ def verdict(explanation: Explanation) -> str:
 def _result(explanation: Explanation) -> str:
     status = explanation.status
     if not explanation.allowed:
-        return f"refused by the gate with {status}" if explanation.trace.allowed else "blocked"
+        if not explanation.trace.allowed:
+            return "blocked"
+        # Of a gate that is only simulated, the trace has the status.
+        status = status or explanation.trace.exchanges[-1][1].status
+        return f"refused by the gate with {status}"
     if status < 400:
         return "allowed"
     if explanation.by_origin:

@@ -100,7 +100,7 @@ def option_for(config: Config, explanation: Explanation) -> str | None:
         return None
     value = explanation.changes[0].value
     origins = value.get("allow_origins") if isinstance(value, Mapping) and len(value) == 1 else None
-    return f"--allow-origin {origins[-1]}" if isinstance(origins, list) else None
+    return f"--allow {origins[-1]}" if isinstance(origins, list) else None
 
 
 def remedy(config: Config, refusal: Refusal) -> Remedy:

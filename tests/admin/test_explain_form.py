@@ -56,6 +56,10 @@ class ExplainedTests(SynchronousTestCase):
             ([], "not an object"),
             ({}, "origin is missing"),
             ({**ASKED, "origin": ""}, "origin is missing"),
+            (
+                {**ASKED, "origin": "localhost:4200"},
+                'origin: "localhost:4200" has no scheme; did you mean "http://localhost:4200"?',
+            ),
             ({**ASKED, "url": 7}, "url is not of the type str"),
             ({**ASKED, "url": "/v1"}, "not an http or https URL"),
             ({**ASKED, "url": "http://127.0.0.1:1/x"}, "bypass the gate"),

@@ -349,7 +349,7 @@ class QuickModeTests(StatusPageTestCase):
         said = await in_thread(page.wait, refused)
         self.assertIn("Look-alike another site: app.example.evil.test belongs to evil.test", said)
         self.assertIn("To allow this other origin too, start the gate with:", said)
-        self.assertIn("--allow-origin https://app.example.evil.test", said)
+        self.assertIn("--allow https://app.example.evil.test", said)
         await in_thread(page.run, "document.querySelector('.refusal .actions button').click()")
         said = await in_thread(page.wait, "document.querySelector('#explain-result').innerText")
         self.assertIn("policy of the command line", said)

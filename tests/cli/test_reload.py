@@ -85,10 +85,10 @@ class ReloadTests(DaemonTestCase):
         path.write_text("access_log")
         status = corsgate("reload", "--pid", str(os.getpid()))
         self.assertEqual(status.status, 2)
-        self.assertIn("is no daemon", status.err)
+        self.assertIn("is not a daemon", status.err)
 
     def test_daemons(self) -> None:
-        """SIGHUP is only for a Python that runs twistd or twist, which runs corsgate."""
+        """SIGHUP is only for a Python that runs corsgate, by itself or under twistd or twist."""
         handles = "import signal, sys; signal.signal(1, lambda *_: print(1)); print(0, flush=True)"
         waits = f"{handles}; sys.stdin.read()"
         for name, program, arguments, is_daemon in (
@@ -113,6 +113,33 @@ class ReloadTests(DaemonTestCase):
                 out, _ = process.communicate("")
             self.assertEqual(out, "")
         self.assertFalse(reloads_on_hangup(process.pid))
+
+    def test_run(self) -> None:
+        """So is ``corsgate run``, by the command's path or by ``-m``, and no other command."""
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        waits = (
+            "import signal, sys; signal.signal(1, lambda *_: print(1)); print(0, flush=True); "
+            "sys.stdin.read()"
+        )
+        for name in ("corsgate", "corsgate.py", "editor"):
+            (folder / name).write_text(waits, "ascii")
+        command = str(folder / "corsgate")
+        for arguments, is_daemon in (
+            ((command, "run", "a.toml"), True),
+            (("-m", "corsgate", "run", "a.toml"), True),
+            (("-P", command, "run", "--config", "a.toml"), True),
+            ((command, "check", "run"), False),
+            (("-m", "corsgate", "explain"), False),
+            ((str(folder / "editor"), "corsgate", "run"), False),
+        ):
+            with Popen(
+                [sys.executable, *arguments], cwd=folder, stdin=PIPE, stdout=PIPE, text=True
+            ) as process:
+                assert process.stdout is not None
+                process.stdout.readline()
+                self.assertEqual(reloads_on_hangup(process.pid), is_daemon, arguments)
+                process.communicate("")
 
     async def test_squatted(self) -> None:
         """Who has taken the socket's name before is not believed; the log says how to reload."""

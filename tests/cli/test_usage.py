@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from contextlib import redirect_stderr, redirect_stdout
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -44,6 +45,16 @@ class UsageTests(SynchronousTestCase):
         self.assertIn("usage: corsgate x ", text)
         self.assertIn("\nOne line.\n\nexit status: 0\n", text)
         self.assertTrue(text.endswith("\nexample:\n  corsgate x a\n  corsgate x b\n"), text)
+
+    def test_paragraphs_fill_the_terminal(self) -> None:
+        """A paragraph is filled to the width, unless it has indented lines."""
+        description = "word " * 18 + "\nword\n\nexit status: 0 fine\n             1 not"
+        with mock.patch.dict("os.environ", COLUMNS="60"):
+            text = parser("x", description, "corsgate x " + "long " * 20).format_help()
+        lines = text.split("\n\n")[1].splitlines()
+        self.assertEqual([line.split().count("word") for line in lines], [11, 8])
+        self.assertIn("\nexit status: 0 fine\n             1 not\n", text)
+        self.assertIn("\n  corsgate x long " + "long " * 18, text)
 
     def test_bad_usage_is_trouble(self) -> None:
         """argparse exits with the same status."""

@@ -39,6 +39,14 @@ class ParsingTests(SynchronousTestCase):
                 parse_auth(text)
             self.assertNotIn(MARK, f"{caught.exception!r} {caught.exception}")
 
+    def test_did_you_mean(self) -> None:
+        """A mistyped kind gets the likely one."""
+        for text, kind in (("digset", "digest"), (f"Digest:{MARK}", "digest"), ("berer", "bearer")):
+            with self.assertRaises(BadValue) as caught:
+                parse_auth(text)
+            self.assertIn(f"did you mean {kind}?", str(caught.exception))
+            self.assertNotIn(MARK, str(caught.exception))
+
 
 class VariableTests(SynchronousTestCase):
     """`with_variable`."""

@@ -15,6 +15,7 @@ from typing import Final
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
+import pexpect
 from twisted.trial.unittest import SynchronousTestCase
 
 import corsgate
@@ -166,6 +167,31 @@ class RunTests(SynchronousTestCase):
         demo, ports = self.start_ready()
         demo.process.send_signal(signal.SIGTERM)
         self.assert_ended_well(demo, ports)
+
+    def test_terminal(self) -> None:
+        """On a terminal, the gate's lines are short and coloured, and Ctrl-C ends all silently."""
+        arguments = ["-m", "corsgate", "demo", "--box-port=0", "--gate-port=0", "--app-port=0"]
+        environ = {**os.environ, "PYTHONPATH": str(_ROOT), "TERM": "xterm"}
+        environ.pop("NO_COLOR", None)
+        child = pexpect.spawn(
+            sys.executable, arguments, env=environ, encoding="utf-8", timeout=PATIENCE_S
+        )
+        self.addCleanup(child.close, force=True)
+        child.expect(r"the gate +(http://localhost:\d+)")
+        gate = child.match[1]
+        child.expect(r"status +(http://127\.0\.0\.1:\d+/)\r\n")
+        self.assertEqual(_fetch(child.match[1])[0], 200)
+        child.expect("Ctrl-C ends all three")
+        _fetch(gate + TARGET, Origin="http://localhost:1")
+        child.expect(r"\d\d:\d\d:\d\d.*403.* GET /v1/documents\?uri=/test.json .*\x1b.*refused: ")
+        self.assertNotIn("id ", child.after)
+        child.expect("to allow it, write in ")
+        child.sendintr()
+        child.expect(pexpect.EOF)
+        child.close()
+        self.assertEqual((child.exitstatus, child.signalstatus), (0, None))
+        for word in ("Traceback", "warning", "stopping", "\r\r"):
+            self.assertNotIn(word, child.before)
 
     def test_port_taken(self) -> None:
         """A port in use is reported in one line, and nothing keeps running."""

@@ -31,10 +31,15 @@ class MemoryDemoReactor(MemoryReactorClock):
     process: FakeProcess
 
     def spawnProcess(
-        self, protocol: ProcessProtocol, executable: str, args: list[str], env: dict[str, str]
+        self,
+        protocol: ProcessProtocol,
+        executable: str,
+        args: list[str],
+        env: dict[str, str],
+        usePTY: bool,
     ) -> FakeProcess:
         """Note the command, and say that it runs."""
-        self.command = args
+        self.command, self.has_terminal = args, usePTY
         self.process = FakeProcess(protocol, "TERM")
         protocol.makeConnection(self.process)
         return self.process
@@ -104,7 +109,7 @@ class ServeTests(SynchronousTestCase):
         self.assertEqual(self.out.getvalue(), "")
         self.greet()
         self.assertIn("Open  http://localhost:1002\n", self.out.getvalue())
-        self.assertIn("  status    http://localhost:1002/status  ", self.out.getvalue())
+        self.assertIn("  status    http://localhost:1002/status\n", self.out.getvalue())
         self.demo.gate.childDataReceived(1, b"a request\n")
         self.assertEqual(self.log, [b"a request\n"])
         self.assertNoResult(self.served)
@@ -116,7 +121,7 @@ class ServeTests(SynchronousTestCase):
         self.accept()
         # Once that is known, one interval is enough for the lines after it.
         self.reactor.advance(READY_INTERVAL_S)
-        self.assertIn("  status    http://127.0.0.1:7/  ", self.out.getvalue())
+        self.assertIn("  status    http://127.0.0.1:7/\n", self.out.getvalue())
         self.demo.gate.childDataReceived(1, b"a request\n" * 1000)
         self.assertEqual(self.demo.gate.status_url, "http://127.0.0.1:7/")
 
@@ -127,10 +132,11 @@ class ServeTests(SynchronousTestCase):
         self.assertEqual(listening, wanted)
 
     def test_command(self) -> None:
-        """The gate runs under twistd, with a configuration for these ports."""
+        """The gate is ``corsgate run``, with a configuration for these ports."""
         config = self.demo.config
         assert config is not None
-        arguments = ["-n", "--pidfile=", "corsgate", "--config", str(config)]
+        arguments = ["-m", "corsgate", "run", "--config", str(config)]
+        self.assertFalse(self.reactor.has_terminal)
         self.assertEqual(self.reactor.command[-5:], arguments)
         self.assertIn("localhost:1001", config.read_text())
         self.stop()

@@ -14,6 +14,7 @@ from corsgate.config.toml.writer import toml_tables, toml_value
 from corsgate.explain.block_causes import Cause
 from corsgate.explain.call import Call
 from corsgate.explain.explanation import Explanation, explain
+from corsgate.explain.report import as_text
 from corsgate.explain.url import Url
 from tests.support import parse
 
@@ -192,6 +193,26 @@ class Verdicts(SynchronousTestCase):
             self.assertFalse(found.allowed)
             self.assertIn(reason, found.reason)
             self.assertEqual((reason, found.cause), (reason, cause))
+
+    def test_unrouted(self) -> None:
+        """With ``debug``, a page of an allowed origin sees the 404 of a path without a route."""
+        toml = (
+            'listen = ["tcp:5555:interface=127.0.0.1"]\n[upstreams.a]\nservers = ["http://a"]\n'
+            '[routes."/v1"]\nupstream = "a"\n'
+            f'cors = {{ allow_origins = ["{APP}"], debug = true }}\n'
+        )
+        for method in ("GET", "PUT"):
+            found = ask(APP, method, "/v2/x", toml=toml)
+            self.assertEqual((found.allowed, found.cause, found.refused_by), (False, None, "gate"))
+            self.assertEqual(found.reason, "no route covers /v2/x")
+            self.assertIn(": refused by the gate with 404\n", as_text(found))
+            for origin, plain in (
+                (APP, toml.replace(", debug = true", "")),
+                ("http://other.example", toml),
+            ):
+                found = ask(origin, method, "/v2/x", toml=plain)
+                self.assertEqual(found.cause, Cause.MISSING_ORIGIN)
+                self.assertIn(": blocked\n", as_text(found))
 
     def test_route(self) -> None:
         """The route and its policy are named as in the file."""

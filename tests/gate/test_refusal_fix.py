@@ -193,7 +193,7 @@ class RemedyTests(SynchronousTestCase):
     def test_without_a_file(self) -> None:
         """In quick mode the option is named."""
         found = remedy(QUICK, attrs.evolve(REFUSAL, origin="http://localhost:4201"))
-        self.assertEqual(found.option, "--allow-origin http://localhost:4201")
+        self.assertEqual(found.option, "--allow http://localhost:4201")
         self.assertIsNone(found.toml)
 
 
@@ -220,7 +220,7 @@ class LineTests(SynchronousTestCase):
     def test_option(self) -> None:
         """Without a file it is an option."""
         found = self.line(attrs.evolve(REFUSAL, origin="http://localhost:4201"), QUICK)
-        self.assertEqual(found, "to allow it, add --allow-origin http://localhost:4201")
+        self.assertEqual(found, "to allow it, add --allow http://localhost:4201")
 
     def test_nothing(self) -> None:
         """What nothing allows has no line; nor has what no browser sends."""
