@@ -53,7 +53,7 @@ class CorsTests(SynchronousTestCase):
         error = f"Access to fetch at '{url}' from origin '{APP}' has been blocked by CORS policy: x"
         page = ("--origin", "http://b.example", "--method", "PUT")
         explain = ("explain", "--json", "--config", "etc/minimal.toml")
-        _, described = CORS.text.split("## In JSON")
+        described = Prose.read("docs/reference/json.md").text
         for words in (
             ("check", "--json", "etc/minimal.toml"),
             ("diff", "--json", "etc/minimal.toml", "etc/demo.toml"),
