@@ -37,7 +37,12 @@ WORST: Final = {
 MAX_WORDS: Final = 25
 """Of one sentence."""
 
-UNREAD: Final[frozenset[str]] = frozenset(("admin", "cli",))
+UNREAD: Final[frozenset[str]] = frozenset(
+    (
+        "admin",
+        "cli",
+    )
+)
 """The packages of corsgate/ whose worst words nobody has replaced yet."""
 
 LONG: Final[frozenset[str]] = frozenset()

@@ -23,7 +23,7 @@ class EndTests(TestCase):
         reading, writing = os.pipe()
         os.close(reading)
         try:
-            ended = subprocess.run(  # noqa: S603  # Our own command.
+            ended = subprocess.run(  # Our own command.
                 [sys.executable, "-m", "corsgate", "schema"],
                 stdout=writing,
                 stderr=subprocess.PIPE,

@@ -85,7 +85,8 @@ class OriginTests(SynchronousTestCase):
             ),
             (
                 "http://xn--lcalhost-nbh:4200",
-                f"another site: xn--lcalhost-nbh is in letters that only look like those of {LOCAL}",
+                "another site: xn--lcalhost-nbh is in letters that only look like those of"
+                f" {LOCAL}",
             ),
         ):
             self.assertEqual((origin, misses(origin)), (origin, [near]))
