@@ -12,7 +12,7 @@ SOURCES := bench corsgate docs examples tests twisted
 .PHONY: help run test test-boxes lint format docs man bench bench-calls bench-scale bench-cors bench-startup soak soak-reload attack clean
 
 help:
-	@echo 'make run    the demo: a closed box, an app, and the gate between them; ARGS="--app-port 4201"'
+	@echo 'make run    the demo: a server without CORS, an app, and the gate between them; ARGS="--app-port 4201"'
 	@echo 'make test   all tests'
 	@echo 'make test-boxes  the gate before real boxes, which it installs; some minutes'
 	@echo 'make lint   ruff and mypy'

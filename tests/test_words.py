@@ -39,7 +39,7 @@ MAX_WORDS: Final = 25
 
 UNREAD: Final = frozenset(
     (
-        *("admin", "balance", "cli", "config", "credentials", "daemon"),
+        *("balance", "config", "credentials", "daemon"),
         *("gate", "server", "transport", "upstream"),
     )
 )

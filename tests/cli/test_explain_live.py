@@ -56,7 +56,7 @@ class Live(CommandTestCase):
         self.assertEqual([seen[0] for seen in server.seen], ["OPTIONS"])
         self.assertIn("FAIL #cors-check", done.out)
         self.assertIn(f'add_header Access-Control-Allow-Origin "{ORIGIN}" always;', done.out)
-        self.assertIn(f"--upstream {server.url}", done.out)
+        self.assertIn(f"corsgate run {server.url}", done.out)
         found = corsgate("explain", "--live", "--json", "--origin", ORIGIN, server.url).json
         self.assertEqual([each["title"] for each in found["servers"]][1], "nginx")
 
@@ -207,10 +207,10 @@ class LiveGate(GateTestCase):
         )
         for origin, path, status, who, said in (
             (APP.decode(), "/v1/open", 0, None, None),
-            (APP.decode(), "/v1/picky", 0, "server", "without Origin gets 200"),
-            (APP.decode(), "/v1/hidden", 0, "server", "without Origin gets 200"),
+            (APP.decode(), "/v1/picky", 0, "server", "Without Origin, the same request gets 200"),
+            (APP.decode(), "/v1/hidden", 0, "server", "Without Origin, the same request gets 200"),
             (APP.decode(), "/v1/none", 0, None, None),
-            (APP.decode(), "/v1/closed", 0, "server", "Without Origin it gets 403"),
+            (APP.decode(), "/v1/closed", 0, "server", "Without Origin, it gets 403"),
             ("http://evil.example", "/v1/picky", 1, "gate", "The gate itself responded with 403"),
         ):
             url = f"http://localhost:{gate.port}{path}"
