@@ -129,7 +129,11 @@ def _meaning(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
     words = (action.help or "no help") % {**vars(action), "prog": parser.prog}
     more = [
         *(["required"] if action.required and action.option_strings else []),
-        *(["may be repeated"] if isinstance(action, argparse._AppendAction) else []),
+        *(
+            ["may be repeated"]
+            if isinstance(action, argparse._AppendAction) and "repeat it" not in (action.help or "")
+            else []
+        ),
     ]
     said = f"{words[0].upper()}{words[1:]}"
     return escaped(f"{said} ({', '.join(more)})." if more else f"{said}.").replace("..", ".")

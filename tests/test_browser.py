@@ -193,7 +193,7 @@ class BrowserTests(TestCase):
 
         def visit() -> tuple[str, bool]:
             self.browser.open(self.page.replace("localhost", "127.0.0.1"))
-            seen = self.browser.wait_for_text("#gated", "does not know this origin")
+            seen = self.browser.wait_for_text("#gated", "does not allow this origin")
             return seen, self.browser.find("#save").is_enabled()
 
         seen, can_save = await in_thread(visit)
@@ -259,7 +259,7 @@ class BrowserTests(TestCase):
         await self.explained(words, str(self.demo.config), page=stranger, url=self.gate_url)
 
     async def test_save_says_what_it_needs(self) -> None:
-        """While Save is grey, the page says why; afterwards it doesn't."""
+        """While Save is disabled, the page says why; afterwards it doesn't."""
 
         def visit() -> tuple[str, str, bool]:
             self.browser.open(self.page.replace("localhost", "127.0.0.1"))
@@ -270,7 +270,7 @@ class BrowserTests(TestCase):
             return refused, str(described), self.browser.find("#hint").is_displayed()
 
         refused, described, is_shown = await in_thread(visit)
-        self.assertIn("Save is grey", refused)
+        self.assertIn("Save is disabled", refused)
         self.assertEqual(described, "hint")
         self.assertFalse(is_shown)
 

@@ -1,1 +1,1 @@
-"""What the gate shows of itself to programs on its own machine: status, metrics, health."""
+"""The gate's status, metrics and health, for people and programs on its machine."""

@@ -1,4 +1,4 @@
-"""The status with only the routes that have changed, since most of thousands have not."""
+"""The status with only the changed routes, since most of thousands do not change."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _Stamp = tuple[int, int, int]
 
 
 class Changes:
-    """Makes the status for those that have seen an earlier one, as pieces of JSON.
+    """Makes the status for watchers that have an earlier one, as pieces of JSON.
 
-    It has ``partial``: false if it has all routes, true if it has only those that changed since the
-    last time.
+    Its member ``partial`` is true if it contains only the routes that changed since the last time,
+    and false if it contains all routes.
 
     Args:
         view: The source.
@@ -29,7 +29,7 @@ class Changes:
         self._stamps: dict[str, _Stamp] = {}
 
     def begin(self) -> None:
-        """Let `changed` return what changes from now on."""
+        """Start to track changes for `changed`."""
         self._note(self._view.gate.runtime)
 
     def whole(self) -> Iterator[bytes]:
@@ -58,7 +58,7 @@ class Changes:
 
 
 def _stamp(route: CompiledRoute) -> _Stamp:
-    """Return a value that changes whenever the route's part of the status does."""
+    """Return a value that changes with every change of the route's status."""
     counters = route.counters
     if counters is None:
         return (0, 0, 0)

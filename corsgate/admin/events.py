@@ -1,4 +1,4 @@
-"""``/api/events``: the status once a second, as server-sent events, while somebody watches."""
+"""``/api/events``: the status once a second, as server-sent events."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from corsgate.server.request import GateRequest
 _log = Logger()
 
 MAX_WATCHERS = 8
-"""How many pages may watch at once."""
+"""The maximum number of watchers at the same time."""
 
 INTERVAL_S = 1.0
 
 MAX_PAUSE_S = 10.0
-"""How long a watcher may take for an event before its connection is cut."""
+"""How long a watcher's connection may block before it is cut, in seconds."""
 
 
 class Statuses(Protocol):
     """Makes the status as pieces of JSON; see `corsgate.admin.changes.Changes`."""
 
     def begin(self) -> None:
-        """Let `changed` return what changes from now on."""
+        """Start to track changes for `changed`."""
 
     def whole(self) -> Iterator[bytes]:
         """Return the status with all routes."""
@@ -47,8 +47,9 @@ class _Watcher:
 
     Attributes:
         request: Its request.
-        paused_s: Since when its connection takes no more, in the reactor's seconds, or None.
-        is_behind: Whether it needs the whole status: it is new, or it has missed an event.
+        paused_s: Since when its connection has been blocked, in the reactor's seconds; None if it
+            is not blocked.
+        is_behind: Whether it needs the whole status, because it is new or has missed an event.
     """
 
     request: GateRequest
@@ -57,33 +58,33 @@ class _Watcher:
     is_behind: bool = True
 
     def pauseProducing(self) -> None:
-        """Skip events until the connection takes more."""
+        """Skip events until the connection is ready again."""
         if self.paused_s is None:
             self.paused_s = self.now()
 
     def resumeProducing(self) -> None:
-        """Write the next event."""
+        """Write events again."""
         self.paused_s = None
 
     def stopProducing(self) -> None:
-        """Do nothing; the request's Deferred reports the end."""
+        """Do nothing, since the request's Deferred reports the end."""
 
 
 class Events(AdminResource):
-    """Writes the status to all that watch; there is no timer while nobody does.
+    """Writes the status to all watchers. Without watchers, no timer runs.
 
     An event is made once for all watchers, in pieces, one event at a time. A slow watcher misses
-    events instead of having them wait in memory.
+    events, so that they don't wait in memory.
 
-    A watcher first gets the whole status, then only the routes that have changed.
+    A watcher first gets the whole status, then only the changed routes.
 
     Args:
         changes: Makes the status.
-        turns: Works the events out.
-        reactor: Tells the time.
+        turns: Joins the pieces of the events.
+        reactor: Provides the time.
 
     Attributes:
-        watchers: Those that watch.
+        watchers: The current watchers.
     """
 
     methods: ClassVar[tuple[bytes, ...]] = (b"GET",)
@@ -98,9 +99,9 @@ class Events(AdminResource):
         self._making: Deferred[Any] | None = None
 
     def serve(self, request: GateRequest) -> None:
-        """Begin a stream of events, the first of them at once."""
+        """Start a stream of events. The first is sent at once."""
         if len(self.watchers) >= MAX_WATCHERS:
-            detail = f"{MAX_WATCHERS} pages watch already. Read /api/status instead."
+            detail = f"{MAX_WATCHERS} pages already watch. Read /api/status instead."
             refuse(request, 503, detail, [(b"Retry-After", b"5")])
             return
         watcher = _Watcher(request=request, now=self._reactor.seconds)
@@ -119,12 +120,12 @@ class Events(AdminResource):
         for watcher in tuple(self.watchers):
             if watcher.paused_s is not None and now - watcher.paused_s >= MAX_PAUSE_S:
                 watcher.request.abort()
-        # What changes while an event is made belongs to the next one.
+        # Changes during the making of an event belong to the next one.
         if self.watchers and self._making is None:
             self._make(self._changes.changed(), whole=False)
 
     def _catch_up(self) -> None:
-        """Have the whole status made if somebody needs it and nothing else is being made."""
+        """Make the whole status if a watcher needs it and no event is being made."""
         if self._making is None and any(
             each.is_behind and each.paused_s is None for each in self.watchers
         ):
@@ -136,7 +137,7 @@ class Events(AdminResource):
 
         def made(status: bytes) -> None:
             self._making = None
-            # JSON has no line break in it, so it is one line of data.
+            # json.dumps writes no line breaks, so the event has one line of data.
             self._write(b"event: status\ndata: " + status + b"\n\n", whole=whole)
             self._catch_up()
 

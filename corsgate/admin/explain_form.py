@@ -1,4 +1,4 @@
-"""``/api/explain``: what ``corsgate explain`` says, with the configuration in force."""
+"""``/api/explain``: the output of ``corsgate explain``, with the configuration in force."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _KEYS: Mapping[str, tuple[type, object]] = {
     "headers": (list, []),
     "credentials": (bool, False),
 }
-"""The keys of a question, each with its type and default; None for one that is required."""
+"""The keys of a question, each with its type and default; None if it is required."""
 
 
 def explained(config: Config, file: str, asked: object) -> dict[str, Any]:
@@ -48,11 +48,12 @@ def explained(config: Config, file: str, asked: object) -> dict[str, Any]:
     Args:
         config: The configuration in force.
         file: Its file; empty if there is none.
-        asked: What the client sent, as JSON has it.
+        asked: The client's question, parsed from JSON.
 
     Returns:
-        What ``corsgate explain --json`` prints, and ``verdict``, ``text`` (its output for people),
-        ``file`` and ``option`` (the command line option that allows the call, without a file).
+        The output of ``corsgate explain --json``, with ``verdict``, ``text`` (the output for
+        people), ``file`` and ``option`` (the command line option that allows the call, if there is
+        no file).
 
     Raises:
         BadValue: The question is not valid.
@@ -80,7 +81,7 @@ def from_query(query: bytes) -> dict[str, Any]:
     """Return the question in a query: ``origin=&url=&method=&header=&header=&credentials=true``.
 
     Raises:
-        BadValue: It has too many fields.
+        BadValue: The query has too many fields.
     """
     try:
         fields = parse_qs(query.decode("latin-1"), max_num_fields=MAX_HEADERS + 10)
@@ -97,39 +98,39 @@ def from_query(query: bytes) -> dict[str, Any]:
 def _checked(asked: object) -> dict[str, Any]:
     """Return a question with its defaults filled in."""
     if not isinstance(asked, Mapping):
-        raise BadValue("this is not an object", _EXAMPLE)
+        raise BadValue("the body is not a JSON object", _EXAMPLE)
     unknown = sorted(set(map(str, asked)) - _KEYS.keys())
     if unknown:
-        raise BadValue(f'"{unknown[0]}" is not known', f"the keys are {', '.join(_KEYS)}")
+        raise BadValue(f'"{unknown[0]}" is not a key', f"the keys are {', '.join(_KEYS)}")
     found: dict[str, Any] = {}
     for key, (kind, default) in _KEYS.items():
         value = asked.get(key, default)
         if value is None or value == "":
             raise BadValue(f"{key} is missing", _EXAMPLE)
         if not isinstance(value, kind):
-            raise BadValue(f"{key} is not of the type {kind.__name__}", _EXAMPLE)
+            raise BadValue(f"{key} has a wrong type: it must be {kind.__name__}", _EXAMPLE)
         found[key] = value
     headers = found["headers"]
     if len(headers) > MAX_HEADERS or not all(isinstance(each, str) for each in headers):
-        raise BadValue(f"headers is not a list of at most {MAX_HEADERS} texts", _EXAMPLE)
+        raise BadValue(f"headers is not a list of at most {MAX_HEADERS} strings", _EXAMPLE)
     texts = [found["origin"], found["method"], found["url"], *headers]
     if any(len(each) > MAX_TEXT_LENGTH for each in texts):
-        raise BadValue(f"a text is longer than {MAX_TEXT_LENGTH} characters", "shorten it")
+        raise BadValue(f"a string is longer than {MAX_TEXT_LENGTH} characters", "shorten it")
     if _SURROGATE.search("".join(texts)):
-        # JSON can write what no text has.
-        raise BadValue("a text has half of a surrogate pair", "write whole characters")
+        # JSON can contain lone surrogates, which can't be encoded.
+        raise BadValue("a string has half of a surrogate pair", "write whole characters")
     return found
 
 
 class Explain(AdminResource):
     """Explains a call: POST with JSON, or GET with a query.
 
-    Each explanation has a turn of the reactor, so that many at once don't keep the gate's clients
-    waiting for all of them.
+    Each explanation takes a separate turn of the reactor, so that several at the same time delay
+    the gate's clients no longer than one.
 
     Args:
-        view: Has the configuration in force.
-        turns: Takes the turns.
+        view: Provides the configuration in force.
+        turns: Runs the explanations.
     """
 
     methods: ClassVar[tuple[bytes, ...]] = (b"GET", b"HEAD", b"POST")
@@ -147,7 +148,7 @@ class Explain(AdminResource):
             return
         types = request.index.get(b"content-type", [])
         if [each.partition(b";")[0].strip().lower() for each in types] != [JSON]:
-            _respond(request, 415, {"error": f"Content-Type is not {JSON.decode()}"})
+            _respond(request, 415, {"error": f"Content-Type must be {JSON.decode()}"})
             return
         body = request.body
         if body is None:
@@ -164,7 +165,7 @@ class Explain(AdminResource):
 
     def _respond(self, request: GateRequest, question: Callable[[], object]) -> None:
         working = Deferred.fromCoroutine(self._turns.take(lambda: self._answer(question)))
-        # A client that leaves ends it.
+        # If the client disconnects, cancel it.
         request.on_lost = working.cancel
         working.addCallback(lambda answer: _respond(request, *answer))
         working.addErrback(lambda failure: fail(request, failure))
@@ -181,7 +182,7 @@ def _parsed(data: bytes) -> object:
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
-        raise BadValue("this is not JSON", _EXAMPLE) from None
+        raise BadValue("the body is not JSON", _EXAMPLE) from None
 
 
 def _respond(request: GateRequest, status: int, answer: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
-"""All metrics of the gate, as families of prometheus-client's values.
+"""All metrics of the gate, as metric families of prometheus-client.
 
-Labels are bounded: by the routes and servers that exist now, and by fixed lists of words. Removed
-routes and servers no longer have metrics.
+The values of labels are bounded: they are current routes and servers, or words of fixed lists.
+Removed routes and servers no longer have metrics.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from corsgate.gate.credential_refusals import REFUSED
 from corsgate.gate.upstream_runtime import UpstreamRuntime
 
 NO_ROUTE: Final = "none"
-"""The label of requests that belong to no route; those of routes contain a ``/``."""
+"""The label of requests without a route. The labels of routes contain a ``/``."""
 
 _HITS: Final = (
     ("max_connections", "connections_refused"),
@@ -54,9 +54,9 @@ Server = tuple[UpstreamRuntime, str, ServerState]
 
 
 def families(view: View) -> Iterator[Metric]:
-    """Return all families; one that has many samples comes in several pieces in a row.
+    """Return all families. One with many samples is returned in several consecutive pieces.
 
-    A piece has the samples of a few dozen routes or servers at most.
+    A piece has the samples of at most a few dozen routes or servers.
     """
     yield from _process()
     yield from _gate(view)
@@ -93,7 +93,9 @@ def families(view: View) -> Iterator[Metric]:
 
 def _process() -> Iterator[Metric]:
     info = GaugeMetricFamily(
-        "corsgate_build_info", "What runs; always 1.", labels=("version", "python", "twisted")
+        "corsgate_build_info",
+        "The versions of the software; always 1.",
+        labels=("version", "python", "twisted"),
     )
     versions = (package_version("corsgate"), platform.python_version(), twisted.__version__)
     info.add_metric(versions, 1)
@@ -108,14 +110,14 @@ def _gate(view: View) -> Iterator[Metric]:
     for name, words, value in (
         ("ready", "1 if /readyz responds with 200, else 0.", not unready(gate)),
         ("draining", "1 while the gate drains, else 0.", gate.draining),
-        ("connections", "Connections of clients.", found["connections"]),
+        ("connections", "Current connections of clients.", found["connections"]),
         ("connections_max", "Maximum of corsgate_connections.", found["max_connections"]),
-        ("clients", "Clients with a connection.", found["clients"]),
-        ("buffered_bytes", "Bytes that wait in memory.", found["buffered_bytes"]),
+        ("clients", "Clients with at least one connection.", found["clients"]),
+        ("buffered_bytes", "Buffered bytes in memory.", found["buffered_bytes"]),
         ("buffered_bytes_max", "Maximum of corsgate_buffered_bytes.", found["max_buffered_bytes"]),
         (
             "config_timestamp_seconds",
-            "Since when the configuration has been in force.",
+            "When the configuration came into force.",
             gate.config_since_s,
         ),
         (
@@ -129,7 +131,7 @@ def _gate(view: View) -> Iterator[Metric]:
     reloaded.add_metric(("succeeded",), reloads.succeeded)
     reloaded.add_metric(("failed",), reloads.failed)
     yield reloaded
-    hit = _counter("bounds_hit", "How often something was refused or cut by a bound.", ("bound",))
+    hit = _counter("bounds_hit", "How often a limit refused or cut something.", ("bound",))
     for bound, name in _HITS:
         hit.add_metric((bound,), found[name])
     yield hit
@@ -142,7 +144,7 @@ def _gate(view: View) -> Iterator[Metric]:
     yield expiry
 
 
-# Routes. Where nothing has happened there is no sample, except for the total of requests.
+# Routes. A counter or histogram without events has no sample.
 
 
 def _counters(view: View, label: str) -> RouteCounters:
@@ -153,7 +155,7 @@ def _counters(view: View, label: str) -> RouteCounters:
 
 
 def _requests(routes: Sequence[Route]) -> Metric:
-    family = _counter("requests", "Requests that have ended.", ("route", "code", "verdict"))
+    family = _counter("requests", "Finished requests.", ("route", "code", "verdict"))
     for label, counters in routes:
         for at, count in enumerate(counters.requests):
             if count:
@@ -165,7 +167,7 @@ def _requests(routes: Sequence[Route]) -> Metric:
 def _durations(routes: Sequence[Route]) -> Metric:
     family = HistogramMetricFamily(
         "corsgate_request_duration_seconds",
-        "How long requests took, from their head to the end of the response.",
+        "Duration of requests, from the head to the end of the response.",
         labels=_ROUTE,
     )
     for label, counters in routes:
@@ -175,14 +177,14 @@ def _durations(routes: Sequence[Route]) -> Metric:
 
 
 def _in_flight(routes: Sequence[Route]) -> Metric:
-    family = _gauge("requests_in_flight", "Requests that are being served.", _ROUTE)
+    family = _gauge("requests_in_flight", "Requests in progress.", _ROUTE)
     for label, counters in routes:
         family.add_metric((label,), counters.in_flight)
     return family
 
 
 def _received(routes: Sequence[Route]) -> Metric:
-    family = _counter("request_body_bytes", "Bytes of bodies from clients.", _ROUTE)
+    family = _counter("request_body_bytes", "Bytes of request bodies from clients.", _ROUTE)
     for label, counters in routes:
         if counters.received_bytes:
             family.add_metric((label,), counters.received_bytes)
@@ -190,7 +192,7 @@ def _received(routes: Sequence[Route]) -> Metric:
 
 
 def _sent(routes: Sequence[Route]) -> Metric:
-    family = _counter("response_body_bytes", "Bytes of bodies to clients.", _ROUTE)
+    family = _counter("response_body_bytes", "Bytes of response bodies to clients.", _ROUTE)
     for label, counters in routes:
         if counters.sent_bytes:
             family.add_metric((label,), counters.sent_bytes)
@@ -199,7 +201,7 @@ def _sent(routes: Sequence[Route]) -> Metric:
 
 def _refusals(routes: Sequence[Route]) -> Metric:
     family = _counter(
-        "refusals", "Requests that the CORS decision refused, by kind.", ("route", "reason")
+        "refusals", "Requests that the CORS policy refused, by reason.", ("route", "reason")
     )
     for label, counters in routes:
         for reason, count in counters.refusals.items():
@@ -210,7 +212,7 @@ def _refusals(routes: Sequence[Route]) -> Metric:
 def _own(routes: Sequence[Route]) -> Metric:
     family = _counter(
         "gate_responses",
-        "Errors that the gate made itself instead of an upstream, by status.",
+        "Error responses of the gate itself, by status.",
         ("route", "status"),
     )
     for label, counters in routes:
@@ -224,9 +226,11 @@ def _own(routes: Sequence[Route]) -> Metric:
 
 def _upstreams(view: View, upstreams: Sequence[UpstreamRuntime]) -> Iterator[Metric]:
     configured = view.gate.config.upstreams
-    running = _gauge("upstream_requests", "Requests under way, those waiting too.", _UPSTREAM)
+    running = _gauge(
+        "upstream_requests", "Requests in progress, including those that wait.", _UPSTREAM
+    )
     most = _gauge("upstream_requests_max", "Maximum of corsgate_upstream_requests.", _UPSTREAM)
-    usable = _gauge("upstream_servers_usable", "Servers that may get requests.", _UPSTREAM)
+    usable = _gauge("upstream_servers_usable", "Servers that may receive requests.", _UPSTREAM)
     pool = _gauge(
         "upstream_connections_max", "Maximum of corsgate_upstream_connections.", _UPSTREAM
     )
@@ -247,7 +251,7 @@ def _upstreams(view: View, upstreams: Sequence[UpstreamRuntime]) -> Iterator[Met
 
 
 def _responses(servers: Sequence[Server]) -> Metric:
-    family = _counter("upstream_responses", "Responses of servers.", (*_SERVER, "code"))
+    family = _counter("upstream_responses", "Responses from servers.", (*_SERVER, "code"))
     for upstream, origin, state in servers:
         for code, count in enumerate(state.counters.responses if state.counters else ()):
             if count:
@@ -258,7 +262,7 @@ def _responses(servers: Sequence[Server]) -> Metric:
 def _failures(servers: Sequence[Server]) -> Metric:
     family = _counter(
         "upstream_failures",
-        "Attempts that got no response, or not all of one, by cause.",
+        "Attempts without a complete response, by cause.",
         (*_SERVER, "cause"),
     )
     for upstream, origin, state in servers:
@@ -270,7 +274,7 @@ def _failures(servers: Sequence[Server]) -> Metric:
 def _waits(servers: Sequence[Server]) -> Metric:
     family = HistogramMetricFamily(
         "corsgate_upstream_response_duration_seconds",
-        "How long it took until the head of a server's response came.",
+        "Time until the head of a server's response arrived.",
         labels=_SERVER,
     )
     for upstream, origin, state in servers:
@@ -282,7 +286,7 @@ def _waits(servers: Sequence[Server]) -> Metric:
 
 
 def _retries(servers: Sequence[Server]) -> Metric:
-    family = _counter("upstream_retries", "Requests that another server had failed.", _SERVER)
+    family = _counter("upstream_retries", "Requests that were retried on this server.", _SERVER)
     for upstream, origin, state in servers:
         family.add_metric((upstream.name, origin), state.counters.retries if state.counters else 0)
     return family
@@ -296,7 +300,7 @@ def _ejections(servers: Sequence[Server]) -> Metric:
 
 
 def _running(servers: Sequence[Server]) -> Metric:
-    family = _gauge("upstream_requests_in_flight", "Requests that a server has.", _SERVER)
+    family = _gauge("upstream_requests_in_flight", "Requests in progress on a server.", _SERVER)
     for upstream, origin, state in servers:
         family.add_metric((upstream.name, origin), state.running)
     return family
@@ -319,7 +323,7 @@ def _ejected(servers: Sequence[Server]) -> Metric:
 
 
 def _refused_credentials(servers: Sequence[Server]) -> Metric:
-    # Not the count of `CredentialRefusals`, which begins anew when the server accepts a request.
+    # Not the count of `CredentialRefusals`, which restarts when the server accepts a request.
     family = _counter(
         "upstream_credentials_refused",
         "Responses that refused the gate's credentials, by status.",
@@ -336,7 +340,7 @@ def _refused_credentials(servers: Sequence[Server]) -> Metric:
 def _blocked_credentials(servers: Sequence[Server]) -> Metric:
     family = _gauge(
         "upstream_credentials_blocked",
-        "1 while nothing is signed, since the server rejected the gate's credentials, else 0.",
+        "1 while no request is signed because the server rejected the credentials, else 0.",
         _SERVER,
     )
     for upstream, origin, _ in servers:
@@ -346,7 +350,9 @@ def _blocked_credentials(servers: Sequence[Server]) -> Metric:
 
 
 def _connections(servers: Sequence[Server]) -> Metric:
-    family = _gauge("upstream_connections", "Connections to a server, idle ones too.", _SERVER)
+    family = _gauge(
+        "upstream_connections", "Connections to a server, including idle ones.", _SERVER
+    )
     for upstream, origin, pool in _pools(servers):
         family.add_metric((upstream, origin), pool.connections)
     return family

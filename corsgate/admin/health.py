@@ -23,7 +23,7 @@ class ReadyResource(AdminResource):
         self._view = view
 
     def serve(self, request: GateRequest) -> None:
-        """Respond with 200, or with 503 and the reasons, one a line."""
+        """Respond with 200, or with 503 and the reasons, one per line."""
         reasons = unready(self._view.gate)
         body = "".join(f"{reason}\n" for reason in reasons) or "ready\n"
         respond(request, TEXT, body.encode(), status=503 if reasons else 200)

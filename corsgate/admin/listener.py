@@ -1,4 +1,4 @@
-"""The admin listener as an IService: it listens on its own, and outlasts the gate's drain."""
+"""The admin listener as an IService. It has a separate port, and stays open during a drain."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ ADMIN_LIMITS = Limits(
     max_connections=32,
     max_connections_per_client=32,
 )
-"""The bounds on clients of the admin listener; they share nothing with the gate's clients."""
+"""The limits for clients of the admin listener, which are separate from those of the gate."""
 
 
 class AdminService(Service):
-    """Serves the admin listener that the configuration in force names.
+    """Serves the admin listener of the configuration in force.
 
     Args:
         gate: The gate.
-        reactor: Listens and tells the time.
+        reactor: Listens and provides the time.
         populate: Adds the resources to the root of the tree.
         any_port: Whether to use a free port if the address is not available.
 
     Attributes:
-        port: What it listens on, or None.
+        port: The listening port; None if it does not listen.
     """
 
     _log = Logger()
@@ -88,24 +88,24 @@ class AdminService(Service):
             raise ListenError([self._fault(admin.listen, error, ())], reason)
 
     def startService(self) -> None:
-        """Log where it listens."""
+        """Log the address."""
         super().startService()
         self._announce(in_summary=True)
 
     def stopService(self) -> Deferred[Any]:
-        """Listen until the gate has drained, then close all connections."""
+        """Keep listening until the gate has drained, then close all connections."""
         super().stopService()
         drained: Deferred[None] = self._gate.when_stopped()
         return drained.addCallback(lambda _: self._close())
 
     def follow(self, config: Config) -> None:
-        """Listen where a configuration says that is about to be in force.
+        """Listen on the address of a new configuration.
 
         Args:
-            config: The configuration.
+            config: The configuration that is about to come into force.
 
         Raises:
-            ListenError: The new address is not available; nothing has changed.
+            ListenError: The new address is not available. Nothing has changed.
         """
         wanted = None if config.admin is None else config.admin.listen
         if wanted == self._listen or not self.running:
@@ -127,7 +127,7 @@ class AdminService(Service):
         _close(port, site)
 
     def _try(self, text: str) -> Exception | None:
-        """Listen on an endpoint; return why that failed, if it did."""
+        """Listen on an endpoint; return the exception if that fails, otherwise None."""
         is_unix = text.partition(":")[0].lower() == "unix"
         root = AdminRoot(HostRules.build(None, loopback=not is_unix))
         self._populate(root)
@@ -146,7 +146,7 @@ class AdminService(Service):
             endpoint = listening_endpoint(self._reactor, with_mode(text, SOCKET_MODE))
             listening: Deferred[IListeningPort] = endpoint.listen(site)
         except Exception as error:
-            # An endpoint's own parser may raise anything for bad arguments.
+            # The parser of an endpoint may raise any exception for invalid arguments.
             return error
         listening.addCallbacks(ports.append, errors.append)
         if errors:
@@ -158,7 +158,7 @@ class AdminService(Service):
 
     @property
     def url(self) -> str | None:
-        """The address of the status page, or the path of the socket; None if there is neither."""
+        """The address of the status page or the path of the socket; None if it does not listen."""
         if self.port is None:
             return None
         address = address_text(self.port.getHost())
@@ -178,7 +178,7 @@ class AdminService(Service):
 
 
 def _close(port: IListeningPort | None, site: GateSite | None) -> Deferred[Any]:
-    """Stop listening, and cut what is connected: event streams would never end by themselves."""
+    """Stop listening, and cut all connections, since event streams never end on their own."""
     if port is None or site is None:
         return succeed(None)
     stopped = maybeDeferred(port.stopListening)

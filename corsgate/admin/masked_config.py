@@ -18,7 +18,7 @@ from corsgate.config.model.values import Config, Discovered, Route, Secret
 from corsgate.errors import Fault
 
 MASK = "***"
-"""What stands for a secret."""
+"""The text that replaces a secret."""
 
 
 def begin(view: View) -> tuple[bytes, Iterator[bytes]]:
@@ -29,18 +29,18 @@ def begin(view: View) -> tuple[bytes, Iterator[bytes]]:
 
 
 def masked(config: Config) -> dict[str, Any]:
-    """Return a configuration as values for JSON, with `MASK` in the place of each secret.
+    """Return a configuration as values for JSON, with `MASK` in place of each secret.
 
-    Only types that are known to have no secret are shown, so a new kind of value is masked until
-    it is listed here. The limits of a route are only what differs from those of the file.
+    Only types that are known to have no secrets are shown, so a new kind of value is masked until
+    it is listed here. A route shows only those limits that differ from the file's.
     """
     found = _parts(config)
     return {**found, "routes": list(found["routes"])}
 
 
 def _parts(config: Config) -> dict[str, Any]:
-    """Return the same with an iterator of routes, of which there may be thousands."""
-    # `written` repeats what the routes have.
+    """Return the same with an iterator of routes, since there may be thousands."""
+    # `written` repeats the contents of the routes.
     found = _object(config, without=("routes", "written"))
     limits = found["limits"]
     return {**found, "routes": (_route(each, limits) for each in config.routes)}
@@ -64,7 +64,7 @@ def _object(value: Any, without: Collection[str] = ()) -> dict[str, Any]:
         if field.name.startswith("_") or field.name in without:
             continue
         content = getattr(value, field.name)
-        # A field that is not in the repr is a secret, or may contain one.
+        # A field that is excluded from the repr is a secret, or may contain one.
         hidden = field.repr is False and content is not None
         shown[field.name] = MASK if hidden else _value(content)
     return shown
@@ -96,7 +96,7 @@ def _value(value: Any) -> Any:
                 "not_after_s": not_after_s(value),
             }
         case BasicCredentials():
-            # Some APIs take a key as the user name, with any password.
+            # Some APIs accept a key as the user name, with any password.
             return {"type": "basic", "username": MASK, "password": MASK}
         case AutoCredentials():
             return {"type": "auto", **_object(value), "username": MASK}

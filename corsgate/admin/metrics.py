@@ -1,6 +1,7 @@
-"""``/metrics``: the counters in Prometheus' format, collected when it asks.
+"""``/metrics``: the counters in the format of Prometheus, collected at each request.
 
-prometheus-client writes the text; its own registry and its counters, which lock, are not used.
+prometheus-client only writes the text. Its registry and counters are not used, since they take
+locks.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def begin(request: GateRequest, view: View) -> tuple[bytes, Iterator[bytes]]:
     """Return the content type and the pieces of the metrics.
 
     Args:
-        request: Its Accept chooses between OpenMetrics and the older text format.
+        request: The request, whose Accept selects OpenMetrics or the older text format.
         view: The source.
     """
     view.keep_counters()
@@ -35,7 +36,7 @@ def begin(request: GateRequest, view: View) -> tuple[bytes, Iterator[bytes]]:
 
 
 def encoder(accept: str) -> tuple[Encode, str]:
-    """Return what writes metrics, and the content type of that.
+    """Return the function that writes metrics, and its content type.
 
     Args:
         accept: The value of Accept.
@@ -44,17 +45,17 @@ def encoder(accept: str) -> tuple[Encode, str]:
         encode, content_type = choose_encoder(accept)
         content_type.encode("ascii")
     except (TypeError, ValueError):
-        # A malformed version.
+        # Accept has a malformed version.
         return generate_latest, _PLAIN
     return encode, content_type
 
 
 def encoded(found: Iterator[Metric], encode: Encode) -> Iterator[bytes]:
-    """Write families of metrics, one piece for each; a family may come in several in a row.
+    """Write metric families, one piece for each.
 
     Args:
-        found: The families.
-        encode: Writes a registry's.
+        found: The families. A family may be split into several consecutive ones.
+        encode: Writes the families of a registry.
     """
     name = ""
     is_open = False
@@ -64,7 +65,7 @@ def encoded(found: Iterator[Metric], encode: Encode) -> Iterator[bytes]:
             is_open = True
             text = text.removesuffix(_EOF)
         if family.name == name:
-            # What describes the family stands before its first piece only.
+            # Only the first piece of a family may have its description.
             lines = text.splitlines(keepends=True)
             text = b"".join(line for line in lines if not line.startswith(b"# "))
         name = family.name

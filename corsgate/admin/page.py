@@ -1,4 +1,4 @@
-"""The status page: its files, and the policy that keeps foreign scripts out of it."""
+"""The status page: its files, and the policy that blocks other scripts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGE_POLICY = b"; ".join(
         b"base-uri 'none'",
         b"form-action 'none'",
         b"frame-ancestors 'none'",
-        # No text can become a script or markup, even by a mistake in the page.
+        # Text can't become a script or markup, even through a bug in the page.
         b"require-trusted-types-for 'script'",
         b"trusted-types 'none'",
     )
@@ -33,7 +33,7 @@ _TYPES = {
 
 
 class PageFile(AdminResource):
-    """A file of the page, read when it is asked for.
+    """A file of the page, which is read at each request.
 
     Args:
         name: Its name in ``static/``.

@@ -1,4 +1,4 @@
-"""Why a CORS call was refused, and what would allow it, explained when somebody looks."""
+"""Explains at each request why CORS calls were refused, and what would allow them."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from corsgate.gate.refusal_fix import Remedy, remedy, work_of
 from corsgate.gate.refusals import Refusal
 
 SHOWN = 20
-"""How many refusals are shown, the newest of all routes."""
+"""How many refusals are shown: the newest of all routes."""
 
 MAX_CACHED = 200
-"""How many explanations are kept."""
+"""How many explanations are cached."""
 
 MAX_NEW = 10
-"""How many refusals are explained at once; the others are explained the next time."""
+"""How many refusals are explained for one status. The others are explained later."""
 
 WORK_AT_ONCE = 2000
-"""How much work explanations may be at once, in routes that they go through: some 0.1 s."""
+"""How much work one status may do for explanations, counted in routes; about 0.1 s."""
 
 
 class RefusedCalls:
-    """Explains refusals, each once.
+    """Explains refusals, and caches the explanations.
 
-    One that differs only in its time and count is not explained again. The time for one status is
-    bounded, since clients choose how many different calls are refused.
+    A refusal that differs only in its time and count is not explained again. The time for one
+    status is bounded, since clients determine how many different calls are refused.
     """
 
     def __init__(self) -> None:
@@ -45,13 +45,13 @@ class RefusedCalls:
 
         Args:
             config: The configuration in force.
-            refusals: Each with the label of its route.
+            refusals: The refusals, each with the label of its route.
         """
         if self._config is not config:
             self._known.clear()
             self._config = config
             self._work = self._credit = work_of(config)
-        # One that is more work than that is put off until there has been time for it.
+        # An explanation that is more work than that waits until enough credit has accumulated.
         self._credit = min(self._credit + WORK_AT_ONCE, max(self._work, WORK_AT_ONCE))
         new = min(MAX_NEW, self._credit // self._work)
         newest = sorted(refusals, key=lambda each: each[1].time_s, reverse=True)[:SHOWN]

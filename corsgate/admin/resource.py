@@ -1,7 +1,7 @@
-"""The resource tree of the admin listener: who may ask, and the fields of every response.
+"""The resource tree of the admin listener: access checks, and the fields of every response.
 
-A new address is a subclass of `AdminResource`, added by `AdminRoot.add`. It calls `respond`, or
-`stream` for a body that is written piece by piece.
+A new address is a subclass of `AdminResource`, added by `AdminRoot.add`. It calls
+`respond`, or `stream` for a body that is written in pieces.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TEXT = b"text/plain; charset=utf-8"
 JSON = b"application/json"
 
 CONTENT_SECURITY_POLICY = b"default-src 'none'; frame-ancestors 'none'"
-"""What a response may load, unless it has a policy of its own: nothing."""
+"""The default policy of a response: it may load nothing."""
 
 _FIELDS: tuple[Header, ...] = (
     (b"Cache-Control", b"no-store"),
@@ -46,23 +46,23 @@ def respond(
     fields: Iterable[Header] = (),
     policy: bytes = CONTENT_SECURITY_POLICY,
 ) -> None:
-    """Write a whole response, and end it.
+    """Write a complete response.
 
     Args:
         request: The request.
         content_type: The value of Content-Type.
-        body: All of the body; a response to HEAD has only its length.
+        body: The whole body. A response to HEAD has only its length.
         status: The status.
-        fields: Further fields.
+        fields: Additional fields.
         policy: The value of Content-Security-Policy.
     """
     request.respond(_head(request, content_type, status, fields, policy), body)
 
 
 def stream(request: GateRequest, content_type: bytes) -> None:
-    """Begin a response whose body `request.write` takes, until `request.finish`.
+    """Start a response. Write its body with `request.write`, and end it with `request.finish`.
 
-    The head is sent at once. `request.notifyFinish` reports a client that has left.
+    The head is sent at once. `request.notifyFinish` reports when the client disconnects.
 
     Args:
         request: The request.
@@ -73,26 +73,26 @@ def stream(request: GateRequest, content_type: bytes) -> None:
 
 
 def refuse(request: GateRequest, status: int, detail: str, fields: Iterable[Header] = ()) -> None:
-    """Respond with why a request is not served.
+    """Respond with the reason why a request is not served.
 
     Args:
         request: The request.
         status: 400 to 599.
         detail: The reason, as a sentence.
-        fields: Further fields, such as Allow.
+        fields: Additional fields, such as Allow.
     """
     respond(request, TEXT, f"{detail}\n".encode(), status=status, fields=fields)
 
 
 def fail(request: GateRequest, failure: Failure) -> None:
-    """Log what went wrong in a resource, and respond with 500 if the client can still get it."""
+    """Log the failure of a resource, and respond with 500 if that is still possible."""
     if request.gone:
         return
     _log.failure("{path} of the admin listener failed", failure, path=request.path)
     if request.startedWriting:
         request.abort()
     else:
-        refuse(request, 500, "This can't be shown; the gate's log says why.")
+        refuse(request, 500, "An internal error occurred. See the gate's log.")
 
 
 def _head(
@@ -126,7 +126,7 @@ class AdminResource(Resource):
         """Serve a request whose method is one of `methods`."""
         if request.method not in self.methods:
             allow = (b"Allow", b", ".join(self.methods))
-            refuse(request, 405, "This method is not served here.", [allow])
+            refuse(request, 405, "This method is not supported here.", [allow])
             return NOT_DONE_YET
         try:
             self.serve(request)
@@ -140,11 +140,11 @@ class AdminResource(Resource):
 
 
 class AdminRoot(Resource):
-    """The root of the tree: it refuses what web sites could have a browser send.
+    """The root of the tree. It refuses requests that web sites could make a browser send.
 
     Args:
-        hosts: The Host values that are served. Only loopback names on TCP: a site may point its
-            own name at this machine (DNS rebinding), and its pages then are of the same origin.
+        hosts: The Host values that are served. On TCP, these are only loopback names: a site could
+            point its name at this machine (DNS rebinding), so that its pages have the same origin.
     """
 
     def __init__(self, hosts: HostRules) -> None:
@@ -164,7 +164,7 @@ class AdminRoot(Resource):
         place.putChild(name, resource)
 
     def getChildWithDefault(self, path: bytes, request: GateRequest) -> IResource:
-        """Return the child of a request that is allowed, or what refuses it."""
+        """Return the child for a request, or a resource that refuses the request."""
         refused = self._refusal(request)
         child: IResource = refused or self.children.get(path, _NOT_FOUND)
         return child
@@ -185,7 +185,7 @@ class AdminRoot(Resource):
 
 
 class _Folder(Resource):
-    """A path with addresses below it, and none of its own."""
+    """A path that is not served itself, but has addresses below it."""
 
     def getChildWithDefault(self, path: bytes, request: GateRequest) -> IResource:
         child: IResource = self.children.get(path, _NOT_FOUND)
@@ -214,8 +214,8 @@ _NOT_FOUND = _Refusing(404, "Nothing is served at this path.")
 def _is_foreign(request: GateRequest) -> bool:
     """Return whether a page of another origin sends a request.
 
-    Only a top-level navigation to the status page may come from another site, such as a click on
-    a link: such a response is not in a frame, and its window is cut off from its opener's.
+    From another site, only a top-level navigation to the status page is allowed, such as a click on
+    a link. Its response is not in a frame, and its window is isolated from its opener's.
 
     Source: Fetch ``#origin-header``; Fetch Metadata ``#sec-fetch-site-header``.
     """

@@ -1,6 +1,6 @@
-"""``/api/status``: all that the status page shows, as JSON.
+"""``/api/status``: all values of the status page, as JSON.
 
-Times are seconds since 1970, durations are seconds.
+Times are in seconds since 1970, durations in seconds.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def begin(view: View) -> tuple[bytes, Iterator[bytes]]:
 
 
 def parts(view: View, routes: Iterable[CompiledRoute] | None = None) -> Object:
-    """Return what `/api/status` shows, with iterators of routes and of upstreams.
+    """Return the content of `/api/status`, with iterators of routes and of upstreams.
 
-    The iterators may be used in later turns of the reactor; a reload in between changes neither
-    which routes nor which upstreams they return.
+    The iterators may be used in later turns of the reactor. A reload in between does not change
+    which routes and upstreams they return.
 
     Args:
         view: The source.
@@ -100,7 +100,7 @@ def package_version(name: str) -> str:
 
 
 def bounds(view: View) -> dict[str, int]:
-    """Return the bounds of the whole gate: what is used, the maximum, and how often it was hit."""
+    """Return the limits of the whole gate: the use, the maximum, and how often it was hit."""
     gate = view.gate
     limits, hits = gate.config.limits, gate.admission.hits
     return {
@@ -133,7 +133,7 @@ def _listener(view: View, listener: ListenerSite) -> Object:
 
 
 def duration(buckets: Sequence[int], sum_s: float) -> Object:
-    """Return a histogram: its count, its sum, and its cumulative buckets except for ``+Inf``."""
+    """Return a histogram: its count, sum, and cumulative buckets without ``+Inf``."""
     *cumulative, total = accumulate(buckets)
     return {
         "count": total,
@@ -183,7 +183,7 @@ def _upstream(view: View, upstream: UpstreamRuntime) -> Object:
 
 
 def _login_failure(upstream: UpstreamRuntime) -> Object | None:
-    """Return why the gate could not log in for an upstream the last time; None if it could."""
+    """Return the failure of an upstream's last login; None if it succeeded."""
     failure = login_failure_of([each.credentials for each in upstream.all_accounts])
     if failure is None:
         return None
@@ -231,9 +231,9 @@ def _server(view: View, upstream: UpstreamRuntime, origin: str, state: ServerSta
 
 
 def _credentials_refused(upstream: UpstreamRuntime, origin: str) -> Mapping[str, Any] | None:
-    """Return a server's last refusal of the gate's credentials; None if it accepted since.
+    """Return a server's last refusal of the gate's credentials; None if it has accepted them since.
 
-    Of several accounts, the one that was refused last counts.
+    If several accounts were refused, the latest refusal counts.
     """
     found = [
         (last, pages)
@@ -255,9 +255,9 @@ def _credentials_refused(upstream: UpstreamRuntime, origin: str) -> Mapping[str,
 def _credentials_blocked(
     view: View, upstream: UpstreamRuntime, origin: str
 ) -> Mapping[str, Any] | None:
-    """Return until when nothing is signed for a server; None if requests to it are signed.
+    """Return until when requests to a server are not signed; None if they are signed.
 
-    Of several accounts, the one that is blocked longest counts.
+    If several accounts are blocked, the latest end counts.
     """
     found = [
         (block, pages)
@@ -272,7 +272,7 @@ def _credentials_blocked(
 
 
 def refused_calls(view: View) -> Object:
-    """Return what ``corsgate refusals`` prints: the last refused calls, and whose they are."""
+    """Return the values for ``corsgate refusals``: the last refused calls, and the process."""
     return {"pid": os.getpid(), "file": view.file or None, "refusals": _refusals(view)}
 
 

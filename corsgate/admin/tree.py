@@ -21,7 +21,7 @@ Begin = Callable[[GateRequest, View], tuple[bytes, Iterator[bytes]]]
 
 
 def find_metrics() -> Begin | None:
-    """Return what begins ``/metrics``; None if prometheus-client is not installed."""
+    """Return the function that starts ``/metrics``; None if prometheus-client is not installed."""
     try:
         from corsgate.admin import metrics
     except ModuleNotFoundError:
@@ -39,8 +39,8 @@ def populate(
 
     Args:
         root: The root of the tree.
-        view: What the resources read.
-        reactor: Runs long responses in turns, and tells the time.
+        view: The data source of the resources.
+        reactor: Runs long responses in turns, and provides the time.
         find: As `find_metrics`.
     """
     turns = Turns(reactor)
@@ -59,12 +59,12 @@ def populate(
 
 
 class MissingMetrics(AdminResource):
-    """``/metrics`` where prometheus-client is not installed."""
+    """``/metrics`` if prometheus-client is not installed."""
 
     def serve(self, request: GateRequest) -> None:
-        """Respond with what to install."""
+        """Respond with the name of the missing package."""
         detail = (
-            "Metrics need the library prometheus-client, which is not installed:"
-            " run pip install 'corsgate[metrics]' and restart the gate."
+            "Metrics need the package prometheus-client, which is not installed."
+            " Run pip install 'corsgate[metrics]' and restart the gate."
         )
         refuse(request, 501, detail)

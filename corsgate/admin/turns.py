@@ -1,4 +1,4 @@
-"""Long responses, made in pieces so that the gate's clients are served in between."""
+"""Makes long responses in pieces, so that the gate's clients are served in between."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from corsgate.admin.resource import AdminResource, fail, respond
 from corsgate.server.request import GateRequest
 
 AT_ONCE: Final = 20
-"""How many routes or servers are worked out in one turn of the reactor: some milliseconds."""
+"""How many routes or servers are rendered in one turn of the reactor: a few milliseconds."""
 
 _T = TypeVar("_T")
 
 
 class Turns:
-    """Works long responses out, one after the other: a piece in each turn of the reactor.
+    """Makes long responses one after the other, one piece in each turn of the reactor.
 
-    So many of them at once keep the gate's clients waiting no longer than a single one.
+    So several at the same time delay the gate's clients no longer than one.
 
     Args:
-        reactor: Takes the turns.
+        reactor: Runs the turns.
     """
 
     def __init__(self, reactor: IReactorTime) -> None:
@@ -34,7 +34,7 @@ class Turns:
         self._lock = DeferredLock()
 
     async def join(self, pieces: Iterable[bytes]) -> bytes:
-        """Return all pieces together."""
+        """Return all pieces, joined."""
         async with self._lock:
             found = []
             for piece in pieces:
@@ -43,7 +43,7 @@ class Turns:
             return b"".join(found)
 
     async def take(self, work: Callable[[], _T]) -> _T:
-        """Return what one piece of work returns, in a turn of its own."""
+        """Do one piece of work in a separate turn; return its result."""
         async with self._lock:
             await deferLater(self._reactor, 0)
             return work()
@@ -53,7 +53,7 @@ class LongResource(AdminResource):
     """An address whose response takes many turns of the reactor.
 
     Args:
-        turns: Takes the turns.
+        turns: Runs the turns.
         begin: Returns the content type and the pieces of the body for a request.
     """
 
@@ -67,10 +67,10 @@ class LongResource(AdminResource):
         self._begin = begin
 
     def serve(self, request: GateRequest) -> None:
-        """Respond once all pieces are there."""
+        """Respond when all pieces are ready."""
         content_type, pieces = self._begin(request)
         writing = Deferred.fromCoroutine(self._turns.join(pieces))
-        # A client that leaves ends it.
+        # If the client disconnects, cancel it.
         request.on_lost = writing.cancel
         writing.addCallback(lambda body: respond(request, content_type, body))
         writing.addErrback(lambda failure: fail(request, failure))
@@ -87,8 +87,8 @@ def json_pieces(value: Any) -> Iterator[bytes]:
     """Return the JSON of a value in pieces.
 
     Args:
-        value: As for `json.dumps`; an iterator, also one in a dictionary, becomes an array, of
-            which each piece has `AT_ONCE` entries.
+        value: A value for `json.dumps`. It may also be or contain an iterator, which becomes an
+            array with `AT_ONCE` entries in each piece.
     """
     if isinstance(value, Iterator):
         yield b"["

@@ -1,4 +1,4 @@
-"""What the admin listener reads of the process, at each request so that it follows reloads."""
+"""The data source of the admin listener, which is read at each request to follow reloads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from corsgate.gate.upstream_runtime import UpstreamRuntime
 
 
 class Outcome(Protocol):
-    """How a reload ended; see `corsgate.daemon.reload.ReloadOutcome`."""
+    """The outcome of a reload; see `corsgate.daemon.reload.ReloadOutcome`."""
 
     @property
     def time_s(self) -> float:
@@ -26,15 +26,15 @@ class Outcome(Protocol):
 
     @property
     def trigger(self) -> str:
-        """What asked for it."""
+        """The trigger, such as a signal."""
 
     @property
     def faults(self) -> Sequence[str]:
-        """Why the old configuration is kept; empty if the new one is in force."""
+        """The faults of a failed reload; empty if the new configuration is in force."""
 
     @property
     def changes(self) -> Sequence[str]:
-        """What the change does."""
+        """The effects of the change."""
 
 
 class Reloads(Protocol):
@@ -42,20 +42,20 @@ class Reloads(Protocol):
 
     @property
     def last(self) -> Outcome | None:
-        """How the last one ended."""
+        """The outcome of the last one."""
 
     @property
     def succeeded(self) -> int:
-        """How many new configurations came into force."""
+        """The number of reloads that succeeded."""
 
     @property
     def failed(self) -> int:
-        """How many were rejected."""
+        """The number of reloads that failed."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class View:
-    """What the admin listener reads.
+    """The data source of the admin listener.
 
     Attributes:
         gate: The gate.
@@ -79,7 +79,7 @@ class View:
         return self.gate.file if self.gate.config.written else ""
 
     def certificates(self) -> Iterator[tuple[str, CertifiedKey]]:
-        """Return each certificate in use with where it is used, in words."""
+        """Return each certificate in use, with its use in words."""
         for listener in self.gate.listeners:
             if listener.certificates is not None:
                 for certified in listener.certificates.certificates:
@@ -122,12 +122,12 @@ def server_state(state: ServerState) -> str:
 
 
 def is_usable(state: ServerState) -> bool:
-    """Return whether a server may get requests; one on trial gets one at a time."""
+    """Return whether a server may receive requests. One on trial receives one at a time."""
     return server_state(state) in ("up", "half_open")
 
 
 def unready(gate: GateService) -> list[str]:
-    """Return why the gate is not ready to serve, one sentence each; empty if it is."""
+    """Return the reasons why the gate is not ready to serve; empty if it is."""
     if gate.draining:
         return ["the gate is draining"]
     if not gate.ports:
@@ -140,5 +140,5 @@ def unready(gate: GateService) -> list[str]:
 
 
 def pool_of(upstream: UpstreamRuntime, origin: str) -> Any:
-    """Return the pool of connections to a server; None if it is gone."""
+    """Return the pool of connections to a server; None if it does not exist."""
     return upstream.agent.pools.get(origin.encode("ascii"))

@@ -1,1 +1,1 @@
-"""Looks at a box with read-only requests, and proposes a configuration for it."""
+"""Probes a box with read-only requests, and proposes a configuration for it."""

@@ -1,4 +1,4 @@
-"""The calls that prove a configuration, as a browser would make them, and what they must give."""
+"""The calls that test a configuration as a browser would, and their required results."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Check:
     """One line of the checklist.
 
     Attributes:
-        title: What was tried.
-        is_fine: Whether it went as it must.
-        words: What happened.
-        fix: What to do if it is not fine.
+        title: What was tested.
+        is_fine: Whether the result is as required.
+        words: The result.
+        fix: What to do if the result is not as required.
     """
 
     title: str
@@ -36,18 +36,19 @@ class Check:
 
 @attrs.frozen(kw_only=True)
 class Case:
-    """What the checklist is for.
+    """What to test.
 
     Attributes:
-        look: What was seen of the box.
-        expected: What the box responds to the request that the gate sends, login included.
+        look: The results of the probes.
+        expected: The box's response to the request that the gate will send, with its login.
         app: The allowed origin.
-        gate: The gate's URL of the box's own.
+        gate: The gate's URL for the box.
         method: A method that the policy lists besides GET, HEAD and POST; empty if it lists none.
-        header: A header field that it lists.
+        header: A header field that the policy lists; empty if it lists none.
         has_login: Whether the gate has credentials.
-        is_proven: Whether the credentials were accepted without the gate already.
-        login_path: Where the login form is sent; a redirect there means that there is no login.
+        is_proven: Whether the box already accepted the credentials, without the gate.
+        login_path: The path that receives the login form. A redirect there means that the login
+            failed.
     """
 
     look: Look
@@ -62,12 +63,12 @@ class Case:
 
     @property
     def target(self) -> str:
-        """The target that must be readable."""
+        """The target whose response the page must be able to read."""
         return self.look.spot
 
 
 def first_calls(case: Case) -> Iterator[Probe]:
-    """Return the calls that never reach the box, so that a wrong login costs nothing."""
+    """Return the first calls. Only the last reaches the box, so a wrong login is tried once."""
     asks: tuple[Header, ...] = (
         (b"Origin", case.app.encode("ascii")),
         (b"Access-Control-Request-Method", (case.method or "GET").encode("ascii")),
@@ -93,7 +94,7 @@ def first_calls(case: Case) -> Iterator[Probe]:
 
 
 def more_calls(case: Case) -> Iterator[Probe]:
-    """Return the calls that follow if the page's GET gets through."""
+    """Return the calls that follow if the page's GET succeeds."""
     page = _page(case)
     yield Probe(
         name="cookies",
@@ -131,7 +132,7 @@ def more_calls(case: Case) -> Iterator[Probe]:
 
 
 def verdict(case: Case, probe: Probe, reply: Reply) -> Check:
-    """Return what a call to the gate has shown."""
+    """Return the result of a call to the gate."""
     if reply.failure:
         fix = "see the gate's log, and run: corsgate check"
         return Check(title=probe.words, is_fine=False, words=clip(reply.failure), fix=fix)
@@ -141,7 +142,7 @@ def verdict(case: Case, probe: Probe, reply: Reply) -> Check:
         case "stranger" | "strange-websocket":
             allowed = reply.value(b"access-control-allow-origin")
             is_fine = reply.status == 403 and not allowed
-            fix = "" if is_fine else "do not use this gate; please report it as a bug"
+            fix = "" if is_fine else "do not use this gate; please report this bug"
             return Check(title=probe.words, is_fine=is_fine, words=f"{reply.status}", fix=fix)
         case "cookies":
             return _cookies(case, probe, reply)
@@ -160,7 +161,7 @@ def verdict(case: Case, probe: Probe, reply: Reply) -> Check:
 
 
 def goes_on(check: Check, reply: Reply) -> bool:
-    """Return whether further calls may reach the box: a rejected login must not be repeated."""
+    """Return whether further calls may reach the box. A rejected login must not be repeated."""
     return check.is_fine or not (reply.status in (0, 401, 403, 502) or reply.is_redirect)
 
 
@@ -192,12 +193,12 @@ def _preflight(case: Case, probe: Probe, reply: Reply) -> Check:
         problem, fix = f"{case.method} is not allowed", f"add {case.method} to allow_methods"
     elif case.header and not {case.header.lower().encode("ascii"), b"*"} & headers:
         problem, fix = f"{case.header} is not allowed", f"add {case.header} to allow_headers"
-    words = problem or f"{reply.status}, answered by the gate"
+    words = problem or f"{reply.status}, from the gate"
     return Check(title=probe.words, is_fine=not problem, words=words, fix=fix)
 
 
 def _get(case: Case, probe: Probe, reply: Reply) -> Check:
-    """Judge the page's own GET: it must be what the box responds, and readable."""
+    """Check the page's GET: the response must be the box's, and readable for the page."""
     problem, fix = "", ""
     if not _is_readable(case, reply):
         problem, fix = f"the page can't read it: {_said(reply)}", "run: corsgate explain --live"
@@ -205,24 +206,27 @@ def _get(case: Case, probe: Probe, reply: Reply) -> Check:
         problem = "the box's challenge reaches the page, so the browser asks for a password"
         fix = "add credentials to the upstream"
         if not case.has_login:
-            fix += ", unless each user has an account: then the page sends Authorization itself"
+            fix += ", unless each user has an account: then the page must send Authorization"
     elif case.login_path and case.login_path.encode() in reply.value(b"location"):
-        problem, fix = "the box leads back to its login", "check the user and the password"
+        problem, fix = "the box redirects to its login", "check the user and the password"
     elif reply.is_cut:
-        problem, fix = f"{reply.status}, but cut short", "the box ends it too early; see its log"
+        problem, fix = (
+            f"{reply.status}, but cut short",
+            "the box ends the response too early; see its log",
+        )
     elif not _is_expected(case, reply):
         problem, fix = _said(reply), _fix_of(case, reply)
     size = "" if reply.is_whole else ", as a stream"
-    same = "; an error, which the box sends without the gate, too" if reply.status >= 400 else ""
+    same = "; an error, which the box also sends without the gate" if reply.status >= 400 else ""
     words = problem or f"{reply.status}, readable{size}{same}"
     return Check(title=probe.words, is_fine=not problem, words=words, fix=fix)
 
 
 def _is_expected(case: Case, reply: Reply) -> bool:
     if reply.status in (401, 403, 407, 409) or reply.status >= 500:
-        return False  # It refuses or fails, be it with or without the gate.
+        return False  # The box refuses or fails, with or without the gate.
     if case.has_login and not case.is_proven:
-        return True  # What the box says to the right login is unknown.
+        return True  # The box's response to a correct login is unknown.
     return alike(case.expected, reply)
 
 
@@ -231,13 +235,13 @@ def _fix_of(case: Case, reply: Reply) -> str:
         case 401:
             return "the box rejects the login; check the user and the password"
         case 502 if case.has_login and not case.is_proven:
-            return "the gate can't log in; its log says why"
+            return "the gate can't log in; see its log"
         case 502 | 504:
-            return "the gate can't use the box; its log says why"
+            return "the gate can't use the box; see its log"
         case status if status >= 500 and alike(case.expected, reply):
-            return "the box fails without the gate, too: give a URL that works"
+            return "the box also fails without the gate: give a URL that works"
         case 403 | 409 if alike(case.expected, reply):
-            return "the box says the same without the gate: give a URL that this user may read"
+            return "the box responds the same without the gate: give a URL that this user may read"
         case 403 | 400 | 421:
             return 'the box refuses it; try origin = "gate" or forwarded = "none" on the upstream'
     return f"without the gate, the box responds {case.expected.words}"
@@ -255,7 +259,7 @@ def _cookies(case: Case, probe: Probe, reply: Reply) -> Check:
 
 def _redirect(case: Case, probe: Probe, reply: Reply) -> Check:
     if not reply.is_redirect:
-        # A login has changed what the box does.
+        # After the login, the box no longer redirects.
         return Check(title=probe.words, is_fine=_is_readable(case, reply), words=_said(reply))
     location = reply.value(b"location")
     away = other_origin(location, case.gate)
@@ -266,7 +270,7 @@ def _redirect(case: Case, probe: Probe, reply: Reply) -> Check:
 
 
 def _said(reply: Reply) -> str:
-    """Return a response's status, with the gate's reason if it is the gate's own."""
+    """Return a response's status, with the reason if the gate made the response."""
     if b"application/problem+json" in reply.value(b"content-type"):
         try:
             detail = json.loads(reply.body).get("detail", "")

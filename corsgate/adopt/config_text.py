@@ -1,4 +1,4 @@
-"""The configuration that follows from the findings, with a comment for each."""
+"""Writes the configuration that follows from the findings, with a comment for each."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _MOST = 600
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """What the configuration is made of.
+    """The contents of the configuration.
 
     Attributes:
         url: The box's URL.
         origins: The origins that are allowed.
         port: The port of 127.0.0.1 on which the gate listens.
         found: The findings.
-        login: The login that the box wants.
-        account: Who the gate logs in as, or None.
+        login: The login that the box requires.
+        account: The account of the gate's login, or None.
         today: The date, as ISO 8601.
     """
 
@@ -48,13 +48,13 @@ def prefix_of(url: Url) -> str:
 def config_text(plan: Plan) -> str:
     """Return the configuration as TOML.
 
-    Every word of the box is printable ASCII on one line here, so nothing that it sends can end a
-    comment or a string.
+    Text from the box is reduced to printable ASCII on one line, so it can't end a comment or a
+    string.
     """
     server = f"{plan.url.scheme}://{plan.url.authority}"
     lines = [
-        *_comment(f"Made by corsgate adopt on {plan.today} for {server}{plan.url.path}"),
-        *_comment("Each comment says what was seen. All keys: etc/corsgate.toml"),
+        *_comment(f"Written by corsgate adopt on {plan.today} for {server}{plan.url.path}"),
+        *_comment("Each comment has a finding. All keys: etc/corsgate.toml"),
         *_notes(plan.found),
         f"listen = [{toml_value(f'tcp:{plan.port}:interface=127.0.0.1')}]",
         "",
@@ -77,7 +77,7 @@ def config_text(plan: Plan) -> str:
     lines += [
         'expose_headers = "auto"',
         *_comment(
-            "The browser's console names the reason for a refusal. Remove it once the page works."
+            "The browser's console shows the reason of a refusal. Remove this once the page works."
         ),
         "debug = true",
     ]
@@ -94,7 +94,7 @@ def _notes(found: Iterable[Finding]) -> Iterator[str]:
 
 
 def _keys(found: Iterable[Finding], table: str) -> Iterator[str]:
-    """Return the keys of a table, each after its finding."""
+    """Return the keys of a table, each after the comment with its finding."""
     done: set[str] = set()
     for each in found:
         keys = {key: value for key, value in each.keys.items() if key not in done}
@@ -117,7 +117,7 @@ def _credentials(login: Login, account: Account) -> Iterator[str]:
 
 
 def _comment(words: str) -> list[str]:
-    """Return words as comment lines."""
+    """Return text as comment lines."""
     return textwrap.wrap(
         clip(words, _MOST), _WIDTH, initial_indent="# ", subsequent_indent="# ",
         break_long_words=True,

@@ -1,4 +1,4 @@
-"""What the replies of a box mean, and which keys follow from them."""
+"""The meaning of a box's replies, and the keys that follow from them."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class Mark(Enum):
 
 @attrs.frozen(kw_only=True)
 class Finding:
-    """Something that was seen, and the keys that follow.
+    """A result of the probes, and the keys that follow.
 
     Attributes:
-        topic: What it is about, in one or two words.
-        words: What was seen, and what that means; printable ASCII on one line.
+        topic: Its subject, in one or two words.
+        words: The result and its meaning, as printable ASCII on one line.
         mark: How it is shown.
         table: The table that the keys belong to, `UPSTREAM` or `CORS`.
         keys: The keys of the configuration that follow.
-        off: Keys to write as a comment, for the reader to decide.
+        off: Keys to write as a comment, so that the reader decides.
     """
 
     topic: str
@@ -57,14 +57,14 @@ class Finding:
 def findings(
     look: Look, login: Login, known: Known | None, tls: TlsLook | None, ca_file: str
 ) -> list[Finding]:
-    """Return what was found, in the order in which it is shown.
+    """Return the findings, in the order in which they are shown.
 
     Args:
-        look: What was seen.
-        login: The login that the box wants.
+        look: The results of the probes.
+        login: The login that the box requires.
         known: The kind of box, or None.
-        tls: What was seen of its TLS; None for http.
-        ca_file: Where an authority's certificate is saved.
+        tls: The results about its TLS; None for http.
+        ca_file: The file for an authority's certificate.
     """
     found = [*_box(look, known)]
     found += _tls(look, tls, ca_file)
@@ -82,10 +82,10 @@ def findings(
 def _box(look: Look, known: Known | None) -> Iterator[Finding]:
     if known is None:
         server = clip(look.page.value(b"server"), 60)
-        words = f"its Server header is {server}" if server else "nothing names it"
+        words = f"its Server header is {server}" if server else "it has no Server header"
         yield Finding(topic="box", words=f"not recognized; {words}")
     elif known.name == "corsgate":
-        words = "this is already a corsgate; use corsgate explain for it, not a second gate"
+        words = "this is already a corsgate: use corsgate explain, not a second gate"
         yield Finding(topic="box", words=words, mark=Mark.HURDLE)
     else:
         page = "docs/reference/credentials.md" if known.recipe == "credentials" else ""
@@ -107,11 +107,11 @@ def _tls(look: Look, tls: TlsLook | None, ca_file: str) -> Iterator[Finding]:
     if tls.problem:
         parts.append(f"the certificate can't be verified: {clip(tls.problem)}")
     if tls.is_old:
-        parts.append(f"it speaks TLS {tls.version} only, which can be broken")
+        parts.append(f"it supports only TLS {tls.version}, which is not secure")
     if tls.needs_weak:
         parts.append("its key, signature or ciphers are weak")
     if tls.problem:
-        parts.append(f"compare with the box: SHA-256 fingerprint {tls.fingerprint}")
+        parts.append(f"compare this SHA-256 fingerprint with the box's: {tls.fingerprint}")
     keys = tls_keys(tls, ca_file)
     yield Finding(topic="TLS", words="; ".join(parts), mark=Mark.HURDLE, keys=keys)
 
@@ -138,7 +138,9 @@ def _refusals(look: Look) -> Iterator[Finding]:
     page, replies = look.page, look.replies
     first = replies.get("first", page)
     if "browser" in replies and not alike(first, page):
-        words = f"{first.status} to a User-Agent that is no browser's; browsers' passes unchanged"
+        words = (
+            f"{first.status} unless User-Agent is a browser's, which the gate forwards unchanged"
+        )
         yield Finding(topic="User-Agent", words=words)
     app = replies.get("app-origin", page)
     if not alike(page, app):
@@ -156,35 +158,35 @@ def _refusals(look: Look) -> Iterator[Finding]:
         yield Finding(topic="Host", words=f"{words} a URL with that name", mark=Mark.HURDLE)
     host = replies.get("gate-host", page)
     if not alike(page, host):
-        words = f"refuses the gate's Host ({host.words}); the gate sends the box's own"
+        words = f"refuses the gate's Host ({host.words}); the gate sends the box's"
         yield Finding(topic="Host", words=words)
     yield from shape_findings(look.shape, look.shape_tries, replies)
     zipped = replies.get("gzip-via")
     if zipped is not None and b"gzip" not in zipped.value(b"content-encoding"):
-        words = "it compresses nothing for requests with Via"
+        words = "it does not compress responses to requests with Via"
         yield Finding(topic="gzip", words=words, keys={"via": False})
     preflight = replies.get("preflight")
     if preflight is not None and (preflight.failure or preflight.status >= 300):
-        words = f"refuses preflights ({preflight.words}); the gate answers them itself"
+        words = f"refuses preflights ({preflight.words}); the gate responds to them itself"
         yield Finding(topic="OPTIONS", words=words)
 
 
 def shape_findings(
     shape: Mapping[str, str | bool] | None, tries: tuple[str, ...], replies: Mapping[str, Reply]
 ) -> Iterator[Finding]:
-    """Return what follows from the probes that look like the gate's requests.
+    """Return the findings of the probes that look like the gate's requests.
 
     Args:
         shape: The keys with which the box responds as usual, or None.
-        tries: The names of the probes that were made.
+        tries: The names of the sent probes.
         replies: The replies by name.
     """
     if not tries or shape == {}:
         return
     refused = replies.get(tries[0], Reply()).words
     if shape is None:
-        words = f"refuses requests as the gate sends them ({refused}), whatever origin, forwarded"
-        words += " and via say"
+        words = f"refuses requests as the gate sends them ({refused}), with any setting of origin,"
+        words += " forwarded and via"
         yield Finding(topic="gate", words=words, mark=Mark.HURDLE)
         return
     what = {
@@ -206,7 +208,7 @@ def _methods(look: Look, known: Known | None, login: Login) -> Iterator[Finding]
             allowed += [each for each in members if each in KNOWN_METHODS and each not in allowed]
     head = look.replies.get("head")
     if head is not None and not alike(look.page, head):
-        yield Finding(topic="HEAD", words=f"HEAD is treated otherwise than GET ({head.words})")
+        yield Finding(topic="HEAD", words=f"HEAD is handled differently than GET ({head.words})")
     listed = [
         each.decode("ascii")
         for each in allowed
@@ -214,16 +216,16 @@ def _methods(look: Look, known: Known | None, login: Login) -> Iterator[Finding]
     ]
     headers = list(known.headers) if known else ["Content-Type"]
     if login.kinds:
-        # The gate sends them, so pages can't.
+        # The gate sets them, so the policy must not let pages set them.
         headers = [each for each in headers if each not in _OF_LOGINS]
     if listed and (known is None or known.recipe not in ("webdav", "couchdb", "realtime")):
         words, methods = f"its Allow header lists {', '.join(listed)}", listed
     elif known is not None and known.methods:
-        words, methods = f"what clients of {known.name} use", list(known.methods)
+        words, methods = f"those that clients of {known.name} use", list(known.methods)
     elif known is not None or allowed:
-        words, methods = "GET, HEAD and POST need no listing; add PUT and others here", []
+        words, methods = "GET, HEAD and POST need not be listed; add PUT and others here", []
     else:
-        words, methods = "the usual methods of an API; remove what pages do not need", []
+        words, methods = "the usual methods of an API; remove those that pages do not need", []
         methods = ["PUT", "PATCH", "DELETE"]
     yield Finding(
         topic="methods",
@@ -236,14 +238,14 @@ def _methods(look: Look, known: Known | None, login: Login) -> Iterator[Finding]
 
 def _redirects(look: Look) -> Iterator[Finding]:
     if look.loops:
-        words = "its redirects go in a circle; give the URL of the API itself"
+        words = "its redirects form a loop; give the URL of the API itself"
         yield Finding(topic="redirect", words=words, mark=Mark.HURDLE)
         return
     if look.elsewhere is not None:
         there = look.elsewhere
         place = clip(f"{there.scheme}://{there.authority}", 120)
         same = there.path.rstrip("/") == look.url.path.rstrip("/")
-        words = f"redirects to {place}, which is a name of its own"
+        words = f"redirects to {place}, which is another name for it"
         if same:
             yield Finding(topic="redirect", words=words, keys={"aliases": [place]})
             return
@@ -276,7 +278,7 @@ def _cookies(look: Look, login: Login) -> Iterator[Finding]:
     if login.kinds:
         yield Finding(topic="cookies", words=words)
         return
-    words += ". Pages need allow_credentials for a session of their own"
+    words += ". For a session of their own, pages need allow_credentials"
     yield Finding(topic="cookies", words=words, table=CORS, off={"allow_credentials": True})
 
 
@@ -284,29 +286,29 @@ def _forms(look: Look) -> Iterator[Finding]:
     repairs = sorted({each for reply in look.all_replies for each in reply.repairs})
     if repairs:
         shown = ", ".join(repairs[:4])
-        words = f"responses break the rules of HTTP ({shown}); the gate reads them unless"
+        words = f"responses violate HTTP ({shown}); the gate accepts them unless"
         yield Finding(topic="form", words=f"{words} strict_responses is on")
     kept = look.replies.get("kept")
     if kept is not None and kept.closed:
-        words = "closes kept connections on their second request, so a POST could fail"
+        words = "closes reused connections on the second request, so a POST could fail"
         yield Finding(topic="keep-alive", words=words, keys={"keep_alive": False})
     if look.page.is_cut:
         words = "the connection ends before the body does, so browsers report an error"
         yield Finding(topic="body", words=words, mark=Mark.HURDLE)
     elif not look.page.is_whole:
-        words = "the body has no end (a stream); pages read it as it comes"
+        words = "the body does not end (a stream); pages read it as it arrives"
         yield Finding(topic="body", words=words)
     if look.replies.get("websocket", Reply()).status == 101:
-        words = "it speaks WebSocket here; the policy applies to handshakes as well"
+        words = "it supports WebSocket here; the policy also applies to handshakes"
         yield Finding(topic="WebSocket", words=words, mark=Mark.FINE)
     status = look.page.status
     if status in REFUSALS and status not in (403, 405, 409):
-        words = f"the URL itself gives {look.page.words}; give one that responds with 200"
+        words = f"the URL responds with {look.page.words}; give one that responds with 200"
         yield Finding(topic="URL", words=words, mark=Mark.HURDLE)
 
 
 def other_origin(location: bytes, base: Url) -> str:
-    """Return the origin that a Location leads to, if it is not that of `base`; else empty."""
+    """Return the origin of a Location, if it is not that of `base`; otherwise empty."""
     try:
         there = base.join(location.decode("ascii"))
     except (BadValue, ValueError):

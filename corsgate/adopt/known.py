@@ -1,4 +1,4 @@
-"""Boxes that can be recognized, by signs in their responses."""
+"""Recognizes kinds of boxes by signs in their responses."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Known:
         name: Its name.
         recipe: The page of docs/recipes, without ``.md``; ``credentials`` for
             docs/reference/credentials.md.
-        login: The kind of credentials that it wants, if a challenge does not say so; see
+        login: The kind of credentials that it requires, if no challenge names it; see
             `corsgate.adopt.login`.
         methods: The methods that its clients use besides GET, HEAD and POST.
-        headers: The header fields that they send.
-        more: Targets at which it says more about itself.
+        headers: The header fields that its clients send.
+        more: Targets with more information about it.
     """
 
     name: str
@@ -40,13 +40,13 @@ class Known:
 
 
 def _field(name: bytes, pattern: bytes = b"") -> Callable[[Reply], bool]:
-    """Return a test of a response's fields of a lower-cased name."""
+    """Return a test of the values of a response's fields. The name is lower-cased."""
     wanted = re.compile(pattern, re.I)
     return lambda reply: any(wanted.search(value) for value in reply.values(name))
 
 
 def _named(prefix: bytes) -> Callable[[Reply], bool]:
-    """Return a test for a field whose name begins so."""
+    """Return a test for a field whose name starts with a prefix."""
     return lambda reply: any(name.lower().startswith(prefix) for name, _ in reply.headers)
 
 
@@ -227,7 +227,7 @@ def known_box(replies: Sequence[Reply]) -> Known | None:
     """Return the kind of a box, or None if no sign fits.
 
     Args:
-        replies: What it responded.
+        replies: Its responses.
     """
     for kind, signs in _SIGNS:
         if any(sign(reply) for sign in signs for reply in replies):
@@ -236,7 +236,7 @@ def known_box(replies: Sequence[Reply]) -> Known | None:
 
 
 def more_targets(look: Look) -> Iterator[str]:
-    """Return where else to look, as the box seems to be of a certain kind."""
+    """Return further targets to probe, which depend on the kind of the box."""
     kind = known_box(list(look.all_replies))
     if kind is not None:
         yield from (target for target in kind.more if target != look.spot)

@@ -1,4 +1,4 @@
-"""What login a box offers, and the credentials that the gate needs for it."""
+"""The login that a box requires, and the credentials that the gate needs for it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PASSWORD_VARIABLE = "BOX_PASSWORD"  # noqa: S105  # The name of a variable.
 TOKEN_VARIABLE = "BOX_TOKEN"  # noqa: S105
 
 DIRECT = ("digest", "basic", "bearer")
-"""Kinds that adopt can try by itself with a single GET; the others are tried through the gate."""
+"""The kinds that a single GET can test. The others are tested through the gate."""
 
 _STRONGEST_FIRST = ("digest", "basic", "ntlm", "bearer")
 _SCHEMES = {b"digest": "digest", b"basic": "basic", b"ntlm": "ntlm", b"negotiate": "ntlm",
@@ -36,8 +36,8 @@ class Form:
     """A login form on a page.
 
     Attributes:
-        action: The path that it is sent to.
-        user_field: The name of its field for the user, or empty.
+        action: The path that receives it.
+        user_field: The name of its field for the user; empty without one.
         password_field: The name of its field for the password.
         others: Its other fields with their values.
     """
@@ -50,15 +50,15 @@ class Form:
 
 @attrs.frozen(kw_only=True)
 class Login:
-    """The login that a box wants.
+    """The login that a box requires.
 
     Attributes:
-        kinds: The kinds of credentials that fit, the best first; empty if it wants none, or if
-            none is known to fit.
-        words: What was seen.
+        kinds: The suitable kinds of credentials, the best first; empty if it requires none, or if
+            no suitable kind is known.
+        words: The finding.
         wanted: Whether the box refuses requests without a login.
         form: The login form, for the kind ``form``.
-        token: What a session's cookie or header is called, for the kinds that need it.
+        token: A part of the names of a session's cookie and header, for the kinds that need it.
     """
 
     kinds: tuple[str, ...] = ()
@@ -70,10 +70,10 @@ class Login:
 
 @attrs.frozen(kw_only=True)
 class Account:
-    """Who the gate logs in as.
+    """The account of the gate's login.
 
     Attributes:
-        kind: The kind of credentials that is used.
+        kind: The kind of credentials.
         user: The user's name; empty for kinds without one.
         variable: The environment variable with the password or token.
     """
@@ -94,16 +94,16 @@ def needs_secret(kind: str) -> bool:
 
 
 def variable_of(kind: str) -> str:
-    """Return the usual name of the variable for the secret of a kind."""
+    """Return the default name of the variable with the secret of a kind."""
     return TOKEN_VARIABLE if kind in _TOKENS else PASSWORD_VARIABLE
 
 
 def login_of(look: Look, known: Known | None) -> Login:
-    """Return the login that a box wants.
+    """Return the login that a box requires.
 
     Args:
-        look: What was seen of it.
-        known: Its kind, if that is known.
+        look: The results of the probes.
+        known: Its kind; None if it is unknown.
     """
     replies = [reply for reply in look.plain_replies if not reply.failure]
     asked = [reply for reply in replies if reply.status == 401]
@@ -123,13 +123,13 @@ def login_of(look: Look, known: Known | None) -> Login:
     if special and refused:
         kind = "influxdb2" if special == "influxdb" else special
         name = known.name if known else ""
-        words = f"{name} responds {refused.status} without saying what login it wants"
+        words = f"{name} responds {refused.status} without naming the login that it requires"
         return Login(kinds=(kind,), words=words, wanted=True)
     return _by_page(look, refused)
 
 
 def _schemes(asked: Iterable[Reply]) -> Mapping[str, str]:
-    """Return the kinds that challenges offer, each with the scheme's name as shown."""
+    """Return the kinds that challenges offer, each with the displayed name of its scheme."""
     found: dict[str, str] = {}
     for reply in asked:
         for challenge in challenges_of(reply.headers):
@@ -152,12 +152,12 @@ def _realm(reply: Reply) -> str:
 
 
 def _special(kind: str, replies: Sequence[Reply], is_asked: bool) -> Login | None:
-    """Return the login of a box whose own way to log in is known, as far as it shows."""
+    """Return the login of a box whose special login is known; None if its details are missing."""
     if kind == "transmission":
         if is_asked:
             words = "401 offers Basic; each request also needs X-Transmission-Session-Id"
             return Login(kinds=("transmission",), words=words, wanted=True)
-        words = "each request needs X-Transmission-Session-Id, which a 409 sends; no password"
+        words = "each request needs the X-Transmission-Session-Id of a 409; no password"
         return Login(kinds=("transmission-open",), words=words, wanted=True)
     if kind == "syncthing":
         cookies = [value for reply in replies for value in reply.values(b"set-cookie")]
@@ -172,11 +172,13 @@ def _special(kind: str, replies: Sequence[Reply], is_asked: bool) -> Login | Non
         return Login(kinds=(name,), words=words, wanted=True, token=token)
     if not is_asked and not any(reply.status == 403 for reply in replies):
         return Login(words="no login asked for here")
-    return Login(kinds=(kind,), words="it wants Basic, and a CSRF token for changes", wanted=True)
+    return Login(
+        kinds=(kind,), words="it requires Basic, and a CSRF token for changes", wanted=True
+    )
 
 
 def _by_page(look: Look, refused: Reply | None) -> Login:
-    """Return the login of a box without challenges: a form, a redirect, or nothing known."""
+    """Return the login of a box without challenges: a form, a redirect, or an unknown one."""
     form = login_form(look.page.body, look.spot)
     away = [each for each in look.visited if _LOGIN_PATH.search(urlsplit(each).path)]
     if form is not None:
@@ -186,7 +188,7 @@ def _by_page(look: Look, refused: Reply | None) -> Login:
         words = f"it redirects to {away[0]}, which looks like a login; no form was found there"
         return Login(words=words, wanted=True)
     if refused is not None:
-        words = f"{refused.status} without saying what login it wants"
+        words = f"{refused.status} without naming the login that it requires"
         return Login(words=words, wanted=refused is look.page)
     return Login(words="no login asked for here")
 
@@ -211,7 +213,7 @@ def credentials(login: Login, account: Account) -> Mapping[str, Toml]:
 
 
 def _session(login: Login, account: Account, user: Mapping[str, Toml]) -> Mapping[str, Toml]:
-    """Return the keys of a session; docs/reference/credentials.md has the same for each box."""
+    """Return the keys of a session, as docs/reference/credentials.md shows them for each box."""
     secret: Toml = {"env": account.variable}
     name = login.token
     csrf: Toml
@@ -249,7 +251,7 @@ def _session(login: Login, account: Account, user: Mapping[str, Toml]) -> Mappin
 
 
 def _form_session(login: Login, account: Account) -> Mapping[str, Toml]:
-    assert login.form is not None, "the kind is that of a form"
+    assert login.form is not None, "the kind requires a form"
     form = login.form
     fields: dict[str, Toml] = {k: v for k, v in form.others if k != "csrfmiddlewaretoken"}
     if form.user_field:
@@ -283,7 +285,7 @@ class _Forms(HTMLParser):
 
 
 def _path_in_box(target: str, action: str) -> str:
-    """Return the path that a form is sent to; empty if that is not in the box, or no path."""
+    """Return the path that receives a form; empty if it is not on the box, or not a path."""
     try:
         there = urlsplit(urljoin(f"http://box{target}", action))
     except ValueError:
@@ -293,11 +295,11 @@ def _path_in_box(target: str, action: str) -> str:
 
 
 def login_form(body: bytes, target: str) -> Form | None:
-    """Return the first form of a page that has a field for a password.
+    """Return the first form of a page with a field for a password.
 
     Args:
         body: The page, or its beginning.
-        target: The page's target, which its links are relative to.
+        target: The page's target, to resolve relative links.
     """
     if b"password" not in body.lower():
         return None

@@ -1,7 +1,7 @@
-"""Which probes to send, one after the other, depending on what came back.
+"""Decides which probes to send, depending on the replies so far.
 
-The plan is a generator: it yields probes, receives replies, and returns what it has seen. It does
-no I/O, so a test plays the box.
+The plan is a generator: it yields probes, receives replies, and returns the results. It does no
+I/O, so a test can take the place of the box.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SHAPES: tuple[Mapping[str, str | bool], ...] = (
     {"origin": "drop"},
     {"origin": "drop", "forwarded": "none", "via": False},
 )
-"""Keys of the upstream that change what the box sees of the gate, in the order of preference."""
+"""Keys of the upstream that change how the gate looks to the box, in order of preference."""
 
 
 def look_at(url: Url, app: str, gate: str) -> Plan:
@@ -50,7 +50,7 @@ def look_at(url: Url, app: str, gate: str) -> Plan:
 
     Args:
         url: Its URL.
-        app: The origin of a page that is to use it.
+        app: The origin of a page that will use it.
         gate: The gate's own origin.
     """
     replies: dict[str, Reply] = {}
@@ -100,13 +100,13 @@ def look_at(url: Url, app: str, gate: str) -> Plan:
 
 
 def other_name(url: Url) -> str:
-    """Return another Host value by which a box on this machine or elsewhere may know itself."""
+    """Return another Host value that a box may expect."""
     port = "" if url.port is None else f":{url.port}"
     return f"127.0.0.1{port}" if url.host == "localhost" else f"localhost{port}"
 
 
 def _follow(look: Look, reply: Reply, agent: bytes) -> Generator[Probe, Reply, Look]:
-    """Follow the redirects that stay within the box."""
+    """Follow redirects within the box."""
     visited: list[str] = []
     here = look.url
     replies = dict(look.replies)
@@ -148,7 +148,7 @@ def _follow(look: Look, reply: Reply, agent: bytes) -> Generator[Probe, Reply, L
 def _look_closer(
     look: Look, app: str, gate: str, agent: bytes, replies: dict[str, Reply]
 ) -> Generator[Probe, Reply, None]:
-    """Send the probes that differ from a plain request in one thing each."""
+    """Send probes that each differ from a plain request in one way."""
     own, page = look.url.origin, app.encode("ascii")
     asks = (
         (b"Origin", page),
@@ -173,7 +173,7 @@ def _look_closer(
         ("head", "HEAD", b"HEAD", ()),
         ("gate-host", f"Host: {clip(host)}", b"GET", ((b"Host", host),)),
         ("gzip", "Accept-Encoding: gzip", b"GET", (packed,)),
-        ("websocket", "a WebSocket's handshake", b"GET", upgrade),
+        ("websocket", "a WebSocket handshake", b"GET", upgrade),
     )
     for name, words, method, fields in plain:
         headers = (*_agent(agent), *fields)
@@ -207,19 +207,18 @@ def find_shape(
     agent: bytes = AGENT,
     replies: dict[str, Reply] | None = None,
 ) -> Shaping:
-    """Return a plan that finds how the gate must look to the box.
+    """Return a plan that finds the keys with which the box accepts the gate's requests.
 
     Args:
         url: The box's URL.
-        spot: The target to ask for.
+        spot: The target to request.
         gate: The gate's own origin.
-        page: What the box responds without the gate's fields.
+        page: The box's response without the gate's fields.
         agent: The User-Agent to send.
         replies: Receives the replies, if given.
 
     Returns:
-        The first of `SHAPES` with which the box responds like `page`, or None; and the names of
-        the probes.
+        The first of `SHAPES` whose response is like `page`, or None; and the names of the probes.
     """
     tried: list[str] = []
     for number, shape in enumerate(SHAPES):
@@ -233,19 +232,19 @@ def find_shape(
             headers=(*_agent(agent), *as_gate(url, gate, shape)),
         )
         if reply.failure == NO_TIME:
-            return {}, tried  # Nothing speaks against the defaults.
+            return {}, tried  # The defaults were not refused.
         tried.append(name)
         if replies is not None:
             replies[name] = reply
         if alike(page, reply):
             return shape, tried
         if reply.failure and not reply.closed and number:
-            break  # Do not spend the time on a box that no longer responds.
+            break  # The box no longer responds, so further probes would waste time.
     return None, tried
 
 
 def as_gate(url: Url, gate: str, shape: Mapping[str, str | bool]) -> tuple[Header, ...]:
-    """Return the fields by which a box can tell the gate from a browser.
+    """Return the fields by which a box can distinguish the gate from a browser.
 
     Args:
         url: The box's URL.

@@ -1,4 +1,4 @@
-"""What `corsgate adopt` sends to a box, and what comes back."""
+"""The requests that `corsgate adopt` sends to a box, and the replies."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from corsgate.explain.url import Url
 from corsgate.message.headers import Header
 
 MAX_BODY_BYTES = 64 * 1024
-"""How much of a body is read; the rest stays unread."""
+"""The maximum number of bytes that are read from a body."""
 
 MAX_SHOWN = 90
-"""How many characters of a box's words are shown or written."""
+"""The maximum number of characters of a box's text that are shown or written."""
 
 AGENT = b"corsgate-adopt"
 BROWSER_AGENT = b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 _SCHEMES = {"ntlm": "NTLM", "apikey": "ApiKey"}
 
-NO_TIME = "not tried: the time is over"
-"""The failure of a probe that was not sent; nothing follows from it."""
+NO_TIME = "not tried: no time left"
+"""The failure of a probe that was not sent, which has no meaning for the box."""
 
 NO_RESPONSE = "no response in time"
 
@@ -36,11 +36,11 @@ class Probe:
     """One request to the box.
 
     Attributes:
-        name: Names it among the probes of a look.
-        words: What it tries, for people.
+        name: Its name, unique within a look.
+        words: What it tests, for people.
         method: GET, HEAD or OPTIONS.
         target: The request's target.
-        headers: Its fields. Without Host among them, the box's own is sent.
+        headers: Its fields. If Host is missing, the box's is sent.
         twice: Whether to send it a second time on the same connection.
     """
 
@@ -60,10 +60,10 @@ class Reply:
         status: Its status; 0 without a response.
         headers: Its fields.
         body: The beginning of its body.
-        failure: Why there is no response; else empty.
-        repairs: What breaks the rules of HTTP in it and can still be read.
+        failure: Why there is no response; empty if there is one.
+        repairs: The violations of HTTP in it that can be repaired.
         is_whole: Whether the body ended within the limits of size and time.
-        is_cut: Whether the connection ended before the body did.
+        is_cut: Whether the connection ended before the body.
         closed: Whether the connection was closed on the second request of `Probe.twice`.
     """
 
@@ -86,7 +86,7 @@ class Reply:
 
     @property
     def is_redirect(self) -> bool:
-        """Whether it leads elsewhere."""
+        """Whether it is a redirect with a Location."""
         return self.status in REDIRECTS and bool(self.values(b"location"))
 
     @property
@@ -100,29 +100,29 @@ class Reply:
         elif self.status == 401:
             schemes = [clip(each.scheme, 20) for each in challenges_of(self.headers)[:4]]
             asked = ", ".join(_SCHEMES.get(each, each.capitalize()) for each in schemes)
-            more = f", asks for {asked}" if asked else ", without saying what it asks for"
+            more = f", asks for {asked}" if asked else ", without a challenge"
         if self.is_cut:
             more += ", cut short"
         elif not self.is_whole:
-            more += ", a body without an end"
+            more += ", an endless body"
         return f"{self.status}{more}"
 
 
 @attrs.frozen(kw_only=True)
 class Look:
-    """All that was seen of a box.
+    """The results of all probes of a box.
 
     Attributes:
-        url: What was adopted.
-        spot: The target that was looked at more closely, behind redirects within the box.
+        url: The box's URL.
+        spot: The target of most probes, after redirects within the box.
         replies: The replies, by the names of their probes.
         visited: The URLs of redirects, in order.
-        elsewhere: Where a redirect leads that leaves the box; None without one.
-        use_https: Where the box sends everybody from http to https; None if it does not.
-        loops: Whether its redirects go in a circle.
-        shape: The keys of the upstream with which the box responds as it does without the gate,
-            or None if there are none.
-        shape_tries: The names of the probes that were made to find `shape`.
+        elsewhere: The target of a redirect to another server; None without one.
+        use_https: The target of a redirect from http to https; None without one.
+        loops: Whether its redirects form a loop.
+        shape: The keys of the upstream with which the box responds as it does without the gate;
+            None if no keys help.
+        shape_tries: The names of the probes that were sent to find `shape`.
         targets: The targets of further probes, by name.
     """
 
@@ -139,7 +139,7 @@ class Look:
 
     @property
     def login_target(self) -> str:
-        """The target at which a login can be tried: one that the box protects."""
+        """A target that requires a login, to test the login with; `spot` if none does."""
         if self.page.status == 401:
             return self.spot
         asked = (name for name, reply in self.replies.items() if reply.status == 401)
@@ -154,28 +154,28 @@ class Look:
 
     @property
     def page(self) -> Reply:
-        """The response at `spot` without anything added to the request."""
-        return self.replies.get("page", Reply(failure="nothing was sent"))
+        """The response at `spot` to a plain request."""
+        return self.replies.get("page", Reply(failure="not tried"))
 
     @property
     def plain_replies(self) -> Iterator[Reply]:
-        """The replies to requests that differ in their target only, or in a login."""
+        """The replies to plain requests for all targets, with and without a login."""
         for name, reply in self.replies.items():
             if name in ("page", "root") or name.startswith(("hop-", "known-", "logged-in")):
                 yield reply
 
     @property
     def all_replies(self) -> Iterator[Reply]:
-        """All responses that came."""
+        """All replies with a response."""
         return (reply for reply in self.replies.values() if not reply.failure)
 
 
 def clip(value: bytes | str, most: int = MAX_SHOWN) -> str:
-    """Return a box's words so that they can be printed or written into a comment.
+    """Return a box's text in a form that can be printed or written into a comment.
 
     Args:
-        value: Anything.
-        most: How many characters are returned at most.
+        value: Any text or bytes.
+        most: The maximum number of characters to return.
 
     Returns:
         Printable ASCII on one line.
@@ -186,7 +186,7 @@ def clip(value: bytes | str, most: int = MAX_SHOWN) -> str:
 
 
 def alike(one: Reply, other: Reply) -> bool:
-    """Return whether a box treats two requests alike, as far as their statuses show."""
+    """Return whether a box treats two requests alike, judging by the statuses."""
     if one.failure or other.failure:
         return bool(one.failure) == bool(other.failure)
     return one.status == other.status or (one.status < 400 and other.status < 400)

@@ -1,4 +1,4 @@
-"""Which TLS keys a box needs."""
+"""The TLS keys of the configuration that a box needs."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from corsgate.config.toml.writer import Toml
 
 @attrs.frozen(kw_only=True)
 class TlsLook:
-    """What was seen of a box's TLS.
+    """The results about a box's TLS.
 
     Attributes:
-        problem: Why its certificate can't be verified with this machine's authorities, or empty.
-        version: The version of TLS that it speaks, such as ``1.2``.
-        needs_weak: Whether it only speaks with ciphers, keys or signatures of low strength.
+        problem: Why its certificate can't be verified with this machine's authorities; empty if
+            it can.
+        version: The version of TLS that it uses, such as ``1.2``.
+        needs_weak: Whether it requires weak ciphers, keys or signatures.
         fingerprint: The SHA-256 of its certificate, in hexadecimal with colons.
         pin: The pin of its key, ``sha256/...``.
         names: The names in its certificate.
-        ends: The day on which its certificate ends.
-        authority_pem: The root certificate that it sent along, if its certificate verifies with
+        ends: The day on which its certificate expires.
+        authority_pem: The root certificate that it sent, if its certificate can be verified with
             that and `server_name`; otherwise None.
-        server_name: The name to verify instead of the URL's, or empty.
+        server_name: The name to verify instead of the URL's host; empty for that.
     """
 
     problem: str = ""
@@ -44,7 +45,7 @@ class TlsLook:
 
     @property
     def is_old(self) -> bool:
-        """Whether it speaks only versions that can be broken."""
+        """Whether it supports only insecure versions."""
         return self.version in VERSIONS and VERSIONS.index(self.version) < VERSIONS.index(
             SAFE_VERSION
         )
@@ -53,12 +54,12 @@ class TlsLook:
 def tls_keys(look: TlsLook, ca_file: str) -> Mapping[str, Toml]:
     """Return the keys of an upstream that a box needs, so that its server is still verified.
 
-    An authority's certificate outlasts renewals of the box's, so it is preferred to a pin. A pin
-    works with any certificate. Verification is never turned off.
+    An authority's certificate remains valid when the box's is renewed, so it is preferred to a pin.
+    A pin works with any certificate. Verification is never turned off.
 
     Args:
-        look: What was seen.
-        ca_file: Where the authority's certificate is saved.
+        look: The results about the box's TLS.
+        ca_file: The file for the authority's certificate.
     """
     keys: dict[str, Toml] = {}
     tls: dict[str, Toml] = {}

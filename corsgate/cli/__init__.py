@@ -39,7 +39,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "run": Command(module="corsgate.cli.run", help="run the gate in the foreground"),
         "adopt": Command(
             module="corsgate.cli.adopt",
-            help="look at a box, write a configuration for it, and prove it",
+            help="probe a server, write a configuration for it, and test it",
         ),
         "check": Command(
             module="corsgate.cli.check", help="report every fault and warning in a configuration"
@@ -51,26 +51,27 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             module="corsgate.cli.learn", help="propose the smallest policy for recorded calls"
         ),
         "diff": Command(
-            module="corsgate.cli.diff", help="describe the effect of a change of a configuration"
+            module="corsgate.cli.diff", help="describe what a configuration change does"
         ),
         "refusals": Command(
             module="corsgate.cli.refusals",
-            help="list the last calls that a running daemon refused, and what would allow them",
+            help="list the latest calls that a daemon refused, and what would allow them",
         ),
         "reload": Command(
             module="corsgate.cli.reload",
-            help="have a running daemon reload its configuration, and report the outcome",
+            help="make a running daemon reload its configuration, and report the outcome",
         ),
         "schema": Command(
             module="corsgate.cli.schema",
-            help="print the JSON Schema of configurations, for editors",
+            help="print the JSON Schema of configuration files, for editors",
         ),
         "completion": Command(
             module="corsgate.cli.completion",
-            help="print a script that completes commands in a shell",
+            help="print a script for command completion in a shell",
         ),
         "demo": Command(
-            module="corsgate.demo.run", help="run a closed box, an app and the gate between them"
+            module="corsgate.demo.run",
+            help="run a demo: a server without CORS, an app, and the gate between",
         ),
     }
 )
@@ -89,16 +90,16 @@ def parser(*, is_whole: bool = False) -> argparse.ArgumentParser:
     """Return the parser of the command line.
 
     Args:
-        is_whole: Whether the options of every command are in it, for documents and completion.
+        is_whole: Whether to include the options of every command, for documents and completion.
             That imports all commands.
     """
-    # This takes a tenth of a second, in which Ctrl-C would end in a traceback.
+    # This import takes 0.1 s. At the top of the module, Ctrl-C during it would show a traceback.
     from importlib.metadata import version
 
     whole = argparse.ArgumentParser(
         prog="corsgate",
         description="A CORS gateway: it lets browser apps call REST APIs without CORS support.",
-        epilog="Each command has its own --help, with an example.",
+        epilog="For the options of a command and an example, run: corsgate COMMAND --help",
         formatter_class=_HelpFormatter,
     )
     whole.add_argument("--version", action="version", version=f"corsgate {version('corsgate')}")
@@ -114,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        argv: The arguments; None for those of the process.
+        argv: The arguments; None for those of this process.
 
     Returns:
         The exit status: 0 for success; 1 for a finding (a fault, a blocked call, a difference);

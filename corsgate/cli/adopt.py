@@ -1,4 +1,4 @@
-"""``corsgate adopt``: look at a box, write a configuration for it, start it and prove it."""
+"""``corsgate adopt``: probe a server, write a configuration for it, and test the gate with it."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ from corsgate.explain.url import Url
 from corsgate.transport.files import read_file
 
 _DESCRIPTION = """\
-Look at a box (a server that nobody can change), write a configuration for it, start the gate and
-prove that a page of ORIGIN can use the box through it.
+Probe a box (a server that can't be changed), write a configuration for it, start the gate, and
+test that a page of ORIGIN can use the box through it.
 
-The box gets some 25 requests with GET, HEAD or OPTIONS, each shown as it is made; all are over in a
-minute. If it wants a login, you are asked for one. Each kind of login that it offers is tried once,
-and never after two rejections, so that no account is locked. The password is not written to the
-file, which names an environment variable instead.
+The box receives about 25 requests, all of them GET, HEAD or OPTIONS. Each is printed with its
+outcome, and together they take less than a minute. If the box requires a login, you are asked for
+it. Each kind of login that the box offers is tried once, and none after two rejections, so that no
+account is locked. The password is not written to the file. The file names an environment variable
+instead.
 
-On a terminal the gate then keeps running until Ctrl-C. Elsewhere it is stopped after the proof.
+On a terminal, the gate then keeps running until Ctrl-C. Otherwise it is stopped after the test.
 
-exit status: 0 written and proven, 1 something does not work, 2 bad usage or no response"""
+exit status: 0 written and tested, 1 something does not work, 2 bad usage or no response"""
 
 _EXAMPLE = """\
 corsgate adopt http://localhost:8000/v1 --origin http://localhost:4200
@@ -45,20 +46,22 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     options = usage.parser("adopt", _DESCRIPTION, _EXAMPLE)
-    options.add_argument("url", metavar="URL", help="where the box's API is; its path is the route")
+    options.add_argument(
+        "url", metavar="URL", help="the URL of the box's API; its path becomes the route"
+    )
     options.add_argument(
         "--origin",
         metavar="ORIGIN",
         action="append",
         required=True,
         dest="origins",
-        help="the origin of the page that is to use the box; may be repeated",
+        help="an origin whose pages may use the box; repeat it for several",
     )
-    options.add_argument("--user", metavar="NAME", help="the user to log in as")
+    options.add_argument("--user", metavar="NAME", help="the user name for the login")
     options.add_argument(
         "--auth-env",
         metavar="VARIABLE",
-        help="the environment variable with the password or token; the file names it",
+        help="the environment variable with the password or token; FILE will name it",
     )
     options.add_argument(
         "-o",
@@ -118,7 +121,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _url(text: str) -> Url:
-    """Return the URL; without a scheme, it is http unless the box turns out to speak TLS."""
+    """Return the URL. Without a scheme it is http, until the box turns out to use TLS."""
     url = Url.parse(text if "://" in text else f"http://{text}")
     if url.has_userinfo:
         raise BadValue(
@@ -128,10 +131,10 @@ def _url(text: str) -> Url:
 
 
 def _check_origins(origins: Sequence[str]) -> None:
-    """Reject origins that no policy may have, before anything is sent.
+    """Reject origins that are invalid in a policy, before anything is sent.
 
     Raises:
-        ConfigError: There are some.
+        BadValue: At least one is invalid.
     """
     text = (
         'listen = ["tcp:0"]\n[upstreams.box]\nservers = ["http://localhost"]\n'

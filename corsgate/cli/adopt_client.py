@@ -1,4 +1,4 @@
-"""Sends the probes of ``corsgate adopt``: few, small, and over in time whatever the box does."""
+"""Sends the probes of ``corsgate adopt``, with limits on time and size that a box can't exceed."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from corsgate.upstream.parser import Ending
 from corsgate.upstream.repairs import Repair
 
 TIMEOUT_S = 5.0
-"""The maximum time for one probe."""
+"""The maximum time for one probe, in seconds."""
 
 BODY_TIMEOUT_S = 1.5
-"""The maximum time for what is read of a body."""
+"""The maximum time for reading the start of a body, in seconds."""
 
 _PIECE_BYTES = 16 * 1024
 _NO_TLS = frozenset(("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"))
 
 
 class Deadline:
-    """A time by which everything must be over.
+    """The time by which everything must be done.
 
     Args:
-        seconds: How long it is from now.
+        seconds: The time left, from now.
     """
 
     def __init__(self, seconds: float) -> None:
         self._end = monotonic() + seconds
 
     def left(self, most: float = TIMEOUT_S) -> float:
-        """Return the seconds that are left, at most `most`.
+        """Return the seconds left, at most `most`.
 
         Raises:
-            TimeoutError: None are left.
+            TimeoutError: No time is left.
         """
         left = min(most, self._end - monotonic())
         if left <= 0:
@@ -52,10 +52,12 @@ class Deadline:
 
 
 def resolve(url: Url, deadline: Deadline) -> Sequence[tuple[str, int]]:
-    """Return the addresses of a URL's host; the system's resolver may take longer than we may.
+    """Return the addresses of a URL's host.
+
+    The look-up runs in a thread, since the system's resolver has no time limit.
 
     Raises:
-        OSError: It has none, or they are not found in time.
+        OSError: The host has no address, or the look-up takes too long.
     """
     host, port = url.host.strip("[]"), url.effective_port
     if is_localhost(host.encode("ascii")):
@@ -97,10 +99,11 @@ class BoxClient:
     Args:
         url: Its URL.
         addresses: Its addresses, as `resolve` returns them.
-        deadline: When all must be over.
-        context: How TLS is spoken; None for http.
-        server_name: The name for TLS.
-        fingerprint: The DER certificate that it must show if `context` does not verify it.
+        deadline: When all requests must be done.
+        context: The TLS context; None for http.
+        server_name: The name to send and verify with TLS; empty for the URL's host.
+        certificate: The certificate, as DER, that the server must show if `context` does not
+            verify it.
     """
 
     def __init__(
@@ -121,11 +124,11 @@ class BoxClient:
         self._certificate = certificate
 
     def until(self, deadline: Deadline) -> None:
-        """Set another time by which everything must be over."""
+        """Set another time by which everything must be done."""
         self._deadline = deadline
 
     def send(self, probe: Probe) -> Reply:
-        """Send a probe and return the reply; it never raises for what a box does."""
+        """Send a probe and return the reply. Errors of the box are also replies, not exceptions."""
         try:
             deadline = Deadline(self._deadline.left())
         except TimeoutError:
@@ -148,7 +151,7 @@ class BoxClient:
             plain.settimeout(deadline.left())
             with self._context.wrap_socket(plain, server_hostname=self._server_name) as secure:
                 if self._certificate and secure.getpeercert(True) != self._certificate:
-                    raise ssl.SSLError(1, "it shows another certificate than before")
+                    raise ssl.SSLError(1, "it shows a different certificate than before")
                 yield secure
 
     def _again(
@@ -240,11 +243,11 @@ def why(error: Exception) -> str:
             words = (error.reason or str(error)).lower().replace("_", " ")
             return f"TLS fails: {words}"
         case socket.gaierror():
-            return "its name does not resolve"
+            return "its name can't be resolved"
         case TimeoutError():
             return NO_RESPONSE
         case ConnectionRefusedError():
-            return "nothing listens there"
+            return "nothing listens on this port"
         case BadUpstreamResponse():
             return f"the response is not HTTP: {error}"
         case ConnectionError():

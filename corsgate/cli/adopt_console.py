@@ -19,7 +19,7 @@ class Console:
     """Prints lines.
 
     Args:
-        out: Where to.
+        out: The stream to print to; None for standard output.
     """
 
     def __init__(self, out: TextIO | None = None) -> None:
@@ -41,7 +41,7 @@ class Console:
         self._print(f"  {probe.words:<44} {self._in('dim', reply.words)}")
 
     def step(self, what: str, outcome: str) -> None:
-        """Print something else that was tried, with its outcome."""
+        """Print a step other than a probe, with its outcome."""
         self._print(f"  {what:<44} {self._in('dim', outcome)}")
 
     def finding(self, found: Finding) -> None:
@@ -49,7 +49,7 @@ class Console:
         self._print(f"  {self._sign(_MARKS[found.mark])} {found.topic:<11} {found.words}")
 
     def check(self, check: Check) -> None:
-        """Print a line of the checklist, and what to do if it is a cross."""
+        """Print a line of the checklist, and the fix if it failed."""
         kind = "good" if check.is_fine else "bad"
         self._print(f"  {self._sign(kind)} {check.title:<44} {self._in('dim', check.words)}")
         if not check.is_fine and check.fix:

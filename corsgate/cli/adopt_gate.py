@@ -1,4 +1,4 @@
-"""Starts the gate that ``corsgate adopt`` has written, and calls it as a browser would."""
+"""Starts the gate with the file that ``corsgate adopt`` wrote, and calls it as a browser would."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from corsgate.cli.adopt_client import BoxClient, Deadline
 from corsgate.explain.url import Url
 
 START_S = 12.0
-"""How long the gate may always take to listen; longer, if the rest took less."""
+"""The minimum time that the gate has to start listening, in seconds."""
 
 PROOF_S = 14.0
-"""How long all calls may take."""
+"""The maximum time for all calls together, in seconds."""
 
 FIRST_PORT = 5555
 _MOST_PORTS = 50
@@ -32,12 +32,12 @@ class GateFailed(Exception):
 
 
 def command(file: str) -> list[str]:
-    """Return what runs the gate with a configuration."""
+    """Return the command that runs the gate with a configuration file."""
     return [sys.executable, "-m", "corsgate", "run", "--config", file]
 
 
 def free_port(first: int = FIRST_PORT) -> int:
-    """Return the first port of loopback from `first` on that nobody listens on."""
+    """Return the first unused loopback port, starting at `first`; `first` if all are in use."""
     for port in range(first, first + _MOST_PORTS):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -56,13 +56,13 @@ def running(
     """Run the gate.
 
     Args:
-        file: Its configuration.
-        port: Where it listens.
-        environ: Variables besides those of this process.
-        start_s: How long it may take to listen.
+        file: Its configuration file.
+        port: The port that it listens on.
+        environ: Environment variables to add to those of this process.
+        start_s: The maximum time until it listens, in seconds.
 
     Raises:
-        GateFailed: It does not listen in time.
+        GateFailed: It ended, or does not listen in time.
     """
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(  # noqa: S603  # The file is an argument, not a shell's word.
@@ -98,9 +98,9 @@ def _listens(port: int) -> bool:
 
 
 def prove(case: Case) -> Iterator[Check]:
-    """Call the gate as a browser would; yield what each call has shown.
+    """Call the gate as a browser would; yield the result of each call.
 
-    Nothing more reaches the box after it has rejected the gate's login.
+    Once the box rejects the gate's login, nothing more is sent to it.
     """
     port = case.gate.effective_port
     client = BoxClient(case.gate, [("127.0.0.1", port)], Deadline(PROOF_S))

@@ -1,4 +1,4 @@
-"""Tries a login at a box, each kind at most once."""
+"""Tries to log in to a box, with each kind of login at most once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from corsgate.credentials.digest.answer import Login as DigestLogin
 from corsgate.credentials.digest.challenge import strongest_challenge
 
 MAX_REJECTED = 2
-"""After so many rejected logins nothing more is tried: many boxes lock an account after three."""
+"""How many rejected logins end the attempts: many boxes lock an account after three."""
 
 Send = Callable[[Probe], Reply]
 
@@ -60,11 +60,11 @@ class LoginTrial:
     def send(self, kind: str, probe: Probe) -> Reply:
         """Send a probe with a login of a kind; return the reply.
 
-        A second 401 to Digest counts as a rejection unless it says that the nonce is stale, in
-        which case the probe is sent once more.
+        With Digest, the second 401 counts as a rejection. If it says that the nonce is stale, the
+        probe is sent once more instead.
         """
         if self.rejected >= MAX_REJECTED:
-            return Reply(failure="no more logins are tried")
+            return Reply(failure="not tried: two logins were rejected")
         if kind == "digest":
             reply = self._send_digest(probe)
         else:

@@ -13,14 +13,14 @@ from corsgate.cli.adopt_tls import Spoken, look_at_tls
 from corsgate.explain.url import Url
 
 LOOK_S = 24.0
-"""How long all probes of a box may take."""
+"""The maximum time for all probes of a box, in seconds."""
 
 
 class Stop(Exception):
-    """The command can't go on; the message says why.
+    """The command can't continue.
 
     Args:
-        words: Why.
+        words: The reason, as the message for the user.
         status: The exit status.
     """
 
@@ -31,7 +31,7 @@ class Stop(Exception):
 
 @attrs.define(kw_only=True)
 class Looking:
-    """Looks at one box.
+    """Probes one box.
 
     Args:
         url: The box's URL.
@@ -40,7 +40,7 @@ class Looking:
         say: Prints each probe.
 
     Attributes:
-        spoken: How TLS is spoken with the box; None for http.
+        spoken: How the box uses TLS; None for http.
     """
 
     url: Url
@@ -50,16 +50,16 @@ class Looking:
     spoken: Spoken | None = attrs.field(default=None, init=False)
 
     def look(self) -> tuple[Look, BoxClient]:
-        """Send the probes; follow the box to https once if it sends everybody there.
+        """Send the probes. If the box redirects everything to https, follow it there once.
 
         Returns:
-            What was seen, and the client that can send more.
+            The results, and the client for further requests.
 
         Raises:
-            Stop: It does not respond.
-            OSError: There is no way to it.
+            Stop: The box does not respond.
+            OSError: The box can't be reached.
         """
-        self.say.line(f"Looking at {self.url} with GET, HEAD and OPTIONS only")
+        self.say.line(f"Probing {self.url} with GET, HEAD and OPTIONS only")
         deadline = Deadline(LOOK_S)
         for is_last in (False, True):
             client = self._client(deadline)
@@ -73,7 +73,7 @@ class Looking:
                 raise Stop(f"{self.url}: {clip(first.failure, 200)}")
             if look.use_https is None or is_last:
                 return look, client
-            self.say.line(f"It sends everybody to https: looking at {look.use_https}")
+            self.say.line(f"It redirects everything to https: probing {look.use_https}")
             self.url = attrs.evolve(
                 self.url, scheme="https", host=look.use_https.host, port=look.use_https.port
             )
@@ -92,7 +92,7 @@ class Looking:
             return look
 
     def _client(self, deadline: Deadline) -> BoxClient:
-        """Return a client of the box, which speaks TLS as the box does."""
+        """Return a client for the box, with TLS set up as the box needs it."""
         addresses = resolve(self.url, deadline)
         if self.url.scheme == "http":
             return BoxClient(self.url, addresses, deadline)
@@ -109,12 +109,12 @@ class Looking:
         )
 
     def _try_tls(self, deadline: Deadline) -> bool:
-        """Return whether the box speaks TLS on the port of an http URL; switch to it then."""
+        """Return whether the box uses TLS on the port of an http URL; if so, switch to https."""
         secure = attrs.evolve(self.url, scheme="https", port=self.url.effective_port)
         try:
             look_at_tls(secure, resolve(secure, deadline), deadline)
         except OSError:
             return False
-        self.say.line("It speaks TLS on this port: looking at it with https")
+        self.say.line("It uses TLS on this port: probing it with https")
         self.url = secure
         return True

@@ -50,10 +50,10 @@ from corsgate.errors import BadValue, ConfigError
 from corsgate.explain.url import Url
 
 ALL_S = 58.0
-"""How long everything may take, except what people type."""
+"""The maximum time for everything, without the time for typing, in seconds."""
 
 LOGIN_S = 8.0
-"""How long the logins may take."""
+"""The maximum time for all logins together, in seconds."""
 
 _KEEPS_SECRET = ("digest", "ntlm", "aws_sigv4")
 """The kinds of credentials that don't send the secret itself."""
@@ -68,11 +68,11 @@ class Adoption:
         origins: The origins to allow.
         output: The file to write.
         user: The user to log in as, or None.
-        auth_env: The variable with the password or token, or None.
+        auth_env: The environment variable with the password or token, or None.
         overwrites: Whether it may replace files.
-        port: The gate's port, or None.
+        port: The gate's port; None for the first free one.
         starts: Whether to start the gate.
-        today: The date.
+        today: The date, as ISO 8601.
     """
 
     url: Url
@@ -91,7 +91,7 @@ class Adoption:
     _begun: float = attrs.field(factory=monotonic, init=False)
 
     def run(self) -> int:
-        """Look, ask, write, start and prove; return the exit status."""
+        """Probe the box, ask, write the file, start and test the gate; return the exit status."""
         port = self.port or free_port()
         gate = gate_url(port)
         if self.auth_env and not os.environ.get(self.auth_env) and self.starts:
@@ -125,7 +125,7 @@ class Adoption:
                 known = known_box(list(look.all_replies))
                 login = login_of(look, known)
                 if login.kinds and login.kinds[0] not in (*DIRECT, "ntlm"):
-                    # It turned out to be a box that wants more than a password in each request.
+                    # This kind of box needs more than a password in each request.
                     account, is_proven = attrs.evolve(account, kind=login.kinds[0]), False
                 found = [*more, *findings(look, login, known, tls, ca_file)]
                 for each in found:
@@ -152,10 +152,12 @@ class Adoption:
         return self._prove(case, plan)
 
     def _account(self, login: Login) -> Account | None:
-        """Return who the gate logs in as, asking for what was not given."""
+        """Return the account for the gate's login, after asking for missing parts."""
         if not login.kinds:
             if login.wanted:
-                self._say.line("  No kind of credentials fits: see docs/reference/credentials.md.")
+                self._say.line(
+                    "  No kind of credentials was recognized: see docs/reference/credentials.md."
+                )
             return None
         kind = login.kinds[0]
         if not needs_secret(kind):
@@ -168,12 +170,14 @@ class Adoption:
         if needs_user(kind) and not user:
             if not is_asked:
                 raise Stop(
-                    f"the box wants a login ({login.words}): give --user NAME and --auth-env"
+                    f"the box requires a login ({login.words}): give --user NAME and --auth-env"
                     " VARIABLE"
                 )
             self._say.line("")
             what = "access key" if kind == "aws_sigv4" else "user"
-            user = input(f"The box wants a login. Its {what} (empty for none): ").strip()
+            user = input(
+                f"The box requires a login. {what.capitalize()} (empty for none): "
+            ).strip()
             if not user:
                 return None
         variable = self.auth_env or variable_of(kind)
@@ -193,13 +197,13 @@ class Adoption:
     def _log_in(
         self, look: Look, login: Login, account: Account, client: BoxClient, gate: Url
     ) -> tuple[Account, Reply, Look, Sequence[Finding]] | None:
-        """Try the login where a single GET shows the outcome.
+        """Try the kinds of login whose outcome a single GET shows.
 
         Returns:
-            The account with the kind that was accepted; what the box responds to it; what else
-            was seen with it; and what follows for the gate's requests. None if all were rejected.
+            The account with the accepted kind, the box's response to it, the results of further
+            probes, and the findings about the gate's requests. None if all kinds were rejected.
         """
-        assert self._secret is not None, "there is something to try"
+        assert self._secret is not None, "the caller has a secret to try"
         kinds = [kind for kind in login.kinds if kind in DIRECT]
         self._say.title("Login")
         client.until(Deadline(LOGIN_S))
@@ -222,7 +226,7 @@ class Adoption:
         return None
 
     def _look_again(self, look: Look, reply: Reply, trial: LoginTrial, kind: str) -> Look:
-        """Look at what only those see who have logged in."""
+        """Probe what the box shows only after a login."""
         replies = {**look.replies, "logged-in": reply}
         options = Probe(
             name="logged-in-options",
@@ -244,7 +248,7 @@ class Adoption:
     def _shape_with_login(
         self, look: Look, reply: Reply, trial: LoginTrial, kind: str, gate: Url
     ) -> Sequence[Finding]:
-        """Find out again how the gate must look: many boxes check that only after the login."""
+        """Probe again what the box accepts from a gate: many boxes check it after the login."""
         plan = find_shape(
             look.url,
             look.login_target,
@@ -264,7 +268,7 @@ class Adoption:
         return [] if shape == look.shape else list(shape_findings(shape, tuple(tried), replies))
 
     def _write(self, plan: Plan, tls: TlsLook | None, ca_file: str) -> None:
-        """Write the configuration and read it back as the gate does."""
+        """Write the configuration, then load it as the gate does."""
         text = config_text(plan)
         files: dict[str, bytes] = {self.output: text.encode("ascii")}
         if tls is not None and any("ca" in each.keys for each in plan.found):
@@ -280,12 +284,12 @@ class Adoption:
         try:
             config = load(self.output).config
         except ConfigError as error:
-            raise Stop(f"this configuration has a fault, which is a bug:\n{error}") from None
+            raise Stop(f"the written file has a fault; please report this bug:\n{error}") from None
         for line in warning_lines(config.warnings):
             self._say.line(f"  warning: {line}")
 
     def _can_start(self, account: Account | None) -> bool:
-        """Return whether the gate can be started; print why not."""
+        """Return whether the gate can be started; if not, print the reason."""
         if not self.starts:
             return False
         if account is None or not needs_secret(account.kind):
@@ -300,7 +304,7 @@ class Adoption:
         return True
 
     def _prove(self, case: Case, plan: Plan) -> int:
-        """Start the gate and call it; on a terminal, become the gate if all is well."""
+        """Start the gate and call it. On a terminal, replace this process by it if all is well."""
         environ = self._environ(plan.account)
         self._say.title(f"Proof, through the gate at {case.gate.scheme}://{case.gate.authority}")
         crosses = 0
@@ -328,14 +332,14 @@ class Adoption:
         return {account.variable: self._secret}
 
     def _next(self, plan: Plan, *, is_running: bool = False) -> None:
-        """Print what to type next."""
+        """Print the next steps."""
         prefix = prefix_of(plan.url).rstrip("/")
         self._say.title("Next")
         box = f"{plan.url.scheme}://{plan.url.authority}{prefix}"
         self._say.line(f"  In the page, call http://localhost:{plan.port}{prefix} instead of {box}")
         account = plan.account
         if is_running:
-            self._say.line("  The gate is starting; Ctrl-C ends it. Later, start it with:")
+            self._say.line("  The gate is starting; press Ctrl-C to stop it. To start it again:")
         is_unset = self._was_typed or self._secret is None
         if account is not None and needs_secret(account.kind) and is_unset:
             self._say.line(f"  read -rs {account.variable} && export {account.variable}")
@@ -345,7 +349,7 @@ class Adoption:
 
 
 def _case(look: Look, expected: Reply, plan: Plan, gate: Url, *, is_proven: bool) -> Case:
-    """Return what is to be proven."""
+    """Return the case to test."""
     methods: list[str] = []
     headers: list[str] = []
     for each in plan.found:
@@ -356,7 +360,7 @@ def _case(look: Look, expected: Reply, plan: Plan, gate: Url, *, is_proven: bool
     if is_proven:
         look = attrs.evolve(look, spot=look.login_target)
     elif plan.account is not None and look.visited:
-        # Its redirects, such as to a login page, are not for those who have logged in.
+        # After a login, the box does not redirect as before, for example to a login page.
         look = attrs.evolve(look, spot=look.url.target, visited=())
     if not look.is_served:
         expected = look.replies.get("browser", look.replies["first"])

@@ -1,4 +1,4 @@
-"""Looks at the TLS of a box, without sending it a request."""
+"""Examines how a box uses TLS, without sending a request."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ _MOST_NAMES = 4
 
 @attrs.frozen(kw_only=True)
 class Spoken:
-    """How to speak TLS with a box.
+    """How to use TLS with a box.
 
     Attributes:
-        look: What was seen.
+        look: The results.
         context: The context for further connections.
-        server_name: The name to send and to verify; empty for the URL's.
-        certificate: What it must show if `context` does not verify it, as DER.
+        server_name: The name to send and to verify; empty for the URL's host.
+        certificate: The certificate that the box must show, as DER; None if `context` verifies
+            it.
     """
 
     look: TlsLook
@@ -41,15 +42,15 @@ class Spoken:
 
 
 def look_at_tls(url: Url, addresses: Sequence[tuple[str, int]], deadline: Deadline) -> Spoken:
-    """Find out how a box speaks TLS, and what verifies it.
+    """Find out how a box uses TLS, and how to verify it.
 
     Args:
-        url: Its URL, which is https.
+        url: Its URL, with the scheme https.
         addresses: Its addresses.
-        deadline: When all must be over.
+        deadline: When all connections must be done.
 
     Raises:
-        OSError: It speaks no TLS that this machine can speak.
+        OSError: The box can't be reached, or no version of TLS works with it.
     """
     host = url.host.strip("[]")
 
@@ -83,7 +84,7 @@ def look_at_tls(url: Url, addresses: Sequence[tuple[str, int]], deadline: Deadli
         if passes(verifying, host):
             with shaken(verifying, host) as secure:
                 return Spoken(look=_weak_look(secure, ""), context=verifying)
-        problem = "it is not issued by an authority of this machine, or has a weak key"
+        problem = "its issuer is not trusted by this machine, or its key is weak"
     unverified = _unverifying()
     if needs_weak:
         unverified = _weak(unverified)
@@ -98,7 +99,7 @@ def look_at_tls(url: Url, addresses: Sequence[tuple[str, int]], deadline: Deadli
 
 
 def _verified_by(look: TlsLook, roots: Sequence[bytes], host: str, passes: Any) -> TlsLook:
-    """Return the look with the authority or the name that verifies the box, if there is one."""
+    """Return the look with the authority or the name that verifies the box, if one does."""
     names = [host, *(name for name in look.names if name != host and "*" not in name)]
     candidates: list[bytes | None] = [None, *roots]
     for root in candidates:
@@ -118,7 +119,11 @@ def _verified_by(look: TlsLook, roots: Sequence[bytes], host: str, passes: Any) 
 
 
 def _unverifying() -> ssl.SSLContext:
-    """Return a context that accepts any certificate, to look at it; no request is sent before."""
+    """Return a context that accepts any certificate.
+
+    It is used to read the certificate. Requests follow only on connections whose certificate is
+    the same.
+    """
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -143,7 +148,7 @@ def _weak_look(secure: ssl.SSLSocket, problem: str) -> TlsLook:
 
 
 def _described(look: TlsLook, der: bytes) -> TlsLook:
-    """Return the look with what its certificate says."""
+    """Return the look with the contents of a certificate."""
     fingerprint = sha256(der).hexdigest().upper()
     look = attrs.evolve(
         look, fingerprint=":".join(map("".join, zip(*[iter(fingerprint)] * 2, strict=True)))
@@ -158,7 +163,7 @@ def _described(look: TlsLook, der: bytes) -> TlsLook:
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         names = found.value.get_values_for_type(x509.DNSName)
-    except Exception:  # As above; without names there is still the pin.
+    except Exception:  # As above. Without names, the pin still works.
         names = []
     shown = tuple(clip(name, 200) for name in names[:_MOST_NAMES])
     return attrs.evolve(look, pin=pin, names=shown)
@@ -166,7 +171,7 @@ def _described(look: TlsLook, der: bytes) -> TlsLook:
 
 def _roots(secure: ssl.SSLSocket) -> list[bytes]:
     """Return the self-issued certificates that the box sent after its own, in PEM."""
-    # Public as get_unverified_chain() of the socket since Python 3.13.
+    # Since Python 3.13, get_unverified_chain() is a public method of the socket.
     source: Any = secure if hasattr(secure, "get_unverified_chain") else secure._sslobj  # type: ignore[attr-defined]
     chain: list[Any] = list(source.get_unverified_chain() or [])[1:8]
     roots = []

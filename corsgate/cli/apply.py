@@ -1,4 +1,4 @@
-"""``corsgate explain --apply``: make the change that an explanation proposes in its file."""
+"""``corsgate explain --apply``: make the proposed change in the configuration file."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Asked:
     """How the change is to be confirmed.
 
     Attributes:
-        yes: Whether it is made without a question.
-        ask: Asks a question, and returns the answer; None without a terminal.
+        yes: Whether to make it without asking.
+        ask: Asks a question and returns the reply; None without a terminal.
     """
 
     yes: bool
@@ -34,7 +34,7 @@ class Asked:
 
 
 def on_terminal(yes: bool) -> Asked:
-    """Return how to ask the user of this process."""
+    """Return how to ask on the terminal of this process, if it has one."""
     has_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     return Asked(yes=yes, ask=input if has_terminal else None)
 
@@ -45,17 +45,18 @@ def apply(file: str, loaded: Loaded, explanation: Explanation, asked: Asked) -> 
     Args:
         file: The configuration file; a symbolic link is followed.
         loaded: Its content.
-        explanation: What was found with it.
+        explanation: The explanation, made with that content.
         asked: How to confirm the change.
 
     Returns:
-        The exit status: 0 if the call is allowed now, 1 if nothing was changed.
+        The exit status: 0 if the call is now allowed, 1 if nothing was changed, 2 if the file
+        can't be changed.
     """
     if explanation.allowed:
-        print(f"\n{file} allows this call already; nothing to change.")
+        print(f"\n{file} already allows this call. Nothing to change.")
         return FINE
     if not explanation.changes:
-        print(f"\nNo change of {file} was found that allows this call.")
+        print(f"\nNo change to {file} was found that would allow this call.")
         return FOUND
     path = os.path.realpath(file)
     try:
@@ -65,20 +66,20 @@ def apply(file: str, loaded: Loaded, explanation: Explanation, asked: Asked) -> 
             raise BadValue(f"{file} has changed in the meantime", "run the command again")
         new = applied(old, explanation.changes)
         _check(file, new, explanation)
-        print(f"\nThe change of {file}:\n\n{shown_diff(old, new, file)}", end="")
+        print(f"\nThe change to {file}:\n\n{shown_diff(old, new, file)}", end="")
         if not _confirmed(file, asked):
             return FOUND
         replace(path, source, new.encode("utf-8"))
     except OSError as error:
-        return complain(f"{file} can't be changed: {error.strerror}; it is as it was")
+        return complain(f"{file} can't be changed: {error.strerror}. It still has its old content")
     except (BadValue, ConfigError) as error:
-        return complain(f"{error}\n{file} is as it was")
-    print(f"\n{file} is changed. {_in_force(loaded)}")
+        return complain(f"{error}\n{file} was not changed")
+    print(f"\n{file} was changed. {_in_force(loaded)}")
     return FINE
 
 
 def _check(file: str, new: str, explanation: Explanation) -> None:
-    """Raise unless a changed file has no fault and allows the call.
+    """Raise an exception unless the changed file has no fault and allows the call.
 
     Raises:
         ConfigError: It has faults.
@@ -93,7 +94,9 @@ def _confirmed(file: str, asked: Asked) -> bool:
     if asked.yes:
         return True
     if asked.ask is None:
-        print("\nNothing is changed: there is no terminal to ask on. Add --yes to make the change.")
+        print(
+            "\nNothing was changed: there is no terminal to ask on. To make the change, add --yes."
+        )
         return False
     try:
         answer = asked.ask(f"\nWrite this to {file}? [y/N] ")
@@ -102,27 +105,27 @@ def _confirmed(file: str, asked: Asked) -> bool:
         answer = ""
     if answer.strip().lower() in ("y", "yes"):
         return True
-    print("Nothing is changed.")
+    print("Nothing was changed.")
     return False
 
 
 def _in_force(loaded: Loaded) -> str:
     if loaded.config.watch:
-        return "A running daemon reloads it by itself (watch = true)."
-    return "Put it in force with `corsgate reload`, or start the daemon."
+        return "A running daemon reloads it on its own (watch = true)."
+    return "Apply it with `corsgate reload`, or start the daemon."
 
 
 def replace(path: str, old: bytes, new: bytes) -> None:
-    """Replace a file as a whole, with the same mode and owner.
+    """Replace a file atomically, and keep its mode and owner.
 
     Args:
         path: The file itself, not a link.
-        old: What it has.
-        new: What it gets.
+        old: The content that it must have now.
+        new: The new content.
 
     Raises:
-        OSError: It can't be written; the file is as it was.
-        BadValue: It does not have the old content any more.
+        OSError: It can't be written. The file is unchanged.
+        BadValue: It no longer has the old content. The file is unchanged.
     """
     was = os.stat(path)
     folder, name = os.path.split(path)
@@ -132,7 +135,7 @@ def replace(path: str, old: bytes, new: bytes) -> None:
             file.write(new)
             if (was.st_uid, was.st_gid) != (os.getuid(), os.getgid()):
                 os.fchown(descriptor, was.st_uid, was.st_gid)
-            # Last, since a change of the owner clears some bits.
+            # The mode is set last, since a change of owner clears the setuid and setgid bits.
             os.fchmod(descriptor, stat.S_IMODE(was.st_mode))
             file.flush()
             os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Finds out what a box asks for when it has refused the credentials of the gate in front of it."""
+"""Finds out what login a box requires, after it has refused the gate's credentials."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ def box_refusal(
 ) -> Iterator[str]:
     """Explain a server's 401 or 403 by the configuration of the gate in front of it.
 
-    The gate withholds the server's challenge. So this asks the server directly, by a GET or HEAD
-    without credentials, and compares its challenge with the gate's credentials.
+    The gate doesn't forward the server's challenge. So this sends a GET or HEAD without credentials
+    to the server directly, and compares its challenge with the gate's credentials.
 
     Args:
         config: The gate's configuration; its secrets are not used.
         call: The call that went through the gate.
         status: The status that the server responded with.
-        send: Makes a request, or raises NoAnswer.
+        send: Sends a request, and returns the response or raises NoAnswer.
 
     Returns:
-        The findings, each in one sentence or more; nothing if the gate has no credentials for the
-        call's route.
+        The findings, each one or more sentences. There are none if the gate has no credentials for
+        the call's route.
     """
     route = SimulatedGate(config).route(call)
     if route is None or route.by_url:
         return
     upstream, name = route.upstream, route.upstream.name
     by_origin = {each.origin.encode(): each.credentials for each in upstream.credentials_by_origin}
-    # A page's GET of its own origin has no Origin.
+    # A GET to the page's own origin has no Origin field.
     origins = (call.origin,) if call.origin else ()
     credentials = chosen(by_origin, upstream.credentials, origins)
     if credentials is None:
@@ -52,12 +52,12 @@ def box_refusal(
         f"Upstream {name}: the server refused the gate's credentials ({kind_of(credentials)})."
     )
     if not route.upstream.servers:
-        yield f"{refused} The gate's log says what it asks for: the file has no server's address."
+        yield f"{refused} See the gate's log for what it asks for: the file names no server."
     for server in route.upstream.servers:
         try:
             answer = send(_request(call, route, server))
         except NoAnswer as error:
-            yield f"{refused} The gate's log says what it asks for; here, {error}."
+            yield f"{refused} See the gate's log for what it asks for: from here, {error}."
             continue
         if answer.status == 401:
             words = refusal_words(credentials, 401, answer.headers)
@@ -65,12 +65,12 @@ def box_refusal(
         else:
             yield (
                 f"Upstream {name}, server {server.origin}: without credentials it responds with"
-                f" {answer.status} rather than 401. The gate's log says what it asked for."
+                f" {answer.status} instead of 401. See the gate's log for what it asked for."
             )
 
 
 def _request(call: Call, route: Route, server: Server) -> Request:
-    """Return a call as it reaches a server, without credentials and without a page."""
+    """Return a call as it reaches a server, without credentials and Origin."""
     target = call.url.target.encode("ascii")
     if route.strip_prefix:
         target = strip_segments(target, route.prefix.rstrip("/").count("/"))

@@ -23,8 +23,8 @@ from corsgate.gate.startup_checks import listener_path
 from corsgate.transport.files import read_given
 
 _DESCRIPTION = """\
-Report every fault and warning in a configuration file, each with its line and its fix, and anything
-that this machine lacks for it. No port is opened, so a port in use is only reported at startup.
+Report every fault and warning in a configuration file, each with its line and its fix. Also report
+what is missing on this machine. No port is opened, so a port in use is only reported at startup.
 
 exit status: 0 no faults (there may be warnings), 1 faults, 2 bad usage"""
 
@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
     sources: list[bytes] = []
 
     def read(file: str) -> bytes:
-        # The file is read once: a pipe can't be read again.
+        # The file is read only once, since a pipe can't be read again.
         sources.append(read_given(file))
         return sources[0]
 
@@ -83,7 +83,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _tls_warnings(file: str, source: bytes, config: Config) -> list[Fault]:
-    """Return the current warnings about TLS, each with its place in the file."""
+    """Return the current warnings about TLS, each with its line in the file."""
     lines = key_lines(source.decode("utf-8-sig"))
     warnings = []
     for path, problem in tls_findings(config, time.time()):

@@ -1,4 +1,4 @@
-"""``corsgate completion``: print a script that completes commands, options and files in a shell."""
+"""``corsgate completion``: print a script for the completion of commands, options and files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from corsgate.cli.usage import FINE
 SHELLS = ("bash", "zsh", "tcsh")
 
 _DESCRIPTION = """\
-Print a script that lets a shell complete the commands of corsgate, their options and the names of
-files. To try it in a running bash: eval "$(corsgate completion bash)". For every new shell, write
-its output into a file that the shell reads:
+Print a script that lets a shell complete the commands of corsgate, their options and file names. To
+try it in a running bash: eval "$(corsgate completion bash)". To have it in every new shell, write
+its output to a file that the shell reads:
 
   bash  ~/.local/share/bash-completion/completions/corsgate
   zsh   _corsgate, in a directory of $fpath
@@ -24,7 +24,7 @@ its output into a file that the shell reads:
 exit status: 0"""
 
 _FILES = re.compile(r"FILE|LOG|OLD|NEW")
-"""What the help calls the values that may be the name of a file."""
+"""The metavars of values that may be the name of a file."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -53,16 +53,16 @@ def script(shell: str) -> str:
     whole = cli.parser(is_whole=True)
     for action in _actions(whole):
         if isinstance(action.metavar, str) and _FILES.search(action.metavar):
-            action.complete = shtab.FILE  # type: ignore[attr-defined]  # Where shtab looks.
+            action.complete = shtab.FILE  # type: ignore[attr-defined]  # shtab reads it.
         elif isinstance(action.choices, range):
-            # Nobody wants a list of all ports.
+            # A list of all ports would not help.
             action.choices = None
     found: str = shtab.complete(whole, shell)
     return found
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """Return the options and arguments of a command, and of all commands inside it."""
+    """Return the options and arguments of a command and of its subcommands."""
     for action in parser._actions:
         yield action
         if isinstance(action, argparse._SubParsersAction):

@@ -1,4 +1,4 @@
-"""Find the daemons that run on this machine, and ask one of them through its control socket."""
+"""Find the daemons on this machine, and send a request to one through its control socket."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from corsgate.daemon.control import control_address, peer_of
 
 DEFAULT_PIDFILE = "twistd.pid"
-"""What twistd writes in its current directory."""
+"""The file that twistd writes to its current directory."""
 
 TIMEOUT_S = 300.0
-"""How long a daemon may take to respond; a reload may take long."""
+"""The maximum time until a daemon responds, in seconds. A reload may take long."""
 
 CONNECT_S = 5.0
-"""How long it may take to connect to a daemon, to see whether it is one."""
+"""The maximum time to connect to a daemon, in seconds."""
 
 _PID_DIGITS = 11
 _MAX_BYTES = 16 * 1024**2
@@ -27,15 +27,15 @@ _NAME = re.compile(rb"@corsgate-control-([1-9][0-9]{0,9})$")
 
 
 class Unreachable(Exception):
-    """The daemon's socket is out of reach."""
+    """The daemon's socket can't be reached."""
 
 
 class Refused(Exception):
-    """This user may not ask the daemon."""
+    """This user has no permission to use the daemon's socket."""
 
 
 class NoDaemon(Exception):
-    """It is not clear which daemon to ask; the text says why, and what to do."""
+    """The daemon can't be determined. The message has the reason and the fix."""
 
 
 def add_daemon_options(options: ArgumentParser) -> None:
@@ -46,14 +46,14 @@ def add_daemon_options(options: ArgumentParser) -> None:
 
 
 def pid_of(text: str) -> int:
-    """Return a process id.
+    """Parse a process id.
 
     Raises:
-        ArgumentTypeError: The text is none.
+        ArgumentTypeError: The text is not a process id.
     """
     if not (text.isascii() and text.isdecimal() and len(text) < _PID_DIGITS and int(text)):
-        # `systemctl show --property MainPID` prints 0 if there is none.
-        hint = ": the service does not run" if text == "0" else ""
+        # `systemctl show --property MainPID` prints 0 for a stopped service.
+        hint = ": the service is not running" if text == "0" else ""
         raise ArgumentTypeError(f"{text[:_PID_DIGITS]!r} is not a process id{hint}")
     return int(text)
 
@@ -62,12 +62,12 @@ def chosen(pid: int | None, pidfile: str | None) -> int:
     """Return the process id of the daemon to ask.
 
     Args:
-        pid: The process id that was given, or None.
-        pidfile: The file that was given, or None. Without both, it is the daemon of
-            `DEFAULT_PIDFILE` in the current directory, else the only one that runs.
+        pid: The process id that the user gave, or None.
+        pidfile: The file that the user gave, or None. Without both, it is the daemon of
+            `DEFAULT_PIDFILE` in the current directory, or else the only running one.
 
     Raises:
-        NoDaemon: There is none, or there are several.
+        NoDaemon: There is no daemon, or there are several.
     """
     if pid is not None:
         return pid
@@ -79,13 +79,13 @@ def chosen(pid: int | None, pidfile: str | None) -> int:
     except OSError as error:
         raise NoDaemon(f"{name} can't be read: {error.strerror}; give --pid or --pidfile") from None
     except (UnicodeDecodeError, ArgumentTypeError):
-        raise NoDaemon(f"there is no process id in {name}; give --pid or --pidfile") from None
+        raise NoDaemon(f"{name} does not contain a process id; give --pid or --pidfile") from None
 
 
 def running() -> list[int]:
-    """Return the process ids of the daemons that run, as their control sockets are named.
+    """Return the process ids of all running daemons, from the names of their control sockets.
 
-    Source: proc(5), ``/proc/net/unix``, which has the sockets of this network namespace.
+    Source: proc(5), ``/proc/net/unix``, which lists the sockets of this network namespace.
     """
     try:
         lines = Path(_SOCKETS).read_bytes().splitlines()
@@ -96,7 +96,7 @@ def running() -> list[int]:
 
 
 def _is_listened_on_by(pid: int) -> bool:
-    """Return whether a control socket belongs to the process that it is named after."""
+    """Return whether a control socket belongs to the process in its name."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(CONNECT_S)
         try:
@@ -108,26 +108,29 @@ def _is_listened_on_by(pid: int) -> bool:
 
 
 def _only(pids: Sequence[int], user: int) -> int:
-    """Return the one daemon that a user may ask."""
+    """Return the only daemon that a user may control."""
     mine = [pid for pid in pids if user in (0, user_of(pid))]
     if len(mine) == 1:
         return mine[0]
     if mine:
         listed = "".join(f"\n  --pid {pid}   {what_runs(pid)}" for pid in mine)
-        raise NoDaemon(f"several daemons of corsgate run; choose one:{listed}")
+        raise NoDaemon(f"several corsgate daemons are running; choose one:{listed}")
     if pids:
         raise NoDaemon(
-            f"the daemon that runs (process {pids[0]}) is another user's; only that user and root"
-            " may ask it"
+            f"the running daemon (process {pids[0]}) belongs to another user; run this command as"
+            " that user or as root"
         )
     raise NoDaemon(
-        "no daemon of corsgate runs on this machine, or not in this network namespace; start one"
-        " with corsgate run"
+        "no corsgate daemon is running in this network namespace of this machine; start one with"
+        " corsgate run"
     )
 
 
 def what_runs(pid: int) -> str:
-    """Return in words what a daemon serves: its file, and no other argument, such as a password."""
+    """Describe a daemon by its configuration file.
+
+    Other arguments are not shown, since they may contain a password.
+    """
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         directory = os.readlink(f"/proc/{pid}/cwd")
@@ -137,13 +140,13 @@ def what_runs(pid: int) -> str:
 
 
 def configured_file(words: Sequence[bytes]) -> str:
-    """Return the configuration file that a command line names, printable; empty if it has none.
+    """Return the configuration file in a command line, escaped for printing; empty without one.
 
     Args:
-        words: The words of the command line of a daemon, from its interpreter on.
+        words: The words of a daemon's command line, starting with the interpreter.
     """
     names = [word.rpartition(b"/")[2] for word in words]
-    # What comes before belongs to Python or twistd, which have a -c of their own.
+    # Python and twistd have a -c of their own, so the words before "corsgate" don't count.
     start = names.index(b"corsgate") + 1 if b"corsgate" in names else len(words)
     for before, word in zip(words[start - 1 :], words[start:], strict=False):
         found = word.removeprefix(b"--config=")
@@ -163,8 +166,8 @@ def ask(pid: int, request: bytes) -> bytes:
 
     Raises:
         Unreachable: Its socket can't be reached.
-        Refused: It would refuse to respond.
-        OSError: The connection broke off.
+        Refused: It would refuse the request of this user.
+        OSError: The connection was lost.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(TIMEOUT_S)
@@ -173,7 +176,7 @@ def ask(pid: int, request: bytes) -> bytes:
         except OSError:
             raise Unreachable("it has no control socket in this network namespace") from None
         peer, uid = peer_of(connection)
-        # Process ids are used again: somebody may have listened under this one before.
+        # Process ids are reused: another process may own a socket with this name.
         if peer != pid or uid != user_of(pid):
             raise Unreachable(f"its control socket belongs to process {peer} of user {uid}")
         if os.geteuid() not in (0, uid):
@@ -198,7 +201,7 @@ def user_of(pid: int) -> int | None:
 
 
 def process_status(pid: int) -> Mapping[str, str]:
-    """Return what /proc/PID/status has; see proc(5). It is empty if the process has ended."""
+    """Return the fields of /proc/PID/status; see proc(5). None exist if the process has ended."""
     try:
         text = Path(f"/proc/{pid}/status").read_text("utf-8", "replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""``corsgate diff``: describe the effect of a change of a configuration."""
+"""``corsgate diff``: describe what a configuration change does."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from corsgate.config.diff import differences
 from corsgate.errors import ConfigError
 
 _DESCRIPTION = """\
-Describe what the change from OLD to NEW adds (+), removes (-) and changes (~): origins, methods,
-headers, routes, servers, credentials by name, listeners, limits. Secrets are never shown. If this
-machine can't read a secret, only a change of its source is reported.
+Describe what NEW adds to OLD (+), removes from it (-) and changes (~): origins, methods, headers,
+routes, servers, names of credentials, listeners and limits. Secrets are never shown. If a secret
+can't be read on this machine, only a change of its source is reported.
 
 exit status: 0 no difference, 1 differences, 2 a file can't be read or has faults"""
 

@@ -23,16 +23,22 @@ from corsgate.explain.report import as_dict, as_text
 
 _DESCRIPTION = """\
 Follow a page's call through the steps of the Fetch standard, as a browser does, and explain why it
-is allowed or blocked. With --config, a configuration responds; with --live, the server itself does:
-it receives the preflight and, if that passes, the request itself. If the response is an error, it
-says whether a gate or the server behind it refused; for a server, a GET or HEAD is sent once more
-without Origin. With both, it also finds out why a server refused the credentials of the gate: it
-asks that server directly, without them. --error reads a message from the console of Chromium,
-Firefox or Safari instead; with --config it also finds the fix. --apply makes the fix in the file:
-it shows the lines that change, asks, and keeps comments and layout. --web serves a page on this
-machine that does the same, and reads HAR files and curl commands too.
+is allowed or blocked. The response comes from one of these:
 
-exit status: 0 allowed (with --apply: also by the change that was made), 1 blocked,
+  --config FILE   a gate with this configuration; nothing is sent
+  --live          the server at the URL. It receives the preflight and, if that passes, the request.
+                  If the response is an error, the explanation says whether a gate or the server
+                  refused the request. To find out, a GET or HEAD is repeated without Origin.
+  both            as --live. If a server refused the gate's credentials, it also receives a request
+                  without them, to find out why.
+
+--error explains a message from the console of Chromium, Firefox or Safari instead. With --config,
+it also finds the fix. --apply makes the fix in the file: it shows the changed lines, asks, and
+keeps comments and layout. --web serves a page on this machine that does the same, and also reads
+HAR files and curl commands.
+
+exit status: 0 allowed, or allowed by the change that --apply made
+             1 blocked
              2 unknown: bad usage, a faulty file, no response"""
 
 _EXAMPLE = """\
@@ -45,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
     options = parser()
     given = options.parse_args(argv)
     if given.web:
-        # Only this needs a server.
+        # Imported here, since only this option needs a server.
         from corsgate.cli.explain_web import serve_given
 
         return serve_given(options, given)
@@ -82,32 +88,47 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     options = usage.parser("explain", _DESCRIPTION, _EXAMPLE)
     options.add_argument("url", metavar="URL", nargs="?", help="the full URL that the page calls")
-    options.add_argument("--config", metavar="FILE", help="use this configuration")
+    options.add_argument(
+        "--config", metavar="FILE", help="explain what a gate with this configuration does"
+    )
     options.add_argument(
         "--apply",
         metavar="FILE",
-        help="as --config, and make the change in the file after showing it and asking",
+        help="as --config, then show the change to the file, ask, and make it",
     )
-    options.add_argument("--yes", action="store_true", help="with --apply: don't ask")
-    options.add_argument("--live", action="store_true", help="send the requests to the server")
     options.add_argument(
-        "--error", metavar="TEXT", help='a message from the console; "-" for standard input'
+        "--yes", action="store_true", help="with --apply: make the change without asking"
     )
-    options.add_argument("--origin", metavar="O", help="the page's origin")
-    options.add_argument("--method", metavar="M", help="the method (default: GET)")
+    options.add_argument(
+        "--live", action="store_true", help="send the requests to the server at the URL"
+    )
+    options.add_argument(
+        "--error", metavar="TEXT", help='a message from the browser console; "-" for standard input'
+    )
+    options.add_argument(
+        "--origin", metavar="O", help="the page's origin, such as http://localhost:4200"
+    )
+    options.add_argument("--method", metavar="M", help="the request's method (default: GET)")
     options.add_argument(
         "--header",
         metavar="N",
         action="append",
         default=[],
-        help='a header that the script sets, such as "X-App" or "Content-Type: text/plain"',
+        help='a header that the script sets, such as "X-App" or "Content-Type: text/plain"; '
+        "repeat it for several",
     )
     options.add_argument(
         "--credentials", action="store_true", help='the page calls with credentials: "include"'
     )
-    options.add_argument("--web", action="store_true", help="explain in a page on this machine")
-    options.add_argument("--port", metavar="N", type=int, help="the port of --web (default: 5599)")
-    options.add_argument("--no-browser", action="store_true", help="open no browser for --web")
+    options.add_argument(
+        "--web", action="store_true", help="serve a page on this machine that explains calls"
+    )
+    options.add_argument(
+        "--port", metavar="N", type=int, help="with --web: the port (default: 5599)"
+    )
+    options.add_argument(
+        "--no-browser", action="store_true", help="with --web: don't open a browser"
+    )
     options.add_argument("--json", action="store_true", help="print JSON")
     return options
 
@@ -133,7 +154,7 @@ def _print(
     else:
         print(as_text(explanation, given.config or ""), end="")
     if given.apply is not None and loaded is not None:
-        # Loaded only here: nothing else needs tomlkit.
+        # Imported here, since only --apply needs tomlkit.
         from corsgate.cli.apply import apply, on_terminal
 
         return apply(given.apply, loaded, explanation, on_terminal(given.yes))
@@ -146,7 +167,7 @@ def _configured(given: argparse.Namespace, call: Call) -> int:
 
 
 def _read(given: argparse.Namespace) -> int:
-    """Explain a message from the console, with the help of a configuration if there is one."""
+    """Explain a message from the console, and use the configuration if one is given."""
     said = sys.stdin.read() if given.error == "-" else given.error
     message = read_message(said)
     if given.config is None or not _is_of_policy(message):
@@ -173,14 +194,14 @@ def _read(given: argparse.Namespace) -> int:
         if message.preflight and call.sent_method == b"GET" and not call.headers:
             raise BadValue(
                 "the message says that a preflight failed, but not what it asked for",
-                "add --method and --header as the page's script has them",
+                "add the --method and --header of the page's script",
             )
         print(_otherwise(message), file=sys.stderr)
     return _print(given, explanation, loaded, message=message_dict(message))
 
 
 def _is_of_policy(message: Message) -> bool:
-    """Return whether a gate's configuration can say more about a message."""
+    """Return whether a gate's configuration helps to explain a message."""
     # A gate refuses a WebSocket from an origin that is not allowed, though that is not CORS.
     if message.cause in (Cause.SOCKET_STATUS, Cause.SOCKET_FAILED):
         return message.status in (None, 403)
@@ -189,8 +210,8 @@ def _is_of_policy(message: Message) -> bool:
 
 def _otherwise(message: Message) -> str:
     return (
-        "This configuration allows the call that the message describes. So the message is about a"
-        f" different call, or it comes from another server on the path ({message.why})."
+        "This configuration allows the call in the message. So the message is about a different"
+        f" call, or another server on the path caused it ({message.why})."
     )
 
 

@@ -1,4 +1,4 @@
-"""Explain a call that is really made: ``corsgate explain --live``."""
+"""``corsgate explain --live``: send the requests of a call, and explain the responses."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ _REDIRECTED = frozenset(
         Cause.REDIRECTS,
     )
 )
-"""The causes that no response header fixes."""
+"""The causes that a response header can't fix."""
 
 
 _REFUSALS = frozenset((400, 403, 404, 405, 421, 501))
-"""The statuses of a gate that mean that its configuration does not allow a call."""
+"""The statuses by which a gate says that its configuration does not allow a call."""
 
 _ONLY_ERRORS = (
-    "Many servers leave CORS headers out of errors. Find out first why this one responds with an"
+    "Many servers send errors without CORS headers. First find out why this one responds with an"
     " error."
 )
 _WITH_FILE = (
-    "With --config and the gate's file, this command finds the exact change, and --apply makes it."
+    "With --config and the gate's file, this command finds the exact change. --apply makes it."
 )
-_OTHER_FILE = "{} allows this call. The running gate has another file, or was not reloaded."
+_OTHER_FILE = "{} allows this call. The running gate uses a different file, or was not reloaded."
 
 
 def live(call: Call, loaded: Loaded | None) -> Explanation:
-    """Make a call as its browser would, and explain what the server responds.
+    """Make a call as a browser would, and explain the response.
 
     Args:
         call: The call.
-        loaded: The configuration of the gate that it goes through, if it is known.
+        loaded: The configuration of the gate on its path; None if it is unknown.
 
     Raises:
         NoAnswer: The server does not respond.
@@ -63,7 +63,7 @@ def live(call: Call, loaded: Loaded | None) -> Explanation:
 
 
 def _seen(call: Call, trace: Trace, refusal: RefusedBy) -> Explanation:
-    """Return the explanation of a call that was really made."""
+    """Return the explanation of a call that was sent."""
     request, answer = trace.exchanges[-1] if trace.exchanges else (None, None)
     status = 0
     cookies: tuple[CookieVerdict, ...] = ()
@@ -87,7 +87,7 @@ def _seen(call: Call, trace: Trace, refusal: RefusedBy) -> Explanation:
     advice = refusal.words
     servers: tuple[tuple[str, str], ...] = ()
     if not is_of_gate:
-        # What a server would have to do is no help where a gate decides.
+        # If a gate decides, advice about the server would not help.
         advice = (WORDS[failed.cause].fix, *advice)
         if failed.cause is Cause.MISSING_ORIGIN and status >= 400:
             advice = (*advice, _ONLY_ERRORS)
@@ -99,7 +99,7 @@ def _seen(call: Call, trace: Trace, refusal: RefusedBy) -> Explanation:
 
 
 def _by_policy(explanation: Explanation, refusal: RefusedBy, loaded: Loaded | None) -> Explanation:
-    """Return the explanation of a gate's refusal by its policy: its file's, or what it shows."""
+    """Explain a gate's refusal by the policy in its file, or else in its responses."""
     call, trace = explanation.call, explanation.trace
     found = gate_policy(trace, call, refusal.page)
     given = reason_of([answer for _, answer in trace.exchanges]) or refusal.page
@@ -125,7 +125,7 @@ def _by_policy(explanation: Explanation, refusal: RefusedBy, loaded: Loaded | No
 
 
 def _of_box(loaded: Loaded, call: Call, trace: Trace, refusal: RefusedBy) -> RefusedBy:
-    """Return who refused a call, explained by the file of the gate that it went through."""
+    """Return who refused a call, explained by the configuration of the gate on its path."""
     config = loaded.config
     request, answer = trace.exchanges[-1] if trace.exchanges else (None, None)
     if request is None or answer is None or answer.status not in REFUSED or is_preflight(request):

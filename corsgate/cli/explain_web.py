@@ -36,9 +36,9 @@ DEFAULT_PORT = 5599
 _LOOPBACK = "127.0.0.1"
 
 MAX_BODY_BYTES = 3 * MAX_HAR_LENGTH
-"""The form as JSON: escapes make a HAR file longer than it is."""
+"""The maximum size of the form as JSON, in which escapes lengthen a HAR file."""
 
-_TOO_MUCH = f"This is too large: at most {MAX_HAR_LENGTH // 1_000_000} MB can be read."
+_TOO_MUCH = f"This is too large. The limit is {MAX_HAR_LENGTH // 1_000_000} MB."
 
 _LIMITS = Limits(
     client_head_timeout_s=5.0,
@@ -58,12 +58,12 @@ _TYPES = {
 
 
 def serve_given(options: ArgumentParser, given: Namespace) -> int:
-    """Serve the explainer as the command line says; return the exit status."""
+    """Serve the explainer with the options of the command line; return the exit status."""
     calls = (given.url, given.config, given.error, given.origin, given.method, *given.header)
     if given.live or given.credentials or given.json or any(each is not None for each in calls):
-        options.error("--web takes no call: paste it into the page")
+        options.error("--web can't be combined with a call: paste the call into the page")
     if given.port is not None and not 0 <= given.port <= 65535:
-        options.error("--port is not from 0 to 65535")
+        options.error("--port must be from 0 to 65535")
     return serve(given.port, opens=not given.no_browser)
 
 
@@ -71,8 +71,8 @@ def serve(port: int | None, *, opens: bool) -> int:
     """Serve the explainer on loopback until Ctrl-C; return the exit status.
 
     Args:
-        port: The port; None for the usual one, or a free one if that is in use.
-        opens: Whether to open the page in a browser, if there is one.
+        port: The port; None for `DEFAULT_PORT`, or a free one if that is in use.
+        opens: Whether to open the page in a browser, if this machine has a desktop.
     """
     failed: list[int] = []
 
@@ -87,9 +87,9 @@ def serve(port: int | None, *, opens: bool) -> int:
             return
         url = f"http://localhost:{cast(Any, listening.getHost()).port}/"
         print(f"The explainer is at {url}", flush=True)
-        print("Nothing that you paste leaves this machine. Press Ctrl-C to end.", flush=True)
+        print("Nothing that you paste leaves this machine. Press Ctrl-C to stop.", flush=True)
         if opens and _has_desktop():
-            # Some browsers don't return before they are closed.
+            # Some browsers return only when they are closed.
             Thread(target=_open, args=(url,), daemon=True).start()
         await Deferred[None]()
 
@@ -103,7 +103,7 @@ def serve(port: int | None, *, opens: bool) -> int:
 
 
 def _has_desktop() -> bool:
-    """Return whether a browser has a window: one in the terminal would take it over."""
+    """Return whether a browser would open a window. A text browser would take over the terminal."""
     has_display = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
     return has_display or sys.platform in ("darwin", "win32")
 
@@ -111,7 +111,7 @@ def _has_desktop() -> bool:
 def _open(url: str) -> None:
     try:
         webbrowser.open(url)
-    except Exception:  # Whatever a desktop lacks: the URL is printed.
+    except Exception:  # Any failure of a desktop is harmless, since the URL is printed.
         print("No browser could be opened.", file=sys.stderr)
 
 
@@ -132,10 +132,10 @@ async def _listen_at(reactor: Any, port: int, site: GateSite) -> IListeningPort:
 
 
 def make_site(reactor: Any) -> GateSite:
-    """Return the site that serves the page and answers its form.
+    """Return the site that serves the page and responds to its form.
 
     Args:
-        reactor: Tells the time, and has the threads that explain.
+        reactor: Provides the time, and the threads for explanations.
     """
     # Another site may point its own name at this machine (DNS rebinding).
     root = AdminRoot(HostRules.build(None, loopback=True))
@@ -166,7 +166,7 @@ class _File(AdminResource):
 
 
 class _Explain(AdminResource):
-    """Explains a form that is sent as JSON. Nothing of it is kept or logged."""
+    """Explains the call in a form that is sent as JSON. Nothing of it is stored or logged."""
 
     methods: ClassVar[tuple[bytes, ...]] = (b"POST",)
 
@@ -178,10 +178,10 @@ class _Explain(AdminResource):
         """Respond with an explanation."""
         types = request.index.get(b"content-type", [])
         if [each.partition(b";")[0].strip().lower() for each in types] != [JSON]:
-            _respond(request, 415, _error(f"Content-Type is not {JSON.decode()}."))
+            _respond(request, 415, _error(f"Content-Type must be {JSON.decode()}."))
             return
         if request.body is None:
-            _respond(request, 400, _error("There is no form."))
+            _respond(request, 400, _error("The request has no body."))
             return
         lengths = request.index.get(b"content-length", [])
         if any(int(length) > MAX_BODY_BYTES for length in lengths):
@@ -197,7 +197,7 @@ class _Explain(AdminResource):
 
     def _explain(self, request: GateRequest, data: bytes) -> None:
         pool: ThreadPool = self._reactor.getThreadPool()
-        # A large HAR takes a second: the page stays usable meanwhile.
+        # A large HAR file takes a second, during which other requests must be served.
         working = deferToThreadPool(self._reactor, pool, explained, data)
         working.addCallback(lambda found: None if request.gone else _respond(request, *found))
         working.addErrback(lambda failure: fail(request, failure))
@@ -212,7 +212,7 @@ def explained(data: bytes) -> tuple[int, dict[str, Any]]:
     try:
         form = json.loads(data)
     except (ValueError, RecursionError):
-        return 400, _error("This is not JSON.")
+        return 400, _error("The body is not valid JSON.")
     found = answer(form)
     return (200 if found["ok"] else 422), found
 

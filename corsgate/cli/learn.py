@@ -1,4 +1,4 @@
-"""``corsgate learn``: propose the smallest policy for recorded calls, or for a live server's."""
+"""``corsgate learn``: propose the smallest policy for recorded calls, or for a live server."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ METHODS = ("PUT", "PATCH", "DELETE")
 HEADERS = ("Content-Type", "Authorization")
 
 _DESCRIPTION = """\
-Print a configuration with the smallest policy that allows all calls granted in a record: a HAR file
-saved by a browser's devtools, or the gate's access log in JSON. Calls that were refused become
-comments, since anyone may have made them. For the URL of a live server, the policy allows what the
-server allows --origin. This sends only preflights and one GET, and no request that could change
-data. Some facts are not in a record: a log has no cookies, and no headers of calls whose preflight
-the browser had cached.
+Print a configuration with the smallest policy that allows the calls in a record. A record is a HAR
+file saved by a browser's developer tools, or the gate's access log in JSON. Refused calls become
+comments, since anyone can send them. A log lacks some facts: cookies, and the headers of calls
+whose preflight the browser had cached.
+
+With the URL of a live server, the policy allows what the server allows --origin. Only preflights
+and one GET are sent, so no data is changed.
 
 exit status: 0 complete, 1 some recorded calls can't be allowed, 2 nothing to learn"""
 
@@ -44,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
     given = options.parse_args(argv)
     live = given.source.startswith(("http://", "https://"))
     if live and given.origin is None:
-        options.error("a live server needs --origin O")
+        options.error("the URL of a live server requires --origin")
     max_age_s = None
     name = _named(given.source)
     try:
@@ -63,14 +64,14 @@ def main(argv: Sequence[str]) -> int:
     for line in (*learned.refused, *learned.notes):
         print(line, file=sys.stderr)
     if not learned.toml:
-        complain(f"{name}: it contains no cross-origin call that could be allowed")
+        complain(f"{name}: it contains no cross-origin call that can be allowed")
         return TROUBLE
     print(f"# Learned from {name} by corsgate learn.\n{learned.toml}", end="")
     return FOUND if learned.refused else FINE
 
 
 def _named(source: str) -> str:
-    """Return the name of a source on one line, without parts of a URL that may be secret."""
+    """Return the name of a source on one line, without those parts of a URL that may be secret."""
     try:
         url = Url.parse(source)
     except BadValue:
@@ -82,21 +83,29 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     options = usage.parser("learn", _DESCRIPTION, _EXAMPLE)
     options.add_argument(
-        "--from", dest="source", metavar="LOG|URL", required=True, help='"-" is standard input'
+        "--from",
+        dest="source",
+        metavar="LOG|URL",
+        required=True,
+        help='a HAR file or access log ("-" for standard input), or the URL of a live server',
     )
-    options.add_argument("--only", metavar="URL", help="learn only calls to this server")
-    options.add_argument("--origin", metavar="O", help="learn only this origin's calls")
+    options.add_argument("--only", metavar="URL", help="use only calls to this server")
+    options.add_argument(
+        "--origin",
+        metavar="O",
+        help="use only calls from this origin; a live server is tested for it",
+    )
     options.add_argument(
         "--method",
         metavar="M",
         action="append",
-        help=f"a method to test on a server ({', '.join(METHODS)})",
+        help=f"a method to test on a live server (default: {', '.join(METHODS)})",
     )
     options.add_argument(
         "--header",
         metavar="N",
         action="append",
-        help=f"a header to test on a server ({', '.join(HEADERS)})",
+        help=f"a header to test on a live server (default: {', '.join(HEADERS)})",
     )
     return options
 
@@ -121,7 +130,7 @@ def _read(given: argparse.Namespace) -> list[Recorded]:
 
 
 def _probe(given: argparse.Namespace) -> tuple[list[Recorded], int | None]:
-    """Return the calls that a live server allows an origin, and its maximum preflight age."""
+    """Return the calls that a live server allows an origin, and its preflight age in seconds."""
     url, origin = Url.parse(given.source), given.origin.encode("utf-8")
     server = url.origin.decode("ascii")
     plain = fetch(Call(origin=origin, method=b"GET", url=url), send)
@@ -140,7 +149,7 @@ def _probe(given: argparse.Namespace) -> tuple[list[Recorded], int | None]:
 
     def ask(request: Request) -> Answer:
         if request.method != b"OPTIONS":
-            return answer  # Only preflights are sent: other requests could change something.
+            return answer  # Only preflights are sent, since other requests could change data.
         found = send(request)
         said = map(delta_seconds, values(found.headers, b"access-control-max-age"))
         ages.extend(age for age in said if age is not None)

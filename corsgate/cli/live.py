@@ -1,4 +1,4 @@
-"""Send single requests to a live server."""
+"""Sends single requests to a live server."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from corsgate.upstream.hosts import LOOPBACK
 from corsgate.upstream.lenient_parser import LenientParser
 
 TIMEOUT_S = 10.0
-"""The maximum time for the whole head of a response."""
+"""The maximum time for a request and the head of its response, in seconds."""
 
 _WITH_BODY = (b"POST", b"PUT", b"PATCH")
 _PIECE_BYTES = 64 * 1024
 _MAX_ERROR_BYTES = 16 * 1024
 _ERROR_TIMEOUT_S = 2.0
 _UNSENDABLE = re.compile(rb"[\r\n\0]")
-# How OpenSSL says that what it got is no TLS.
+# The reasons of OpenSSL's errors for data that is not TLS.
 _NO_TLS = frozenset(("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"))
 
 
 class NoAnswer(CorsgateError):
-    """There is no usable response from the server; the message gives the reason."""
+    """The server gave no usable response; the message has the reason."""
 
 
 def send(request: Request, timeout_s: float = TIMEOUT_S) -> Answer:
-    """Send a request without a body, and return the response: its head, and an error's body.
+    """Send a request without a body; return the head of the response, and the body of an error.
 
-    Redirects are not followed. No cookies are sent, since the browser's are unknown.
+    Redirects are not followed. No cookies are sent, since those of the browser are unknown.
 
     Args:
         request: The request.
-        timeout_s: The maximum time for the whole exchange.
+        timeout_s: The maximum time for the whole exchange, in seconds.
 
     Raises:
         NoAnswer: There is no usable response.
@@ -74,7 +74,7 @@ def _request(request: Request) -> bytes:
 
 
 def _ask(url: Url, method: bytes, request: bytes, deadline: float) -> tuple[ResponseHead, bytes]:
-    """Send a request; return its final response's head, and the body of a small error page."""
+    """Send a request; return the head of its final response, and the body of a small error page."""
     reader = LenientParser(_ignore)
     reader.expect(method, upgrade=False)
     with _connection(url, deadline) as connection:
@@ -87,7 +87,7 @@ def _ask(url: Url, method: bytes, request: bytes, deadline: float) -> tuple[Resp
             try:
                 reader.feed(piece)
             except BadUpstreamResponse:
-                # A bad body does not matter once there is a head.
+                # Once the head is complete, a malformed body does not matter.
                 if reader.head is None:
                     raise
                 break
@@ -96,7 +96,7 @@ def _ask(url: Url, method: bytes, request: bytes, deadline: float) -> tuple[Resp
 
 
 def _error_page(connection: socket.socket, reader: LenientParser, deadline: float) -> bytes:
-    """Return the body of an error, as far as it comes in time; empty for another response."""
+    """Return what arrives in time of an error's body; empty for other responses."""
     assert reader.head is not None
     if reader.head.status < 400:
         return b""
@@ -155,20 +155,20 @@ def _why(error: Exception) -> str:
     match error:
         case ssl.SSLCertVerificationError():
             why = error.verify_message.rstrip(".")
-            return f"shows a certificate that a browser would not accept: {why}"
+            return f"shows a certificate that browsers reject: {why}"
         case ssl.SSLError(reason=str(reason)) if reason not in _NO_TLS:
             words = reason.lower().replace("_", " ")
-            return f"does not speak TLS as a browser does: {words}"
+            return f"does not use TLS in a way that browsers accept: {words}"
         case ssl.SSLError():
             return f"does not use TLS on this port: {error.reason or error}"
         case socket.gaierror():
-            return "can't be found: its name does not resolve"
+            return "can't be found: its name can't be resolved"
         case TimeoutError():
             return f"did not respond within {TIMEOUT_S:g} s"
         case ConnectionRefusedError():
             return "refuses connections: no server listens there"
         case BadUpstreamResponse():
-            return f"does not respond in HTTP: {error}"
+            return f"sent a response that is not HTTP: {error}"
         case ConnectionError():
             return "closed the connection without a response"
         case OSError():

@@ -1,4 +1,4 @@
-"""Load a configuration to inspect it, on a machine that may not have its secrets."""
+"""Loads a configuration for inspection, on a machine that may not have its secrets."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class Loaded:
 def load(file: str) -> Loaded:
     """Load a configuration, even if its secrets and certificates are missing.
 
-    A missing secret or certificate is replaced by a stand-in, which depends only on its name. So
-    is what a command prints: none is run.
+    A missing secret or certificate is replaced by a placeholder that depends only on its name.
+    Commands are not run; their output is also replaced.
 
     Args:
         file: The file's name.
@@ -80,12 +80,12 @@ def load_source(source: bytes, file: str) -> Loaded:
 
 
 def _stand_in(what: str) -> str:
-    """Return text that is valid as any kind of secret, and different for each name."""
+    """Return a placeholder that is valid for any kind of secret, and unique for each name."""
     return sha256(what.encode()).hexdigest()
 
 
 class _Environ(Mapping[str, str]):
-    """The environment, with a stand-in for each variable that is not set."""
+    """The environment, with a placeholder for each variable that is not set."""
 
     def __getitem__(self, name: str) -> str:
         return os.environ.get(name) or _stand_in(f"variable {name}")
@@ -99,23 +99,23 @@ class _Environ(Mapping[str, str]):
 
 @attrs.frozen(kw_only=True)
 class StandIns(Sources):
-    """Sources with a stand-in for every file of a secret or certificate that can't be read."""
+    """Sources with a placeholder for each secret or certificate whose file can't be read."""
 
     def secret_file(self, path: str) -> bytes:
-        """Return the content of a secret's file, or a stand-in."""
+        """Return the content of a secret's file, or a placeholder."""
         try:
             return read_file(path)
         except OSError:
             return _stand_in(f"file {path}").encode()
         except ValueError:
-            return self.file(path)  # This raises the fault: it is not a path.
+            return self.file(path)  # This raises the fault for an invalid path.
 
     def printed(self, command: Command) -> str:
-        """Return a stand-in: to inspect a configuration must not run anything."""
+        """Return a placeholder, since an inspection must not run commands."""
         return _stand_in(f"command {command.arguments}")
 
     def certificate(self, path: str) -> bytes:
-        """Return a file's bytes, or a stand-in key and certificate for its name."""
+        """Return the content of a file, or a placeholder key and certificate."""
         try:
             return read_file(path)
         except (OSError, ValueError) as error:
@@ -125,7 +125,7 @@ class StandIns(Sources):
 
 
 def _certificate(path: str) -> bytes:
-    """Return a key and certificate in PEM that depend only on the path; they protect nothing.
+    """Return a placeholder key and certificate in PEM that depend only on the path.
 
     All use the same key, since a chain and its key are read separately but must match.
     """
@@ -140,7 +140,7 @@ def _certificate(path: str) -> bytes:
         .serial_number(int(digest.hexdigest()[:16], 16) + 1)
         .not_valid_before(datetime(2000, 1, 1, tzinfo=UTC))
         .not_valid_after(datetime(2999, 1, 1, tzinfo=UTC))
-        # A second certificate of a listener without a new name would be a fault.
+        # Without a name of its own, a listener's second certificate would be a fault.
         .add_extension(
             x509.SubjectAlternativeName([x509.DNSName(f"{digest.hexdigest()[:16]}.invalid")]),
             critical=False,

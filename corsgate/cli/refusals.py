@@ -1,4 +1,4 @@
-"""``corsgate refusals``: the last calls that a daemon refused, and what would allow them."""
+"""``corsgate refusals``: list the latest calls that a daemon refused, and what would allow them."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ from corsgate.gate.log_style import Place
 from corsgate.gate.log_text import printable
 
 _ROUNDS = 3
-"""How often to ask: a daemon explains some of the refusals at a time, and remembers them."""
+"""How often to ask the daemon, which explains only some new refusals in each response."""
 
 _DESCRIPTION = f"""\
-List the last browser calls that a running daemon refused because of its CORS policy, the newest
-first: when, which call, how often, why, and the TOML that would allow it. Add only what you want to
-allow, since anybody can send any Origin. Without --pid and --pidfile, the daemon is the one of
-{DEFAULT_PIDFILE} in the current directory, or else the only one that runs on this machine. Only
-root and the daemon's own user may ask.
+List the latest browser calls that a running daemon refused because of its CORS policy, newest
+first. Each entry has the time, the call, the number of times, the reason, and the TOML that would
+allow it. Add only what you want to allow, since anybody can send any Origin.
+
+Without --pid and --pidfile, the daemon in {DEFAULT_PIDFILE} of the current directory is asked, or
+else the only one that is running on this machine. Only its own user and root have access.
 
 exit status: 0 the refusals were printed, or there are none
-             2 no daemon was found, or several, or it can't be asked"""
+             2 no daemon or several daemons were found, or it does not respond"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,11 +60,15 @@ def main(argv: Sequence[str]) -> int:
     except Unreachable as error:
         if not os.path.exists(f"/proc/{pid}"):
             return complain(f"there is no process {pid}")
-        return complain(f"process {pid} can't be asked: {error}")
+        return complain(f"process {pid} can't be reached: {error}")
     except Refused:
-        return complain(f"process {pid} may only be asked by root and its own user")
+        return complain(
+            f"access to process {pid} is denied: run this command as its user or as root"
+        )
     except (OSError, ValueError) as error:
-        return complain(f"process {pid} gave no refusals: {error}; it may be an older version")
+        return complain(
+            f"process {pid} did not send its refusals: {error}; it may be an older version"
+        )
     if given.json:
         print(json.dumps(found, indent=2))
     else:
@@ -73,7 +78,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _asked(pid: int) -> dict[str, Any]:
-    """Return the refusals, each explained if there is time for it."""
+    """Return the refusals, each explained if a few requests suffice for that."""
     found: dict[str, Any] = {}
     for _ in range(_ROUNDS):
         found = json.loads(ask(pid, REFUSALS))
@@ -86,8 +91,8 @@ def as_lines(found: Mapping[str, Any], place: Place) -> Iterator[str]:
     """Return the refusals as lines for people.
 
     Args:
-        found: What the daemon said.
-        place: Where the lines go.
+        found: The daemon's response.
+        place: Where the lines are printed.
     """
     refusals = found["refusals"]
     if not refusals:
@@ -121,4 +126,4 @@ def _one(refusal: Mapping[str, Any], file: str, place: Place) -> Iterator[str]:
     for advice in refusal["advice"]:
         yield f"  note: {printable(advice)}"
     if not refusal["explained"]:
-        yield "  what would allow it is not known yet; ask again"
+        yield "  no proposal yet; run this command again"

@@ -1,4 +1,4 @@
-"""``corsgate reload``: have a running daemon reload its configuration, and report the outcome."""
+"""``corsgate reload``: make a running daemon reload its configuration, and report the outcome."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ from corsgate.cli.usage import FINE, FOUND, complain
 from corsgate.daemon.control import RELOAD
 
 _DESCRIPTION = f"""\
-Have a running daemon read its configuration file again, with all that it names, and put it in
-force. If it has a fault, nothing changes. Without --pid and --pidfile, the daemon is the one of
-{DEFAULT_PIDFILE} in the current directory, or else the only one that runs on this machine. Only
-root and the daemon's own user may ask.
+Make a running daemon read its configuration file again, with all files that it names, and use it.
+If the configuration has a fault, nothing changes.
+
+Without --pid and --pidfile, the daemon in {DEFAULT_PIDFILE} of the current directory is asked, or
+else the only one that is running on this machine. Only its own user and root have access.
 
 exit status: 0 the new configuration is in force; its changes are printed
              1 it has faults, which are printed; the old one is still in force
-             2 the daemon can't be asked, or the outcome is unknown"""
+             2 the daemon can't be reached, or the outcome is unknown"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -54,9 +55,11 @@ def main(argv: Sequence[str]) -> int:
     except Unreachable as error:
         return _signal(pid, str(error))
     except Refused:
-        return complain(f"process {pid} may only be asked by root and its own user")
+        return complain(
+            f"access to process {pid} is denied: run this command as its user or as root"
+        )
     except (OSError, ValueError) as error:
-        return complain(f"the daemon gave no outcome: {error}; see its log")
+        return complain(f"the daemon did not report the outcome: {error}; see its log")
 
 
 def _report(said: bytes) -> int:
@@ -75,12 +78,12 @@ def _signal(pid: int, why: str) -> int:
     if not os.path.exists(f"/proc/{pid}"):
         return complain(f"there is no process {pid}")
     if not reloads_on_hangup(pid):
-        # It would end.
-        return complain(f"process {pid} can't be asked: {why}, and it is not a daemon of corsgate")
+        # SIGHUP would end it.
+        return complain(f"process {pid} can't be reached: {why}, and it is not a corsgate daemon")
     try:
         os.kill(pid, signal.SIGHUP)
     except OSError as error:
-        return complain(f"process {pid} can't be asked: {error.strerror}")
+        return complain(f"process {pid} can't be signalled: {error.strerror}")
     return complain(f"sent SIGHUP to process {pid}; the outcome is unknown: {why}. See its log")
 
 
@@ -100,7 +103,9 @@ def _runs_gate(arguments: Sequence[bytes]) -> bool:
 
 
 def reloads_on_hangup(pid: int) -> bool:
-    """Return whether a process is a corsgate that handles SIGHUP, which would end any other.
+    """Return whether a process is a corsgate daemon that handles SIGHUP.
+
+    SIGHUP would end any other process.
 
     Args:
         pid: The process id.

@@ -1,4 +1,4 @@
-"""``corsgate run``: the daemon for people, in the foreground and without twistd."""
+"""``corsgate run``: run the gate in the foreground, without twistd."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Run the gate in the foreground until Ctrl-C. Give the URL of a server and the origins of the pages
-that may call it, or a configuration file. A service is run by: twistd corsgate --config FILE
+that may call it, or a configuration file. To run the gate as a service, use:
+twistd corsgate --config FILE
 
-exit status: 0 after Ctrl-C or SIGTERM, 1 if it can't listen, 2 bad usage, 78 a fault in the
-configuration"""
+exit status: 0 stopped by Ctrl-C or SIGTERM
+             1 a port can't be used
+             2 bad usage
+             78 a fault in the configuration"""
 
 _EXAMPLE = """\
 corsgate run http://localhost:8000 --allow http://localhost:4200
@@ -28,14 +31,17 @@ corsgate run http://localhost:8000 --allow http://localhost:4200 --auth digest:a
 corsgate run gate.toml"""
 
 _INTERRUPTED = 130
-"""The exit status of a program that SIGINT ended, as shells report it."""
+"""The exit status that shells report for a program ended by SIGINT."""
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     made = usage.parser("run", _DESCRIPTION, _EXAMPLE)
     made.add_argument(
-        "target", metavar="URL|FILE.toml", nargs="?", help="the server's URL, or the file"
+        "target",
+        metavar="URL|FILE.toml",
+        nargs="?",
+        help="the server's URL, or the configuration file",
     )
     made.add_argument("-c", "--config", metavar="FILE", help="the configuration file (TOML)")
     made.add_argument("-u", "--upstream", metavar="URL", help="the same as URL")
@@ -46,35 +52,35 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         dest="origins",
-        help="an origin whose pages may call; repeat it for several",
+        help="an origin whose pages may call the server; repeat it for several",
     )
     made.add_argument(
         "--allow-credentials",
         action="store_true",
-        help="the browser may send cookies and other credentials of its own",
+        help="let browsers send their own credentials, such as cookies",
     )
     made.add_argument(
         "--auth",
         metavar="KIND[:USER]",
-        help="log in at the server: basic, digest, auto, ntlm, bearer or header:NAME. The command "
-        "asks for what is missing. KIND:USER:PASSWORD also works, but other users of this machine "
+        help="log in to the server: basic, digest, auto, ntlm, bearer or header:NAME. You are "
+        "asked for missing parts. KIND:USER:PASSWORD also works, but other users of this machine "
         "can see it in the list of processes",
     )
     made.add_argument(
         "--auth-env",
         metavar="VARIABLE",
-        help="the environment variable that contains what --auth lacks, such as USER:PASSWORD or "
-        "the password; without --auth, all of it: KIND:USER:PASSWORD",
+        help="the environment variable with the parts that --auth lacks, such as USER:PASSWORD or "
+        "the password; without --auth, with all parts: KIND:USER:PASSWORD",
     )
     made.add_argument(
         "--listen",
         metavar="PORT",
-        help="5556, 127.0.0.1:5556 or an endpoint string (default: 5555 on this machine only)",
+        help="5556, 127.0.0.1:5556 or an endpoint string (default: port 5555 of loopback)",
     )
     made.add_argument(
         "--print-config",
         action="store_true",
-        help="print the same as a configuration file, without secrets, and do not start",
+        help="print the equivalent configuration file, without secrets, and exit",
     )
     return made
 
@@ -85,7 +91,7 @@ def main(argv: Sequence[str]) -> int:
     given = command.parse_args(argv)
     arguments = _arguments(command, given)
     try:
-        # These import most of the program, which takes a second.
+        # These imports load most of the program, which takes a second.
         from twisted.python.usage import UsageError
 
         from corsgate.tap import Options
@@ -105,7 +111,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _arguments(command: argparse.ArgumentParser, given: argparse.Namespace) -> list[str]:
-    """Return the arguments of the plugin that mean the same."""
+    """Return the equivalent arguments of the twistd plugin."""
     file, upstream = given.config, given.upstream
     if given.target is not None:
         if file is not None or upstream is not None:
@@ -117,7 +123,7 @@ def _arguments(command: argparse.ArgumentParser, given: argparse.Namespace) -> l
     if file is None and upstream is None:
         command.error("give the URL of a server and --allow ORIGIN, or a configuration file")
     if file is not None and given.print_config:
-        command.error("--print-config is for a command line without a configuration file")
+        command.error("--print-config can't be combined with a configuration file")
     options = (
         ("config", file),
         ("upstream", upstream),
@@ -154,7 +160,7 @@ def _run(options: Options) -> int:
 
 
 def _print_config(options: Options) -> int:
-    """Print the configuration file that means the same."""
+    """Print the equivalent configuration file."""
     from corsgate.config.quick_auth import parse_auth
     from corsgate.config.quick_toml import quick_toml
     from corsgate.errors import ConfigError
@@ -166,7 +172,7 @@ def _print_config(options: Options) -> int:
         print(error, file=sys.stderr)
         return os.EX_CONFIG
     given = options["auth"]
-    # Otherwise the variable also has the name, and the file needs one with the secret alone.
+    # The file needs a variable that contains only the secret, not the name as well.
     has_secret_alone = given is not None and not parse_auth(given).lacks_name
     variable = options["auth-env"] if has_secret_alone else None
     print(quick_toml(config, variable), end="")
@@ -179,9 +185,9 @@ def _complete(options: Options, *, needs_secret: bool = True) -> None:
     """Ask the user for the name and secret that ``--auth`` lacks.
 
     Args:
-        options: The options, whose `completed` is set. It is not if nobody can be asked, or if
-            there is a fault, which is reported when the configuration is made.
-        needs_secret: Whether to ask for the secret; otherwise a stand-in takes its place.
+        options: The options. Their `completed` is set, unless there is no terminal to ask on or
+            the options have a fault, which is reported when the configuration is made.
+        needs_secret: Whether to ask for the secret; otherwise a placeholder is used.
     """
     import attrs
 
@@ -199,7 +205,7 @@ def _complete(options: Options, *, needs_secret: bool = True) -> None:
     try:
         options.quick(likely)
     except ConfigError:
-        # Another fault is reported before the user types a password in vain.
+        # Report other faults before the user types a password in vain.
         options.completed = likely
         return
     if auth.lacks_name or (auth.secret is None and needs_secret):
@@ -210,7 +216,7 @@ def _complete(options: Options, *, needs_secret: bool = True) -> None:
 
 
 def _ask(auth: QuickAuth, upstream: str, *, needs_secret: bool) -> QuickAuth:
-    """Return credentials with what the user has typed; a secret is not shown."""
+    """Return credentials with the parts that the user types. A secret is not shown."""
     from getpass import getpass
 
     import attrs

@@ -1,4 +1,4 @@
-"""``corsgate schema``: print the JSON Schema of configurations, for editors."""
+"""``corsgate schema``: print the JSON Schema of configuration files, for editors."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from corsgate.cli.usage import FINE
 from corsgate.config.schema import config_schema
 
 _DESCRIPTION = """\
-Print the JSON Schema (draft 2020-12) of configuration files. An editor with a TOML language server
-uses it to complete and check files whose first line is "#:schema corsgate.schema.json" (or another
-path or URL).
+Print the JSON Schema (draft 2020-12) of configuration files. Editors with a TOML language server
+use it to complete and check files whose first line is "#:schema corsgate.schema.json". Instead of
+the name, the line may have a path or a URL.
 
 exit status: 0"""
 

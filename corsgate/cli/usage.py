@@ -1,4 +1,4 @@
-"""Help, exit statuses and error output, shared by all commands."""
+"""The help, exit statuses and error output that all commands share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FINE = 0
 FOUND = 1
 """A finding: a fault, a blocked call, a difference."""
 TROUBLE = 2
-"""Bad usage, or no decision is possible; as in grep and diff."""
+"""Bad usage, or no result, as in grep and diff."""
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -63,7 +63,7 @@ def parser(command: str, description: str, example: str) -> argparse.ArgumentPar
     Args:
         command: The name of the command.
         description: What the command does, and its exit statuses.
-        example: Command lines that can be run unchanged.
+        example: Command lines that work as they are.
     """
     return CommandParser(
         prog=f"corsgate {command}",
@@ -74,7 +74,7 @@ def parser(command: str, description: str, example: str) -> argparse.ArgumentPar
 
 
 def origin_option(text: str, option: str = "--origin") -> str:
-    """Return an option's value if it is an origin that a browser can send.
+    """Return the value of an option, which must be an origin that a browser can send.
 
     Raises:
         BadValue: It is not; the message names the option, and the origin that was probably meant.

@@ -1,4 +1,4 @@
-// The page's script: call the box directly, then through the gate, and show what it can see.
+// The page's script. It calls the box directly, then through the gate, and shows the results.
 
 const PATIENCE_MS = 15000;
 
@@ -10,7 +10,7 @@ const byId = (id) => document.getElementById(id);
 const part = (card, name) => card.querySelector(`[data-part=${name}]`);
 const howSavingWorks = part(byId("change"), "why").textContent;
 
-// Return what a script may know about one exchange: a response, or only a TypeError.
+// Make a call and return what a script can see of it: a response, or only a TypeError.
 async function call(method, url, body) {
   const sent = { method, url, body };
   const options = { method, mode: "cors", credentials: "omit", cache: "no-store" };
@@ -26,8 +26,8 @@ async function call(method, url, body) {
   }
 }
 
-// In this mode a browser sends the request and hides the whole response. The result is only whether
-// there was one, which distinguishes a refusal from a server that is not running.
+// Return whether a server responds, which distinguishes a refusal from a server that is not running.
+// In mode "no-cors" a browser sends the request, but hides the whole response.
 async function responds(url) {
   const options = { method: "HEAD", mode: "no-cors", credentials: "omit", cache: "no-store" };
   try {
@@ -87,8 +87,8 @@ function conclude(card, state, badge, verdict, why) {
   }
 }
 
-// Return the browser's message for a call without CORS headers in the response. No script can read
-// the console, so it is written out here, in the words of Firefox or of Chromium.
+// Return the browser's message for a response without CORS headers. Scripts can't read the console,
+// so the message is repeated here, in the wording of Firefox or Chromium.
 function consoleMessage(url) {
   if (navigator.userAgent.includes("Firefox/")) {
     return (
@@ -102,8 +102,9 @@ function consoleMessage(url) {
   );
 }
 
-// Show the console's message for a refused call, and the command that explains it. Firefox does not
-// name the page, so the command does. A call to the box does not concern the gate's configuration.
+// Show the console's message for a refused call, and the command that explains it. The messages of
+// Firefox don't contain the page's origin, so the command does. A call to the box does not depend on
+// the gate's configuration.
 function offerExplanation(url) {
   const message = consoleMessage(url);
   const words = [config.explain];
@@ -135,8 +136,8 @@ async function tryDirectly() {
   showDocument(card, exchange.text ?? "Nothing.", !exchange.text);
   let word = "refused by the browser";
   if (exchange.response) {
-    word = "let through";
-    const verdict = "The browser let the page read the box's response, which it should not do.";
+    word = "allowed";
+    const verdict = "The browser let the page read the box's response, which should not happen.";
     conclude(card, "odd", statusLine(exchange.response), verdict, "");
   } else if (await responds(boxUrl)) {
     conclude(
@@ -147,7 +148,7 @@ async function tryDirectly() {
       "The box responded, but without that header the browser hides the whole response from the " +
         "script. The script only gets a TypeError, without a reason.",
     );
-    // A refusal by the gate, which the page of another origin meets, says more.
+    // On a page of another origin, the gate also refuses. Its refusal is more interesting.
     if (byId("ask").hidden) {
       offerExplanation(boxUrl);
     }
@@ -159,24 +160,24 @@ async function tryDirectly() {
   byId("bypass-word").textContent = word;
 }
 
-// Show why a call through the gate has no response that the script may read.
+// Show why the script can't read the response to a call through the gate.
 async function explainSilence(card) {
   if (await responds(gateUrl)) {
     conclude(
       card,
       "refused",
       "Refused",
-      `The gate does not know this origin, ${location.origin}.`,
-      "The gate lets in the origins that its configuration lists, and no others. It refused the " +
-        "request by itself: the box never saw it.",
+      `The gate does not allow this origin, ${location.origin}.`,
+      "The gate allows only the origins in its configuration. It refused the request itself, so " +
+        "the box never received it.",
     );
     offerExplanation(gateUrl);
     byId("hint").textContent =
-      "Save is grey, because the gate does not let a page of this origin read the document.";
+      "Save is disabled, because the gate does not let a page of this origin read the document.";
   } else {
     conclude(card, "odd", "No response", "The gate does not respond. Is it running?", "");
     byId("hint").textContent =
-      "Save is grey, because the gate does not respond. Start the demo again, then reload this page.";
+      "Save is disabled, because the gate does not respond. Start the demo again, then reload this page.";
   }
 }
 
@@ -203,8 +204,8 @@ async function tryThroughGate() {
     ok
       ? "The page can read the document: the gate sends the header that the box does not."
       : "The box refused the request.",
-    "The gate signed the request with the box's password, which it keeps to itself, and added the " +
-      "CORS headers that let this origin read the response.",
+    "The gate signed the request with the box's password, which this page never gets. It added " +
+      "the CORS headers that let this origin read the response.",
   );
   if (ok) {
     byId("text").value = exchange.text;
@@ -213,7 +214,7 @@ async function tryThroughGate() {
   byId("text").disabled = byId("save").disabled = !ok;
   byId("hint").hidden = ok;
   if (!ok) {
-    byId("hint").textContent = "Save is grey, because the box refused to give the document.";
+    byId("hint").textContent = "Save is disabled, because the box refused to send the document.";
   }
 }
 
@@ -238,7 +239,7 @@ async function save() {
 function showSaved(card, written, read) {
   if (read?.response?.ok) {
     showDocument(card, read.text, false);
-    const verdict = "The box took the change, and returns this now.";
+    const verdict = "The box accepted the change, and now returns this.";
     conclude(card, "good", "Saved", verdict, howSavingWorks);
     return;
   }
@@ -248,9 +249,9 @@ function showSaved(card, written, read) {
       card,
       "odd",
       statusLine(written.response),
-      reason(written.text) ?? "The box did not take the change.",
-      "This is the box's own response. The gate puts CORS headers on errors too, so that the page " +
-        "can read what went wrong.",
+      reason(written.text) ?? "The box did not accept the change.",
+      "This is the box's response. The gate also adds CORS headers to errors, so that the page can " +
+        "read them.",
     );
   }
 }
@@ -273,8 +274,8 @@ function introduce() {
   const known = location.hostname === "localhost";
   elsewhere.hostname = known ? "127.0.0.1" : "localhost";
   byId("elsewhere").textContent = known
-    ? "No other origin gets in: see how the gate refuses the same page as"
-    : "This origin is not on the gate's list. The page that is:";
+    ? "Other origins are refused. See how the gate refuses the same page at"
+    : "The gate does not allow this origin. It allows the page at";
   byId("stranger").href = elsewhere.origin;
   byId("stranger").textContent = elsewhere.origin;
 }

@@ -57,7 +57,7 @@ class _Fixed(Resource):
 
 
 class _Config(_Fixed):
-    """The page's configuration, which has the command once the gate runs."""
+    """The page's configuration, made at each request, since the command is known only later."""
 
     def __init__(
         self, addresses: Addresses, explain: Callable[[], Mapping[str, str]], policy: bytes
@@ -73,7 +73,7 @@ class _Config(_Fixed):
 
 
 class _ToStatus(Resource):
-    """Redirects to the gate's status page, whose address is known once the gate runs."""
+    """Redirects to the gate's status page, whose address is known only after the gate's start."""
 
     def __init__(self, status_url: Callable[[], str]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Twisted's
@@ -86,7 +86,7 @@ class _ToStatus(Resource):
             return redirectTo(url.encode("ascii"), request)
         request.setResponseCode(404)
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
-        return b"The gate's log has not named a status page.\n"
+        return b"The address of the status page is not yet in the gate's log. Try again.\n"
 
 
 def app_root(
@@ -101,9 +101,9 @@ def app_root(
 
     Args:
         addresses: The addresses that the page calls.
-        status_url: Returns the address of the gate's status page; empty if that is not known.
-        explain: Returns further members of the page's configuration: the command that explains a
-            call, as `explain_command` returns it.
+        status_url: Returns the address of the gate's status page; empty if it is unknown.
+        explain: Returns further members of the page's configuration: the result of
+            `explain_command`.
     """
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "

@@ -1,6 +1,6 @@
 """The closed box of the demo: a documents API with digest credentials and without CORS.
 
-It represents a server that nobody can change. It rejects OPTIONS, requires a password for every
+It represents a server that can't be changed. It rejects OPTIONS, requires a password for every
 request, and sends no CORS fields. So pages of other origins can't use it directly.
 """
 
@@ -190,7 +190,7 @@ class Box(Resource):
         self.requests = 0
 
     def render(self, request: Request) -> bytes | int:
-        """Handle a request whose body has arrived completely."""
+        """Handle a request after its body has arrived."""
         self.requests += 1
         request.responseHeaders.setRawHeaders(b"server", [b"closed-box"])
         try:
@@ -240,7 +240,7 @@ class Box(Resource):
         assert content is not None  # Twisted renders a request after its body has arrived.
         size = content.seek(0, 2)
         if size > MAX_DOCUMENT_BYTES:
-            limit = f"A document has at most {MAX_DOCUMENT_BYTES} bytes."
+            limit = f"The maximum size of a document is {MAX_DOCUMENT_BYTES} bytes."
             raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, limit)
         content.seek(0)
         body = content.read()
@@ -260,7 +260,7 @@ class Box(Resource):
             raise Refusal(HTTPStatus.INSUFFICIENT_STORAGE, full)
         self.documents[name] = Document(content_type, body)
         request.setResponseCode(HTTPStatus.NO_CONTENT if known else HTTPStatus.CREATED)
-        # Neither response has a body, so neither has a media type.
+        # Neither response has a body, so neither may have a Content-Type.
         request.defaultContentType = None
         return b""
 

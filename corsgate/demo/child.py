@@ -53,18 +53,18 @@ def config_text(ports: Ports) -> str:
     path = checkout_config() or resources.files("corsgate.demo") / "demo.toml"
     usual = attrs.asdict(Ports())
     wanted = {str(usual[name]): str(port) for name, port in attrs.asdict(ports).items()}
-    # Replace all in one pass, or a new port could be replaced again as if it were a default.
+    # All ports are replaced in one pass. Otherwise a new port could be replaced like a default.
     pattern = rf"\b({'|'.join(wanted)})\b"
     return re.sub(pattern, lambda match: wanted[match[0]], path.read_text(encoding="utf-8"))
 
 
 class GateProcess(ProcessProtocol):
-    """The gate's process. It stores or relays the log, and reports when the process has ended.
+    """The gate's process. It stores or relays the log, and reports the end of the process.
 
     Attributes:
         tail: The end of the log.
-        status_url: The address of the gate's status page; empty until the log says it.
-        is_running: Whether the process was started, and its end has not been reported yet.
+        status_url: The address of the gate's status page; empty until the log contains it.
+        is_running: Whether the process was started and has not ended.
         was_told_to_end: Whether SIGINT or SIGTERM ended the process.
     """
 
@@ -129,7 +129,7 @@ class GateProcess(ProcessProtocol):
             deferred.callback(None)
 
     def when_ended(self) -> Deferred[None]:
-        """Return a new Deferred that fires when the process has ended; it may be cancelled."""
+        """Return a new Deferred that fires when the process ends. It may be cancelled."""
         if not self.is_running:
             return succeed(None)
         deferred: Deferred[None] = Deferred()

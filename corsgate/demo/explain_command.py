@@ -1,4 +1,4 @@
-"""The command that explains a call of the demo's page, as its reader can type it."""
+"""The command that explains a call of the demo's page, as a user can type it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 def explain_command(
     config: Path, folder: Path, python: str, on_path: str | None
 ) -> Mapping[str, str]:
-    """Return the command, and the option that lets the demo's gate respond in it.
+    """Return the command, and the option that makes it use the demo's gate.
 
     Args:
         config: The gate's configuration.
-        folder: Where the demo was started, and where its reader has probably a terminal.
+        folder: The directory of the demo's start, which the user's terminal is probably in.
         python: The Python that runs the demo.
-        on_path: Where a shell finds ``corsgate``; None for nowhere.
+        on_path: The path of ``corsgate`` in the shell's search path; None if it is not there.
 
     Returns:
         The members ``explain`` and ``config``, both quoted for a shell.
@@ -35,5 +35,5 @@ def explain_command(
 
 
 def shown_path(path: Path, folder: Path) -> str:
-    """Return a path as it is shortest from a folder: relative to it, if it is within."""
+    """Return a path relative to a folder if it is inside; otherwise unchanged."""
     return str(path.relative_to(folder) if path.is_relative_to(folder) else path)

@@ -1,4 +1,4 @@
-"""``corsgate demo``: start a closed box, an app, and the real gate between them."""
+"""``corsgate demo``: start a server without CORS, an app, and the real gate between them."""
 
 from __future__ import annotations
 
@@ -57,20 +57,20 @@ class DemoError(Exception):
 
 
 class Interrupted(Exception):
-    """A signal ended the gate: Ctrl-C reaches it too, and may reach it before the demo."""
+    """A signal ended the gate. Ctrl-C also reaches the gate, possibly before the demo."""
 
 
 def _taken(option: str, what: str, port: int, error: OSError) -> DemoError:
     where = f"corsgate demo: port {port}, for {what}, is"
     if error.errno != errno.EADDRINUSE:
-        return DemoError(f"{where} not available ({error.strerror}); choose another with {option}")
+        return DemoError(f"{where} not available ({error.strerror}); use another with {option}")
     holder = port_holder(port)
     stop = "stop the process that uses it"
     if holder is not None:
         stop = f"stop process {holder.pid} ({holder.name}), which uses it"
     others = (each for each in range(port + 1, min(port + 20, 65536)) if not is_taken(each))
     argument = f"{option} {next(others, 0)}"
-    # Started by `make run`, the options go through make.
+    # If `make run` started the demo, options are passed through make.
     command = f'make run ARGS="{argument}"' if "MAKELEVEL" in os.environ else argument
     return DemoError(f"{where} in use; {stop}, or use another port: {command}")
 
@@ -86,8 +86,8 @@ def _reserve(port: int) -> socket.socket:
     """
     reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        # With this option on both sockets, Linux lets the gate listen while this one is open. It
-        # does not assign the port to programs that ask for any free port.
+        # With this option on both sockets, Linux lets the gate listen while this one is open. Linux
+        # also does not assign the port to programs that ask for any free port.
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         reserved.bind((_LOOPBACK, port))
     except OSError:
@@ -103,12 +103,13 @@ def _relay(data: bytes) -> None:
 
 @attrs.define(eq=False)
 class Demo:
-    """The three servers. `stop` ends everything that `start` began, even if `start` failed.
+    """The three servers. `stop` ends everything that `start` started, even if `start` failed.
 
     Attributes:
         reactor: Runs the box and the app, and spawns the gate.
         ports: The requested ports; after the start, the actual ones.
-        relay: Receives the gate's log once it is ready. The earlier log is only shown on failure.
+        relay: Receives the gate's log after the start. The log of the start is only shown on
+            failure.
         on_terminal: Whether the relayed log is shown on a terminal.
         box: The closed box, so that tests can inspect it.
         config: The configuration file of the gate.
@@ -179,7 +180,7 @@ class Demo:
 
     def _explain_command(self) -> Mapping[str, str]:
         """Return the command that explains a call, for the page."""
-        assert self.config is not None, "the page is asked for while the gate runs"
+        assert self.config is not None, "the page is served only after the configuration was found"
         return explain_command(self.config, Path.cwd(), sys.executable, shutil.which("corsgate"))
 
     def _find_config(self) -> Path:
@@ -212,7 +213,7 @@ class Demo:
         )
 
     async def _gate_has_greeted(self) -> None:
-        """Wait for the lines of the gate's start, a second at most: the welcome says it shorter."""
+        """Wait at most a second for the log of the gate's start, which is not shown."""
         for _ in range(GREETING_INTERVALS):
             if self.gate.status_url:
                 break
@@ -230,17 +231,17 @@ class Demo:
         return DemoError(f"corsgate demo: {message}")
 
     async def wait(self) -> None:
-        """Wait until the gate ends, which it should only do after a signal.
+        """Wait until the gate ends.
 
         Raises:
-            DemoError: The gate ended by itself.
+            DemoError: The gate ended without a signal.
             Interrupted: A signal ended the gate.
         """
         await self.gate.when_ended()
         raise self._gone("the gate has ended; its log is above")
 
     async def stop(self) -> None:
-        """Stop everything. The gate goes first, so that it can drain while the box still runs."""
+        """Stop everything: first the gate, so that it can drain while the box still runs."""
         self.gate.pass_log_to(lambda _: None)
         await self.gate.stop(self.reactor)
         for port in self._listening:
@@ -258,33 +259,33 @@ class Demo:
 def _welcome(demo: Demo) -> str:
     ports = demo.ports
     config = "" if demo.config is None else shown_path(demo.config, Path.cwd())
-    # The gate listens a moment before it logs where its status is.
+    # The gate logs the address of its status page a moment after it listens.
     status = demo.gate.status_url or f"http://localhost:{ports.app}/status"
     return f"""
   Open  http://localhost:{ports.app}
 
-  the page  http://localhost:{ports.app}  needs a document of the box
-  the box   http://localhost:{ports.box}  knows no CORS, and asks for a password
-  the gate  http://localhost:{ports.gate}  lets the page read the box
+  the page  http://localhost:{ports.app}  an app that needs a document of the box
+  the box   http://localhost:{ports.box}  a server without CORS that requires a password
+  the gate  http://localhost:{ports.gate}  between them
   config    {config}
   status    {status}
 
-  Below is a line for each request to the gate. Ctrl-C ends all three.
+  Below is a line for each request to the gate. Press Ctrl-C to stop all three.
 """
 
 
 async def serve(demo: Demo) -> None:
-    """Start the demo and print what to open; return quietly when cancelled or interrupted.
+    """Start the demo and print the addresses. Return quietly when cancelled or interrupted.
 
     Args:
         demo: The demo; the caller must stop it.
 
     Raises:
-        SystemExit: The demo can't continue. The reason is on standard error; the code is 1.
+        SystemExit: The demo can't continue. The reason is on standard error, and the code is 1.
     """
     try:
-        # After this, the reactor runs with its signal handlers installed, so everything that is
-        # started from here on will also be stopped.
+        # After this wait, the reactor runs and has installed its signal handlers, so everything
+        # that is started from here on will be stopped.
         await deferLater(demo.reactor, 0)
         await demo.start()
         print(_welcome(demo), flush=True)
@@ -309,7 +310,7 @@ def _begin(reactor: IDemoReactor, ports: Ports) -> Deferred[None]:
         return Deferred.fromCoroutine(demo.stop())
 
     reactor.addSystemEventTrigger("before", "shutdown", shut_down)
-    # make, its shell and the terminal may all forward the same signal; only the first counts.
+    # make, its shell and the terminal may all forward the same signal. Only the first counts.
     exit_cleanly_on_signals(reactor, lambda: None)
     return finished
 
@@ -318,7 +319,8 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     options = argparse.ArgumentParser(
         prog="corsgate demo",
-        description="Start a closed box, an app, and the gate between them.",
+        description="Start a server without CORS (the box), an app, and the gate between them.\n\n"
+        "exit status: 0 stopped by Ctrl-C or SIGTERM, 1 a port can't be used or the gate failed",
         epilog="example:\n  corsgate demo --gate-port 5556\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -340,7 +342,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo until SIGINT or SIGTERM.
 
     Args:
-        argv: The arguments after ``demo``; None for the process's own.
+        argv: The arguments after ``demo``; None for those of this process.
 
     Returns:
         0 after a signal, 1 if the demo could not continue.

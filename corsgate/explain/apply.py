@@ -1,4 +1,4 @@
-"""Make the changes of a fix in the text of a configuration, and keep all the rest as it is."""
+"""Makes the changes of a fix in the text of a configuration, and keeps the rest as it is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from corsgate.errors import BadValue
 from corsgate.explain.fix import Change
 
 _SECRET = re.compile(r"credentials|request_headers|.*(?:password|passphrase|secret|token).*")
-"""Matches the keys below which there may be secrets."""
+"""Matches the keys of values that may contain secrets."""
 
 _SHOWN = "..."
 
@@ -26,16 +26,16 @@ _SHOWN = "..."
 def applied(source: str, changes: Sequence[Change]) -> str:
     """Return a configuration with the changes made.
 
-    Comments, order, quotes and line ends stay. An array gets the new items at its end, where that
-    is enough; an inline table keeps the keys that don't change.
+    Comments, order, quotes and line ends are kept. New items are appended to an array if that is
+    enough. An inline table keeps its unchanged keys.
 
     Args:
         source: The file's text, which is valid TOML.
         changes: The keys to write.
 
     Returns:
-        The new text. Parsed, it differs from the old one by exactly the changes. It is the same
-        text if they are made already.
+        The new text. Parsed, it differs from the old one by exactly the changes. If the changes
+        have already been made, it is the old text.
 
     Raises:
         BadValue: The changes can't be made in place, or would add ``*``.
@@ -60,10 +60,10 @@ def _impossible(changes: Sequence[Change]) -> BadValue:
 
 
 def _expected(document: Mapping[str, Any], changes: Sequence[Change]) -> dict[str, Any]:
-    """Return a document as tomllib should read it after the changes.
+    """Return the document that tomllib should read after the changes.
 
     Raises:
-        BadValue: A change belongs into something that is not a table.
+        BadValue: A change would have to be made inside a value that is not a table.
     """
     new: dict[str, Any] = _copy(document)
     for change in changes:
@@ -90,7 +90,7 @@ def _is(text: str, wanted: Mapping[str, Any]) -> bool:
 
 
 def _refuse_stars(old: object, new: object) -> None:
-    """Raise BadValue if the new document has a ``*`` on its own more often than the old one."""
+    """Raise BadValue if the new document has more values that are just ``*`` than the old one."""
     if sum(each == "*" for each in _texts(new)) > sum(each == "*" for each in _texts(old)):
         raise BadValue('the change would add "*"', "write it yourself if you intend that")
 
@@ -114,7 +114,7 @@ def _edited(text: str, changes: Sequence[Change], *, replaces_arrays: bool) -> s
             _set(_table(document, change.table), change.key, change.value, replaces_arrays)
         return tomlkit.dumps(document)
     except (TOMLKitError, ValueError, TypeError, AttributeError, KeyError):
-        # tomlkit does not know all forms that tomllib reads; the caller says what to do instead.
+        # tomlkit can't read all TOML that tomllib reads. The caller reports the alternative.
         return None
 
 
@@ -156,12 +156,12 @@ def _change_array(array: Array, old: list[object], new: Sequence[object]) -> Non
 
 
 def _item(value: Toml) -> Item:
-    # In the layout that is shown, with spaces inside of braces.
+    # Formatted as in the displayed fix, with spaces inside braces.
     return tomlkit.value(toml_value(value))
 
 
 def _add(table: MutableMapping[str, Any], key: str, item: Item) -> None:
-    """Add a key to a table: behind its last one, not behind comments on what follows."""
+    """Add a key to a table after its last key, before any comments about the next table."""
     if isinstance(table, InlineTable):
         is_spaced = table.as_string().endswith(" }")
         table[key] = item
@@ -177,14 +177,14 @@ def _add(table: MutableMapping[str, Any], key: str, item: Item) -> None:
         ]
         if names:
             item.trivia.indent = dict(table.value.body)[names[-1]].trivia.indent
-            # The only way to put a key before the comments at the end of a table.
+            # No public method can insert a key before the comments at the end of a table.
             table.value._insert_after(names[-1], key, item)
             return
     table[key] = item
 
 
 def shown_diff(old: str, new: str, file: str) -> str:
-    """Return the lines that differ, with their numbers, and without what may be a secret.
+    """Return the lines that differ, with their numbers. Possible secrets are hidden.
 
     Args:
         old: The old text.
@@ -205,7 +205,7 @@ def shown_diff(old: str, new: str, file: str) -> str:
 
 
 def _secrets(value: object, inside: bool = False) -> Iterator[str]:
-    """Return the texts of keys whose names are those of secrets."""
+    """Return the strings below keys whose names suggest secrets."""
     if isinstance(value, Mapping):
         for key, each in value.items():
             yield from _secrets(each, inside or bool(_SECRET.fullmatch(key)))

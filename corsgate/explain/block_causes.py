@@ -1,4 +1,4 @@
-"""The causes for which a browser blocks a call, each with its meaning and its fix."""
+"""The causes of a blocked call, each with its meaning and its fix."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import attrs
 
 
 class Cause(Enum):
-    """A step of Fetch at which a call is blocked."""
+    """Why a browser blocks a call; most are steps of Fetch."""
 
     MISSING_ORIGIN = "missing-allow-origin"
     WILDCARD_ORIGIN = "wildcard-with-credentials"
@@ -34,7 +34,7 @@ class Cause(Enum):
     LOCAL_NETWORK = "local-network"
     NO_ANSWER = "no-answer"
     DISABLED = "cors-disabled"
-    # The browsers' consoles name these, but they are no steps of Fetch's CORS check.
+    # Browsers report these on their consoles, but they are not part of Fetch's CORS check.
     ORIGIN_NOT_ALLOWED = "origin-not-allowed"
     LOCAL_NETWORK_INSECURE = "local-network-insecure-page"
     LOCAL_NETWORK_TARGET = "local-network-target"
@@ -73,7 +73,7 @@ class Words:
 
 
 _NEVER_ANSWERED = (
-    "Open the URL in a tab of its own, or run `corsgate explain --live` on it. The server may be"
+    "Open the URL in a separate tab, or run `corsgate explain --live` on it. The server may be"
     " down, its name or certificate may be wrong, or an ad blocker or proxy may refuse the request."
 )
 
@@ -85,14 +85,14 @@ WORDS: Mapping[Cause, Words] = MappingProxyType(
             " If the server can't be changed, put a gate in front of it.",
         ),
         Cause.WILDCARD_ORIGIN: Words(
-            what='The page sends credentials, and with credentials "*" allows no origin.',
+            what='The page sends credentials, for which "*" allows no origin.',
             fix='Send the page\'s origin instead of "*", with Access-Control-Allow-Credentials:'
             ' true; or call without credentials: "include".',
         ),
         Cause.SEVERAL_ORIGINS: Words(
             what="Access-Control-Allow-Origin has more than one value; only one is allowed.",
-            fix="Two parties probably add the header, such as a proxy and the API behind it: let"
-            " only one do so. To allow several origins, send each its own, with Vary: Origin.",
+            fix="Two programs probably add the header, such as a proxy and the API behind it: let"
+            " only one do so. To allow several origins, send the page's own, with Vary: Origin.",
         ),
         Cause.INVALID_ORIGIN: Words(
             what="The value of Access-Control-Allow-Origin is not an origin.",
@@ -100,9 +100,9 @@ WORDS: Mapping[Cause, Words] = MappingProxyType(
             " trailing slash, no pattern.",
         ),
         Cause.OTHER_ORIGIN: Words(
-            what="The response allows a different origin than the page's.",
-            fix="Add the page's origin to the allowed ones. Scheme, host and port must all match,"
-            " and caches need Vary: Origin.",
+            what="The response allows an origin that is not the page's.",
+            fix="Add the page's origin to the allowed origins. Scheme, host and port must match."
+            " Caches need Vary: Origin.",
         ),
         Cause.NO_CREDENTIALS: Words(
             what="The page sends credentials, and the response does not allow them.",
@@ -110,14 +110,14 @@ WORDS: Mapping[Cause, Words] = MappingProxyType(
             ' response; or call without credentials: "include".',
         ),
         Cause.PREFLIGHT_STATUS: Words(
-            what="The preflight response has no status from 200 to 299.",
+            what="The status of the preflight response is not from 200 to 299.",
             fix="Answer preflights before authentication, routing and anything else that refuses"
             " OPTIONS: they carry no credentials.",
         ),
         Cause.PREFLIGHT_REDIRECT: Words(
             what="The preflight was redirected, which is not allowed.",
-            fix="Call the URL that the redirect leads to. It usually has https for http, or a"
-            " trailing slash.",
+            fix="Call the URL that the redirect leads to. It usually has https instead of http, or"
+            " a trailing slash.",
         ),
         Cause.UNREADABLE_METHODS: Words(
             what="Access-Control-Allow-Methods is not a list of methods.",
@@ -129,7 +129,7 @@ WORDS: Mapping[Cause, Words] = MappingProxyType(
         ),
         Cause.METHOD: Words(
             what="The preflight response does not list the method.",
-            fix="List it in Access-Control-Allow-Methods, in the case in which it is sent. With"
+            fix="List it in Access-Control-Allow-Methods, in the same upper or lower case. With"
             ' credentials, "*" does not cover it.',
         ),
         Cause.HEADER: Words(
@@ -147,11 +147,12 @@ WORDS: Mapping[Cause, Words] = MappingProxyType(
         ),
         Cause.REDIRECTS: Words(
             what="There were more than 20 redirects.",
-            fix="Look for a loop, such as a login page, or http and https redirecting to each"
+            fix="Look for a loop, such as a login page, or http and https that redirect to each"
             " other.",
         ),
         Cause.NOT_HTTP: Words(
-            what="The page or the URL is neither http nor https: files and the like have no CORS.",
+            what="The page or the URL is neither http nor https. CORS does not work for others,"
+            " such as files.",
             fix="Serve the page over http, from any server, and call an http or https URL.",
         ),
         Cause.MODE: Words(
@@ -168,11 +169,11 @@ WORDS: Mapping[Cause, Words] = MappingProxyType(
             " http on loopback too.",
         ),
         Cause.LOCAL_NETWORK: Words(
-            what="A public page called this machine or its network, which needs the permission of"
-            " the browser's user.",
+            what="A public page called this machine or its network. The browser's user must permit"
+            " that.",
             fix='Allow "local network access" when the browser asks, or in its site settings.'
-            " The page must be served over https; a frame also needs the permission in its allow"
-            " attribute. Pages from the same network need none, and no header grants it any more.",
+            " The page must be served over https, and a frame needs the permission in its allow"
+            " attribute. Pages from the same network need no permission. No header grants it.",
         ),
         Cause.LOCAL_NETWORK_INSECURE: Words(
             what="A public page served over http called this machine or its network, which"
@@ -181,9 +182,9 @@ WORDS: Mapping[Cause, Words] = MappingProxyType(
             " the page from the same network as the API, such as from localhost.",
         ),
         Cause.LOCAL_NETWORK_TARGET: Words(
-            what="The script's targetAddressSpace is not where the server is.",
-            fix='Set "loopback" for this machine, "local" for its network, or leave the option'
-            " out for an https URL.",
+            what="The script's targetAddressSpace does not match the server's location.",
+            fix='Set "loopback" for this machine or "local" for its network. For an https URL,'
+            " leave the option out.",
         ),
         Cause.MIXED_WARNING: Words(
             what="A page served over https called http. This browser only warned; if the call"
@@ -206,14 +207,14 @@ WORDS: Mapping[Cause, Words] = MappingProxyType(
             " Scheme, host and port must all match.",
         ),
         Cause.REFUSED: Words(
-            what="No server listens on that port, or it can't be reached.",
-            fix="Start the server, or correct host and port of the URL. If it runs, see which"
+            what="Nothing listens on that port, or the server can't be reached.",
+            fix="Start the server, or correct host and port of the URL. If it runs, check which"
             " addresses it listens on: localhost may be 127.0.0.1 or [::1].",
         ),
         Cause.LOST: Words(
             what="The server closed the connection without a valid response.",
-            fix="Look into the server's log. An http URL for a port that speaks https does this,"
-            " and so do a crash and a proxy that gives up.",
+            fix="See the server's log. The cause may be an http URL for a port with https, a crash,"
+            " or a proxy that gives up.",
         ),
         Cause.TIMED_OUT: Words(
             what="The server did not respond in time.",
@@ -221,7 +222,7 @@ WORDS: Mapping[Cause, Words] = MappingProxyType(
             " through its firewall or VPN, and that the server is not overloaded.",
         ),
         Cause.NAME: Words(
-            what="The host's name does not resolve.",
+            what="The host's name can't be resolved.",
             fix="Check its spelling, DNS and /etc/hosts on the browser's machine. A name that only"
             " containers know, such as a Compose service, is unknown to the browser.",
         ),
@@ -231,12 +232,13 @@ WORDS: Mapping[Cause, Words] = MappingProxyType(
             " authority that the browser trusts (mkcert makes one for localhost).",
         ),
         Cause.TLS: Words(
-            what="There is no common TLS on this port; it may speak plain http.",
-            fix="Call it with http instead of https, or the port that has TLS. Otherwise see which"
-            " TLS versions the server allows.",
+            what="The server and the browser have no common TLS version, or the port uses plain"
+            " http.",
+            fix="Use http instead of https, or the port with TLS. Otherwise check which TLS"
+            " versions the server allows.",
         ),
         Cause.PORT: Words(
-            what="Browsers never connect to this port, since another protocol uses it.",
+            what="Browsers never connect to this port, since it belongs to another protocol.",
             fix="Let the server listen on another port, such as 5555 (Fetch #port-blocking).",
         ),
         Cause.BLOCKED_HERE: Words(
@@ -250,16 +252,16 @@ WORDS: Mapping[Cause, Words] = MappingProxyType(
             " server or its <meta> element. WebSockets need a ws: or wss: entry.",
         ),
         Cause.CORP: Words(
-            what="A call without CORS got a response that Cross-Origin-Resource-Policy keeps from"
+            what="The call had no CORS, and Cross-Origin-Resource-Policy keeps the response from"
             " other origins.",
             fix='Call it with mode: "cors" (for elements: crossorigin), or let the server send'
             " Cross-Origin-Resource-Policy: cross-origin.",
         ),
         Cause.ORB: Words(
-            what="A call without CORS got a response, such as JSON or HTML, not an image,"
-            " script or style, so the page may not have it.",
-            fix='Call it with mode: "cors" rather than "no-cors". For an image or script, check'
-            " that the URL returns one, and with the right Content-Type, not an error page.",
+            what="The call had no CORS, and the response is not an image, script or style but, for"
+            " example, JSON or HTML. So the page may not have it.",
+            fix='Call it with mode: "cors" instead of "no-cors". For an image or script, check'
+            " that the URL returns one with the right Content-Type, not an error page.",
         ),
         Cause.STATUS: Words(
             what="CORS allowed the call, or did not apply: the script got the server's error.",
@@ -269,31 +271,31 @@ WORDS: Mapping[Cause, Words] = MappingProxyType(
             what="The server did not accept the WebSocket. CORS does not apply to WebSockets, but"
             " servers may check the Origin themselves, as the gate does.",
             fix="Look up the status below. For 403, allow the page's origin at the gate or server;"
-            " for 200 or 404, check the path; for 401, the login.",
+            " for 200 or 404, check the path; for 401, check the login.",
         ),
         Cause.SOCKET_HANDSHAKE: Words(
-            what="The response to the WebSocket's handshake is not valid.",
-            fix="Check that the URL is a WebSocket endpoint, and that each proxy on the path passes"
-            " Upgrade. The server must speak a subprotocol that the script offers.",
+            what="The response to the WebSocket handshake is not valid.",
+            fix="Check that the URL is a WebSocket endpoint, and that each proxy on the path"
+            " forwards Upgrade. The server must support a subprotocol that the script offers.",
         ),
         Cause.SOCKET_FAILED: Words(
-            what="The WebSocket could not be opened. This message does not say why; CORS is not"
-            " the reason, since it does not apply to WebSockets.",
-            fix="See the status in the network panel: 403 is a refused origin, 401 a missing"
-            " login, 200 or 404 a wrong path. Without a status the server may be down, its"
-            " certificate untrusted, or the page served over https and the URL ws:.",
+            what="The WebSocket could not be opened. This message has no reason. It is not CORS,"
+            " which does not apply to WebSockets.",
+            fix="See the status in the network panel: 403 means a refused origin, 401 a missing"
+            " login, 200 or 404 a wrong path. Without a status, the server may be down, its"
+            " certificate may be untrusted, or an https page uses a ws: URL.",
         ),
         Cause.STREAM_TYPE: Words(
             what="The response is not an event stream, often an error or login page.",
             fix="Check the URL, and let the server send Content-Type: text/event-stream.",
         ),
         Cause.STREAM_FAILED: Words(
-            what="The event stream could not be opened. This message does not say why.",
-            fix="A message just before it has the reason if it is CORS. Otherwise see the network"
-            " panel: the status must be 200, and the type text/event-stream.",
+            what="The event stream could not be opened. This message has no reason.",
+            fix="If CORS is the reason, a message just before this one says so. Otherwise see the"
+            " network panel: the status must be 200, and the type text/event-stream.",
         ),
         Cause.UNSPECIFIC: Words(
-            what="This is only what scripts may know: that the call failed, but not why.",
+            what="This message only says that the call failed. Scripts may not know the reason.",
             fix="Copy the message next to it on the console, which has the reason. If there is"
             " none, see the network panel, or run `corsgate explain --live`.",
         ),
@@ -325,4 +327,4 @@ NOT_CORS: frozenset[Cause] = frozenset(
         Cause.STREAM_TYPE,
     )
 )
-"""The causes that no CORS header fixes, whatever the console calls them."""
+"""The causes that a CORS header can't fix, even if the console blames CORS."""

@@ -1,4 +1,4 @@
-"""What an upstream sees of the page that calls it, in words."""
+"""Describes which Origin an upstream receives with the calls of a page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from corsgate.message.client import serialized_origin
 
 
 def origin_seen(mode: str, upstream: Upstream, page: str, gate_origin: bytes) -> str:
-    """Return what an upstream sees as the Origin of a call.
+    """Describe the Origin that an upstream receives with a call.
 
     Args:
         mode: The result of `corsgate.cors.vouching.origin_mode`.
@@ -21,7 +21,7 @@ def origin_seen(mode: str, upstream: Upstream, page: str, gate_origin: bytes) ->
         gate_origin: The origin that the page uses for the gate.
 
     Returns:
-        A clause. Of several servers it names the first, since each sees its own origin.
+        A clause. Each server receives its own origin; of several, the clause names the first.
     """
     if mode == "drop":
         return "the box sees no Origin"
@@ -35,7 +35,7 @@ def origin_seen(mode: str, upstream: Upstream, page: str, gate_origin: bytes) ->
 
 
 def _own_origin(upstream: Upstream, gate_origin: bytes) -> str:
-    """Return the origin of the URLs that an upstream's first server gets."""
+    """Return the origin of an upstream's first server, as it sees it in requests."""
     server = upstream.configured_servers[0]
     host = server.host_value
     if upstream.preserve_host:
@@ -44,7 +44,7 @@ def _own_origin(upstream: Upstream, gate_origin: bytes) -> str:
 
 
 def origins_seen(config: Config) -> Iterator[str]:
-    """Return what each upstream with a route for other origins sees as the Origin of its pages.
+    """Describe the Origin that each upstream receives, if pages of other origins may call it.
 
     Args:
         config: The configuration.
@@ -72,13 +72,13 @@ def origins_seen(config: Config) -> Iterator[str]:
 
 
 def _checks(route: Route) -> bool:
-    """Return whether a route's policy allows an origin by its name (`Policy.names`)."""
+    """Return whether a route's policy allows origins by name (`Policy.names`)."""
     cors = route.cors
     return cors is not None and cors.enforce_origin and cors.names_pages
 
 
 def _in_general(mode: str, upstream: Upstream) -> str:
-    """Return what an upstream sees, whatever page calls it."""
+    """Describe the Origin that an upstream receives with the calls of any page."""
     if mode == "drop":
         return "no Origin"
     if mode == KEEP:

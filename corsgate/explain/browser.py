@@ -1,4 +1,4 @@
-"""How a browser makes a cross-origin call, step by step, with the responses of any server."""
+"""Makes a cross-origin call step by step as a browser does, with any source of responses."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ _MOST_DIGITS = len(str(_LONGEST_S))
 
 
 def fetch(call: Call, send: Send) -> Trace:
-    """Return what a browser would do and find for a call.
+    """Return the steps of a browser for a call, with their results.
 
     The preflight cache starts empty, so a preflight is sent whenever the call needs one.
 
     Args:
         call: The page's call.
-        send: Returns the response to a request; a preflight comes first if one is needed.
+        send: Returns the response to a request. If the call needs a preflight, that is the first.
 
     Source: Fetch ``#main-fetch``, ``#http-fetch``, ``#http-redirect-fetch``.
     """
@@ -58,7 +58,7 @@ def fetch(call: Call, send: Send) -> Trace:
 
 
 class _Blocked(Exception):
-    """Raised to end a fetch at the last recorded step."""
+    """Ends a fetch at the last recorded step."""
 
 
 class _Fetch:
@@ -142,7 +142,7 @@ class _Fetch:
         return (*headers, (b"Sec-Fetch-Mode", b"cors"))
 
     def _serialized(self) -> bytes:
-        """Return the Origin to send: null once a redirect has left a foreign origin."""
+        """Return the Origin to send: null after a redirect from one foreign origin to another."""
         return b"null" if self._tainted else self._origin
 
     def _ask(self, method: bytes, headers: tuple[Header, ...], credentials: bool) -> Answer:
@@ -154,7 +154,7 @@ class _Fetch:
             "#http-network-or-cache-fetch",
             f"request {len(self._exchanges)}",
             f"{text(method)} {self._url}",
-            f"Answered with {answer.status}{by}.",
+            f"Response {answer.status}{by}.",
         )
         return answer
 
@@ -169,7 +169,8 @@ class _Fetch:
         asked += ((b"Origin", self._serialized()), (b"Sec-Fetch-Mode", b"cors"))
         answer = self._ask(b"OPTIONS", asked, False)
         rule, status = "#cors-preflight-fetch", str(answer.status)
-        # Fetch checks the origin first, but browsers report the redirect: no origin would fix it.
+        # Fetch checks the origin first, but browsers report the redirect. Allowing the origin would
+        # not fix it.
         if answer.status in REDIRECTS and values(answer.headers, b"location"):
             self._fail(rule, "preflight status", status, Cause.PREFLIGHT_REDIRECT)
         self._check(answer, "the preflight response")
@@ -256,12 +257,14 @@ class _Fetch:
         if post or see_other:
             self._method = b"GET"
             self._headers = tuple(h for h in self._headers if h[0].lower() not in _BODY_FIELDS)
-        why = f"The browser goes on with {text(self._method)}."
+        why = f"The browser continues with {text(self._method)}."
         if there.origin != self._url.origin:
             self._headers = tuple(h for h in self._headers if h[0].lower() != b"authorization")
             if self._url.origin != self._origin:
                 self._tainted = True
-                why += " It leaves a foreign origin for another, so Origin is null from now on."
+                why += (
+                    " It leads from one foreign origin to another, so Origin is null from now on."
+                )
         self._note(rule, "Location", str(there), why)
         self._url = there
 
@@ -319,7 +322,7 @@ def delta_seconds(value: bytes) -> int | None:
     """Parse a number of seconds with any number of digits (RFC 9111 1.2.2).
 
     Returns:
-        At most 2^31, as the RFC says; None if it is not a number.
+        At most 2^31, as the RFC requires; None if it is not a number.
     """
     if not _SECONDS.fullmatch(value):
         return None
@@ -327,7 +330,7 @@ def delta_seconds(value: bytes) -> int | None:
 
 
 def unlike(origin: bytes) -> Cause:
-    """Return why an Access-Control-Allow-Origin that is not the page's origin is blocked."""
+    """Return the cause for an Access-Control-Allow-Origin that differs from the page's origin."""
     if origin == b"*":
         return Cause.WILDCARD_ORIGIN
     if b"," in origin or b" " in origin:

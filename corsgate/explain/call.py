@@ -1,4 +1,4 @@
-"""The call of a page's script, and how its browser changes and classifies it before sending."""
+"""The call of a page's script, and how a browser changes and classifies it before sending."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Call:
     """One ``fetch()`` of a page, in mode "cors".
 
     Attributes:
-        origin: The page's origin as its browser serializes it; may be ``null``.
+        origin: The page's origin as a browser serializes it; may be ``null``.
         method: The method, in the script's spelling.
         url: The requested URL.
         headers: The fields that the script sets.
@@ -73,7 +73,7 @@ class Call:
 
 
 def usual_value(name: bytes) -> bytes:
-    """Return the most likely value of a field of which only the name is known."""
+    """Return the most likely value of a field whose value is unknown."""
     return _USUAL_VALUES.get(name.lower(), b"1")
 
 
@@ -105,7 +105,7 @@ def is_safelisted(name: bytes, value: bytes) -> bool:
 
 
 def unsafe_names(headers: Iterable[Header]) -> tuple[bytes, ...]:
-    """Return the names that a preflight must ask for, lower-cased and sorted.
+    """Return the names that a preflight must list, lower-cased and sorted.
 
     Source: Fetch ``#cors-unsafe-request-header-names``.
     """
@@ -127,7 +127,7 @@ def preflight_reasons(method: bytes, names: Iterable[bytes]) -> list[str]:
     """Return why a request needs a preflight; empty for a simple one (``#main-fetch``).
 
     Args:
-        method: As the browser sends it.
+        method: The method as the browser sends it.
         names: The result of `unsafe_names`.
     """
     reasons = []

@@ -1,4 +1,4 @@
-"""Read the messages that browsers print on the console when a call fails."""
+"""Reads the messages that browsers print on the console when a call fails."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from corsgate.explain.console_form import ANY, CHROMIUM, FIREFOX, SAFARI, Form, 
 from corsgate.explain.url import Url
 
 MAX_READ = 50_000
-"""How many characters are read: more than any message, and little enough to take no time."""
+"""How many characters are read. It is longer than any message, and quick to read."""
 
 _MAX_WHY = 2_000
-"""How much of a reason is read. Real ones are shorter, and any text may follow them."""
+"""How many characters of a reason are read. Real ones are shorter; any text may follow."""
 
 _METHODS = "GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS"
 _STATUSES: tuple[Form, ...] = (
@@ -61,7 +61,7 @@ _UNSPECIFIC: tuple[Form, ...] = (
     form(ANY, r"(?P<why>(?:Axios)?Error:? (?:AxiosError: )?Network ?Error)", Cause.UNSPECIFIC),
 )
 _BESIDE = re.compile(r"net::ERR_FAILED (?P<status>[0-9]{3})\b")
-"""Where Chromium has the status of a response that it blocked."""
+"""Chromium's message with the status of a blocked response."""
 
 
 @attrs.frozen(kw_only=True)
@@ -69,11 +69,11 @@ class Message:
     """The content of a console message.
 
     Attributes:
-        browser: ``chromium``, ``firefox`` or ``safari``; empty if several print such a message.
+        browser: ``chromium``, ``firefox`` or ``safari``; empty if several print this message.
         cause: Why the call was blocked; None for an unknown reason.
         why: The reason in the browser's own words.
-        url: The URL that was called, if it is known; a WebSocket's has http for ws.
-        redirected: The URL that a redirect led to and that was blocked, or None.
+        url: The called URL, if known; that of a WebSocket has http instead of ws.
+        redirected: The blocked URL that a redirect led to, or None.
         origin: The page's origin, which Firefox does not report.
         method: The method, if the message has it.
         header: The request header, if the message has one.
@@ -104,11 +104,11 @@ def read_message(said: str) -> Message:
     """Read a message from a browser's console.
 
     Args:
-        said: The text as copied. File names, line numbers, line ends and other messages may be
-            around or within it. Of several messages, the one with the most precise reason counts.
+        said: The copied text. It may also contain file names, line numbers, line ends and other
+            messages. Of several messages, the one with the most precise reason counts.
 
     Raises:
-        BadValue: It contains no message of Chromium, Firefox or Safari about a failed call.
+        BadValue: The text contains no message of Chromium, Firefox or Safari about a failed call.
     """
     words = " ".join(said[: 4 * MAX_READ].split())[:MAX_READ]
     flat = "".join(c if c.isprintable() else "\ufffd" for c in words)
@@ -116,8 +116,8 @@ def read_message(said: str) -> Message:
     if found is None:
         raise BadValue(
             "this is not a message of Chromium, Firefox or Safari about a failed call",
-            'copy the whole message, from "Access to ...", "Cross-Origin Request Blocked" or'
-            ' "Origin ... is not allowed" on',
+            'copy the whole message, starting with "Access to ...", "Cross-Origin Request Blocked"'
+            ' or "Origin ... is not allowed"',
         )
     beside = _BESIDE.search(flat)
     if found.status is None and beside is not None:
@@ -133,7 +133,7 @@ def _messages(flat: str) -> Iterator[Message]:
     if parts := _match(firefox.ENVELOPE, flat):
         yield _message(FIREFOX, parts, firefox.REASONS)
     if "Access-Control-Allow-" in flat or "address space" in flat:
-        # Somebody copied the end of a message only.
+        # Only the end of a message was copied.
         for each in (*chromium.REASONS, *firefox.REASONS):
             if each.pattern.search(flat):
                 yield _message(each.browser, {"why": flat}, (each,))
@@ -165,7 +165,7 @@ def _match(each: Form, flat: str) -> dict[str, str]:
 def _message(
     browser: str, parts: dict[str, str], reasons: Sequence[Form], cause: Cause | None = None
 ) -> Message:
-    """Return a message, whose cause is that of the first reason which matches its ``why``."""
+    """Return a message with the cause of the first reason that matches its ``why``."""
     why = parts["why"][:_MAX_WHY].strip()
     for each in reasons:
         found = each.pattern.search(why)
@@ -174,7 +174,7 @@ def _message(
             parts = {**parts, **more}
             cause = each.cause
             if "allowed" in parts:
-                # A value that is not an origin at all has another cause than a different origin.
+                # The cause depends on the value: "*", a different origin, or not an origin.
                 cause = unlike(parts["allowed"].encode())
             break
     if browser == FIREFOX:
@@ -198,7 +198,7 @@ def _message(
 
 
 def _url(text: str) -> Url | None:
-    """Return a URL, in which http stands for ws: a WebSocket opens with an HTTP request."""
+    """Return a URL with http instead of ws, since a WebSocket starts with an HTTP request."""
     scheme, mark, rest = text.partition("://")
     scheme = {"ws": "http", "wss": "https"}.get(scheme, scheme)
     try:

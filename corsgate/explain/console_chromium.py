@@ -1,7 +1,7 @@
 """The console messages of Chromium and its relatives, such as Chrome and Edge.
 
 Sources: Blink's ``cors_error_string.cc``, ``mixed_content_checker.cc`` and ``net_error_list.h``.
-The tests have the text of each, and say whether a real browser printed it.
+The tests have the text of each message, and whether a real browser printed it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _ACAO = "Access-Control-Allow-Origin"
 
 ENVELOPE: Form = form(
     CHROMIUM,
-    # A URL may have apostrophes in it, as in OData's /Products('1').
+    # A URL may contain apostrophes, as in OData's /Products('1').
     rf"Access to (?P<what>.{{1,40}}?) at {QUOTE}(?P<url>\S*?){QUOTE}"
     rf"(?: \(redirected from {QUOTE}(?P<first>\S*?){QUOTE}\))?"
     rf" from origin {QUOTE}(?P<origin>[^'\"]*){QUOTE} has been blocked by CORS policy:?"
@@ -92,7 +92,7 @@ OTHERS: tuple[Form, ...] = (
     ),
     form(
         CHROMIUM,
-        # The wording until Chromium 140 or so.
+        # The wording until about Chromium 140.
         r"(?P<why>Refused to connect to '(?P<url>\S+?)' because it violates the following Content"
         r" Security Policy directive: \"[^\"]{1,400}\")",
         Cause.CSP,
@@ -147,7 +147,7 @@ OTHERS: tuple[Form, ...] = (
         Cause.LOST,
     ),
 )
-"""Calls that were blocked by something else than CORS, or before any response."""
+"""Calls that were blocked by something other than CORS, or before any response."""
 
 NET_ERROR: Form = form(
     CHROMIUM,
@@ -157,7 +157,7 @@ NET_ERROR: Form = form(
     r"|WebSocket connection to '(?P<first>\S{1,2000}?)' failed: (?:Error in connection"
     r" establishment: )?)?(?P<why>net::ERR_[A-Z0-9_]+(?:\.\w+)?)",
 )
-"""A failure of the network, or of what stands before it; `NET_REASONS` has the causes."""
+"""A failure of the network, or of a layer before it; `NET_REASONS` has the causes."""
 
 NET_REASONS: tuple[Form, ...] = tuple(
     form(CHROMIUM, rf"net::ERR_(?:{codes})\b", cause)
@@ -181,7 +181,7 @@ NET_REASONS: tuple[Form, ...] = tuple(
             Cause.LOST,
         ),
         ("INTERNET_DISCONNECTED|NETWORK_[A-Z_]+|PROXY_[A-Z_]+", Cause.NO_ANSWER),
-        # This comes beside a message about CORS, which has the reason.
+        # A message about CORS, which has the reason, comes with this one.
         ("FAILED", Cause.UNSPECIFIC),
     )
 )
@@ -194,4 +194,4 @@ MIXED_WARNING: Form = form(
     r" WebSocket endpoint) '(?P<url>\S*?)'\. This (?:content|endpoint) should .{1,80})",
     Cause.MIXED_WARNING,
 )
-"""A warning, beside which there may be the reason of a failure."""
+"""A warning. Another message may have the reason of a failure."""

@@ -1,8 +1,8 @@
 """The console messages of Firefox.
 
 Sources: its ``security.properties``, ``csp.properties``, ``necko.properties`` and
-``appstrings.properties``. The tests have the text of each, and say whether a real browser printed
-it.
+``appstrings.properties``. The tests have the text of each message, and whether a real browser
+printed it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LOCAL_NETWORK: tuple[Form, ...] = (
         Cause.LOCAL_NETWORK,
     ),
 )
-"""These come beside a message about CORS, which does not name the reason."""
+"""These come with a message about CORS that does not contain the reason."""
 
 ENVELOPE: Form = form(
     FIREFOX,
@@ -98,7 +98,7 @@ REASONS: tuple[Form, ...] = (
         Cause.HEADER,
     ),
     form(FIREFOX, r"CORS request did not succeed", Cause.NO_ANSWER),
-    # Firefox says so of any redirect of a preflight, and of no other redirect.
+    # Firefox reports this for every redirect of a preflight, and for no other redirect.
     form(FIREFOX, r"CORS request external redirect not allowed", Cause.PREFLIGHT_REDIRECT),
     form(FIREFOX, r"CORS request not http", Cause.NOT_HTTP),
     form(FIREFOX, r"CORS disabled", Cause.DISABLED),
@@ -166,4 +166,4 @@ OTHERS: tuple[Form, ...] = (
         Cause.STREAM_FAILED,
     ),
 )
-"""Calls that were blocked by something else than CORS, or before any response."""
+"""Calls that were blocked by something other than CORS, or before any response."""

@@ -1,4 +1,4 @@
-"""The form of one kind of console message, and what is read from it."""
+"""The pattern of one kind of console message, and the values that are read from it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHROMIUM = "chromium"
 FIREFOX = "firefox"
 SAFARI = "safari"
 ANY = ""
-"""For a message that several browsers print, or none in particular."""
+"""The browser of messages that several browsers print."""
 
 
 @attrs.frozen
@@ -23,7 +23,7 @@ class Form:
     """One kind of message.
 
     Attributes:
-        browser: Which browser prints it; empty if several do.
+        browser: The browser that prints it; empty if several do.
         pattern: Matches it anywhere in the copied text. Its named groups are read: ``url`` (what
             was called), ``first`` (what the script called, if a redirect followed), ``origin``
             (the page's), ``page`` (the page's URL), ``method``, ``header``, ``status``,
@@ -37,5 +37,5 @@ class Form:
 
 
 def form(browser: str, pattern: str, cause: Cause | None = None) -> Form:
-    """Return a form whose pattern is given as text."""
+    """Return a form with a pattern that is given as text."""
     return Form(browser, re.compile(pattern), cause)

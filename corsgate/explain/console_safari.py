@@ -1,10 +1,10 @@
 """The console messages of Safari and of other browsers with WebKit.
 
-Safari prints the reason on a line of its own; the URL is on the next one. Sources: WebKit's
+Safari prints the reason on one line and the URL on the next. Sources: WebKit's
 ``CrossOriginAccessControl.cpp``, ``CrossOriginPreflightResultCache.cpp``,
-``MixedContentChecker.cpp`` and ``WebConsoleAgent.cpp``. On macOS and iOS the reasons of failed
-connections are CFNetwork's, on Linux those of GLib. The tests have the text of each, and say
-whether a real browser printed it.
+``MixedContentChecker.cpp`` and ``WebConsoleAgent.cpp``. The reasons of failed
+connections come from CFNetwork on macOS and iOS, and from GLib on Linux. The tests have the text of
+each message, and whether a real browser printed it.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ OTHERS: tuple[Form, ...] = (
             cause,
         )
         for words, cause in (
-            # libsoup's and CFNetwork's words.
+            # The wording of libsoup and CFNetwork.
             (r"Could not connect to \S+?(?: |:|$)|Could not connect to the server", Cause.REFUSED),
             (r"Unacceptable TLS certificate|The certificate for this server", Cause.CERTIFICATE),
             (r"Error performing TLS handshake|An SSL error has occurred|A TLS error", Cause.TLS),

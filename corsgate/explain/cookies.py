@@ -1,4 +1,4 @@
-"""Which browsers keep a cookie that a response to a page's call sets, and why others don't."""
+"""Which browsers keep a cookie from the response to a page's call, and why others don't."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from corsgate.message.set_cookie import CookieRules, adapt_cookie
 CHROMIUM, FIREFOX, SAFARI = BROWSERS = ("Chromium", "Firefox", "Safari")
 
 TYPICAL_COOKIE = b"session=...; Path=/; HttpOnly"
-"""What a server sets that was not made for pages of other sites."""
+"""The cookie of a server that was not made for pages of other sites."""
 
 _MOST_COOKIES = 16
 
 _ONE_SITE = "serve page and gate under one site"
 
 _CROSS_SITE_FIX = (
-    f'{_ONE_SITE}, or the gate over https, with cookies = "adapt" on the upstream, and a policy'
-    " that has allow_credentials and is enforced"
+    f'{_ONE_SITE}, or serve the gate over https with cookies = "adapt" on the upstream and an'
+    " enforced policy with allow_credentials"
 )
 
 _OPEN = "since another route to the same server admits unknown pages"
@@ -40,7 +40,7 @@ class CookieVerdict:
         cookie: The cookie's name.
         browser: One of `BROWSERS`, with its default settings.
         kept: Whether it keeps the cookie.
-        why: The reason in words, or what to know of a cookie that is kept.
+        why: The reason, or a note about a cookie that is kept.
     """
 
     cookie: str
@@ -65,7 +65,7 @@ class _Relation:
 
 
 def cookies_of_route(call: Call, route: Route, *, shared: bool) -> tuple[CookieVerdict, ...]:
-    """Return what browsers do with the cookies of a gate's route.
+    """Return whether browsers keep the cookies of a gate's route.
 
     Args:
         call: A call of a page, with credentials.
@@ -96,12 +96,12 @@ def _kept_from(verdict: CookieVerdict) -> CookieVerdict:
 
 
 def cookies_of_response(call: Call, headers: Sequence[Header]) -> tuple[CookieVerdict, ...]:
-    """Return what browsers do with the cookies of a response to a call with credentials."""
+    """Return whether browsers keep the cookies of a response to a call with credentials."""
     return cookie_verdicts(call, values(headers, b"set-cookie")[:_MOST_COOKIES])
 
 
 def cookie_verdicts(call: Call, cookies: Sequence[bytes]) -> tuple[CookieVerdict, ...]:
-    """Return what browsers do with cookies that are set by the response to a page's call.
+    """Return whether browsers keep cookies that the response to a page's call sets.
 
     Args:
         call: The call, with credentials.
@@ -110,7 +110,7 @@ def cookie_verdicts(call: Call, cookies: Sequence[bytes]) -> tuple[CookieVerdict
     Returns:
         A verdict for each cookie and browser; empty if page and URL have the same origin.
 
-    Source: RFC 6265bis 5.5 and 5.7, and what the browsers document.
+    Source: RFC 6265bis 5.5 and 5.7, and the documentation of the browsers.
     """
     if call.url.origin == call.origin:
         return ()
@@ -126,12 +126,12 @@ def cookie_verdicts(call: Call, cookies: Sequence[bytes]) -> tuple[CookieVerdict
 def _judge(
     call: Call, name: str, attributes: Mapping[str, str], browser: str, relation: _Relation
 ) -> tuple[str, str]:
-    """Return why a browser drops a cookie, or an empty string and what to know of it."""
+    """Return why a browser drops a cookie, or an empty string and a note."""
     problem = next(_malformed(call, name, attributes), "")
     secure = "secure" in attributes
     if not problem and secure and call.url.scheme == "http":
         if browser == SAFARI:
-            problem = "it is Secure, which Safari takes over https only"
+            problem = "it is Secure, which Safari accepts only over https"
         elif not call.url.is_loopback:
             problem = "it is Secure, and the gate's URL is plain http"
     if problem:
@@ -139,7 +139,7 @@ def _judge(
     same_site = attributes.get("samesite", "").lower()
     is_same = relation.same_site and (relation.same_scheme or browser != CHROMIUM)
     if browser != SAFARI and same_site == "none" and not secure:
-        return "SameSite=None needs Secure, and so https", ""
+        return "SameSite=None requires Secure, which requires https", ""
     if is_same:
         return "", "page and gate are the same site"
     if not relation.same_site and browser == SAFARI and "partitioned" not in attributes:
@@ -153,26 +153,26 @@ def _judge(
 
 
 _NOTES = {
-    CHROMIUM: "it is SameSite=None; incognito windows, Debian's Chromium, and users who block"
+    CHROMIUM: "it is SameSite=None. Incognito windows, Debian's Chromium and browsers that block"
     " third-party cookies drop it",
-    FIREFOX: "Firefox keeps it apart for this page's site: a login in a tab of the gate does not"
-    " count here",
-    SAFARI: "it is Partitioned, which Safari takes from 18.4 on",
+    FIREFOX: "Firefox stores it separately for this page's site: a login in a tab of the gate does"
+    " not count here",
+    SAFARI: "it is Partitioned, which Safari supports since 18.4",
 }
 
 
 def _malformed(call: Call, name: str, attributes: Mapping[str, str]) -> Iterator[str]:
-    """Return why every browser drops a cookie, wherever the page is."""
+    """Return why all browsers drop a cookie, on any page."""
     lowered, secure = name.lower(), "secure" in attributes
     if lowered.startswith(("__host-", "__secure-")) and not secure:
-        yield "its name needs Secure"
+        yield "its name requires Secure"
     if lowered.startswith("__host-"):
         if attributes.get("path") != "/":
-            yield "its name needs Path=/"
+            yield "its name requires Path=/"
         if attributes.get("domain"):
             yield "its name allows no Domain"
     if "partitioned" in attributes and not secure:
-        yield "Partitioned needs Secure"
+        yield "Partitioned requires Secure"
     domain = attributes.get("domain", "").removeprefix(".").lower()
     host = call.url.host
     if domain and host != domain:
@@ -194,7 +194,7 @@ def _parse(value: bytes) -> tuple[str, Mapping[str, str]]:
 def _relate(call: Call) -> _Relation:
     page = take_apart(call.origin) if len(call.origin) <= MAX_ORIGIN_BYTES else None
     there = f"{call.url.scheme}://{_site(call.url.host)}"
-    if page is None:  # An opaque origin is the same site as nothing.
+    if page is None:  # An opaque origin is not the same site as any other.
         return _Relation(same_site=False, same_scheme=False, between=f"null and {there}")
     scheme, host = page[0].decode(), _site(page[1].decode())
     return _Relation(

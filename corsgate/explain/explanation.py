@@ -1,4 +1,4 @@
-"""Explain step by step whether a gate lets a page's call through, and find a fix if not."""
+"""Explains step by step whether a gate allows a page's call, and finds a fix if not."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ class Explanation:
         allowed: Whether it reaches its server and the script may read the response.
         route: The route's host and prefix; empty if no route matches or there is no gate.
         policy: Where the route's policy is written; empty without one.
-        trace: What the browser does and finds.
-        seen: What the upstream sees of the page; empty if the call does not get there.
+        trace: The steps of the browser.
+        seen: The Origin that the upstream receives, in words; empty if it receives no call.
         reason: Why the call is refused; empty if it is allowed.
         cause: The step of Fetch that blocks it; None if the gate refuses it.
         near_misses: How the call differs from similar ones that are allowed.
-        changes: The keys of the configuration that would allow it, if any can.
+        changes: The keys of the configuration that would allow it; empty if none can.
         toml: The changes as TOML.
-        advice: What else to do or know.
-        servers: What to configure on a server that is not a gate: title and text.
-        refused_by: Who refused it, ``gate`` or ``server``; empty if nobody did, or if unknown. A
-            page may read a refusal, too.
+        advice: Further notes.
+        servers: How to configure a server that is not a gate: title and text.
+        refused_by: Who refused it, ``gate`` or ``server``; empty if it was not refused, or if that
+            is unknown. An allowed call may be refused: then the page can read the refusal.
         cookies: Which browsers keep the server's cookies, if the call has credentials.
-        status: The status of the response to the request itself, if a server really sent it.
+        status: The status of the response to the request itself, if it was sent; 0 otherwise.
         by_origin: Whether a server refuses the page's origin by a check of its own.
-        gate_toml: The keys that the policy of a running gate lacks, whose file is not known.
+        gate_toml: The missing keys in the policy of a running gate whose file is unknown.
     """
 
     call: Call
@@ -85,15 +85,16 @@ class Explanation:
 def explain(config: Config, document: Mapping[str, object], call: Call) -> Explanation:
     """Explain what a gate does with a call, and how to fix a refusal.
 
-    The code that serves requests makes the gate's decisions. Upstreams are assumed to return 200.
+    The decisions are made by the same code that serves requests. Upstreams are assumed to return
+    200.
 
     Args:
         config: The gate's configuration.
-        document: The same file as tomllib reads it, to find where a fix belongs.
+        document: The same file as parsed by tomllib, to find where a fix belongs.
         call: The page's call.
 
     Returns:
-        An explanation, whose changes were tested against a simulated gate.
+        The explanation. Its changes have been tested with a simulated gate.
 
     Raises:
         BadValue: The call goes directly to an upstream's server, so it bypasses the gate.
@@ -123,8 +124,8 @@ def explain(config: Config, document: Mapping[str, object], call: Call) -> Expla
         return explanation
     failed = trace.failed
     cause = None if failed is None else failed.cause
-    # If the gate refused nothing but granted no origin, only its decision has the reason. For any
-    # other cause the browser's step has it.
+    # If the gate refused nothing but allowed no origin, its decision has the reason. For any other
+    # cause, the browser's step has it.
     by = trace.exchanges[-1][1].by if trace.exchanges else ""
     found = _tried(fix(config, document, call, route, served=served), call, cause)
     policy = gate.policy(route)
@@ -142,25 +143,25 @@ def explain(config: Config, document: Mapping[str, object], call: Call) -> Expla
 
 
 def _check_passes_gate(config: Config, url: Url) -> None:
-    """Raise BadValue for the URL of a server behind the gate: such a call bypasses the gate."""
+    """Raise BadValue if a URL is that of an upstream's server, since the call bypasses the gate."""
     origin = url.origin.decode("ascii")
     for upstream in config.upstreams.values():
         if any(server.origin == origin for server in upstream.servers):
             raise BadValue(
                 f'{origin} is a server of the upstream "{upstream.name}", so calls to it bypass'
                 " the gate",
-                "let the page call the gate's own address, or test the server with --live",
+                "call the gate's address instead, or test the server with --live",
             )
 
 
 def _unreached(config: Config, url: Url) -> Iterator[str]:
-    """Return reasons why a call may not reach the gate at all."""
+    """Return the reasons why a call may not reach the gate."""
     ports = {port_of(listener.endpoint): listener for listener in config.listeners}
     if None in ports:
         return
     port = url.port or (443 if url.scheme == "https" else 80)
     listener = ports.get(port)
-    only = "a call gets here only if something in front of the gate forwards it"
+    only = "a call arrives here only if something in front of the gate forwards it"
     if listener is None:
         known = ", ".join(map(str, ports))
         yield f"The gate listens on {known}, not on {port}: {only}."
@@ -168,16 +169,16 @@ def _unreached(config: Config, url: Url) -> Iterator[str]:
     has_tls = listener.certificates or is_tls(listener.endpoint)
     speaks = "https" if has_tls else "http"
     if url.scheme != speaks:
-        yield f"The gate speaks {speaks} on port {port}: {only}."
+        yield f"The gate uses {speaks} on port {port}: {only}."
 
 
 def _tried(found: Fix, call: Call, cause: Cause | None) -> Fix:
-    """Return the fix if it works; otherwise only its advice, and why it fails."""
+    """Return the fix if it works; otherwise only its advice and the reason for the failure."""
     if cause in _NOT_FIXED_BY_CONFIG and cause is not None:
         return Fix(advice=(WORDS[cause].fix,))
     if found.config is None:
         return found
-    # A fix can't allow an origin that browsers never send, only the one that was meant.
+    # Browsers never send a misspelled origin, so the fix allows the one that was meant.
     meant = spell(call.origin.decode("latin-1"))
     tried = call if meant is None else attrs.evolve(call, origin=meant.encode("ascii"))
     trace = fetch(tried, SimulatedGate(found.config).answer)
@@ -244,7 +245,7 @@ class SimulatedGate:
         try:
             path = segments(target)
         except TargetError as error:
-            # As the gate does: what precedes the fault leads to a route.
+            # As in the gate, the segments before the fault select the route.
             bad, path = (400, str(error)), sound_segments(target)
         if len(request.method) > MAX_METHOD_BYTES:
             bad = bad or (501, f"the method is longer than {MAX_METHOD_BYTES} bytes")
@@ -263,7 +264,7 @@ class SimulatedGate:
         by = decision.reason
         refusal = by if decision.verdict is Verdict.REFUSE else ""
         if refusal and policy is not None and policy.debugs:
-            # A client that calls a loopback name is on the same machine.
+            # A client that uses a loopback name is on the same machine.
             decision = tell(policy, decision, index, loopback=request.url.is_loopback)
         headers = decision.headers
         if decision.verdict is Verdict.PREFLIGHT:
@@ -319,7 +320,7 @@ class SimulatedGate:
         )
 
     def _seen(self, route: Route, decision: Decision, request: Request) -> str:
-        """Return what the upstream sees of the page whose request it gets."""
+        """Describe the Origin that the upstream receives with a request."""
         index, own_origin = index_headers(request.headers), request.url.origin
         mode = origin_mode(
             route.upstream.request_rules.origin,
@@ -333,7 +334,7 @@ class SimulatedGate:
         return origin_seen(mode, route.upstream, text(index[b"origin"][0]), own_origin)
 
     def _confines(self, route: Route, request: Request) -> bool:
-        """Return whether requests without CORS are confined: credentials would go with them."""
+        """Return whether requests without CORS are confined, since they carry credentials."""
         with_session = request.credentials and request.url.scheme == "https"
         return signed_upstream(route) is not None or (with_session and self.cookies.rides_on(route))
 

@@ -1,4 +1,4 @@
-"""Find the smallest change of a configuration that allows a call."""
+"""Finds the smallest change of a configuration that allows a call."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Change:
     Attributes:
         table: Its table.
         key: Its name.
-        value: Its value, which replaces the present one.
+        value: Its new value, which replaces the present one.
     """
 
     table: Path
@@ -47,7 +47,7 @@ class Fix:
 
     Attributes:
         changes: The keys to write.
-        advice: What else to do or know.
+        advice: Further notes.
         config: The configuration with the changes applied; None without changes.
     """
 
@@ -63,12 +63,12 @@ class Fix:
 
 @attrs.frozen(kw_only=True)
 class Place:
-    """Where a route and its policy are written.
+    """The place of a route and its policy in the configuration.
 
     Attributes:
         route: The route's table.
         policy: The table of a named policy, or None.
-        inline: The keys of a policy that is written inside the route.
+        inline: The keys of a policy inside the route, or None.
         shared: The other routes that use the same named policy.
     """
 
@@ -79,17 +79,17 @@ class Place:
 
     @property
     def label(self) -> str:
-        """Where the policy is written, for display; empty without one."""
+        """The place of the policy, for display; empty without one."""
         if self.policy is not None:
             return f"[{key_text(self.policy)}]"
         return f"cors of [{key_text(self.route)}]" if self.inline is not None else ""
 
 
 def find_place(document: Mapping[str, object], route: Route) -> Place:
-    """Return where a route and its policy are written.
+    """Return the place of a route and its policy.
 
     Args:
-        document: The file as tomllib reads it, without faults; empty if there is no file.
+        document: The file as parsed by tomllib, without faults; empty if there is no file.
         route: One of its routes.
     """
     routes = document.get("routes")
@@ -110,7 +110,7 @@ def _cors_of(table: object) -> object:
 
 
 def widen(cors: Cors | None, call: Call) -> Cors:
-    """Return the smallest policy that allows a call and all that a given policy allows.
+    """Return the smallest policy that allows a call and everything that a given policy allows.
 
     Args:
         cors: The present policy; None if there is none.
@@ -150,10 +150,10 @@ def widen(cors: Cors | None, call: Call) -> Cors:
 
 
 def _refuse_patterns(call: Call) -> None:
-    """Raise PolicyError where an entry for a part of the call would be a wildcard.
+    """Raise PolicyError if an entry for a part of the call would be a wildcard.
 
-    No browser sends an Origin with a star. A method or header may be named "*", but an entry
-    for it would allow every other name too. Only a person can decide on that.
+    No browser sends an Origin with a star. A method or header may be named "*", but an entry for
+    it would also allow every other name. Only a person can decide on that.
     """
     origin = call.origin.decode("latin-1")
     fix = "it is left out here; add it yourself if you intend that"
@@ -202,7 +202,7 @@ def fix(
 
     Args:
         config: The configuration.
-        document: The same file as tomllib reads it.
+        document: The same file as parsed by tomllib.
         call: The call that is not allowed.
         route: The call's route, or None.
         served: Whether a listener serves the call's host.
@@ -251,11 +251,11 @@ def fix(
 
 
 def _faults(config: Config, place: Place | None, widened: Route) -> list[str]:
-    """Return the faults of a route with a wider policy, and of all that share it."""
+    """Return the faults of a route with a wider policy, and of the routes that share the policy."""
     places = () if place is None else tuple(map(parse_place, place.shared))
     others = [route for route in config.routes if (route.host, route.prefix) in places]
-    # Thousands of routes may share a policy. Only what their upstreams inject is compared, so one
-    # upstream of each kind is enough.
+    # Thousands of routes may share a policy. Only the headers that their upstreams inject matter,
+    # so one upstream for each set of names is enough.
     upstreams = {
         injected_names(upstream): upstream
         for route in (widened, *others)
@@ -278,7 +278,7 @@ def _faults(config: Config, place: Place | None, widened: Route) -> list[str]:
 
 
 def _new_warnings(route: Route | None, widened: Route, *, own: bool) -> list[str]:
-    """Return the warnings that `corsgate check` would add, such as a header that is removed."""
+    """Return the new warnings of `corsgate check`, such as a header that is removed."""
     known = set() if route is None else {each[1] for each in route_warnings(route, own)}
     return _lines(each for each in route_warnings(widened, own) if each[1] not in known)
 
@@ -288,10 +288,10 @@ def _lines(findings: Iterable[Finding]) -> list[str]:
 
 
 def _new_route(config: Config, call: Call, advice: list[str]) -> Route | None:
-    """Return a route for a path without one, if there is only one possible upstream."""
+    """Return a route for a path without one, if only one upstream is possible."""
     prefix = "/" + call.url.path.split("/")[1]
     known = ", ".join(f"{each.host or ''}{each.prefix}" for each in config.routes)
-    advice.append(f"No route covers {call.url.path}; there are: {known}.")
+    advice.append(f"No route covers {call.url.path}. The routes are: {known}.")
     if len(config.upstreams) != 1 or any(each.prefix == prefix for each in config.routes):
         return None
     try:
@@ -315,7 +315,7 @@ def _policy_changes(
     if not keys:
         return ()
     if cors is not None and "*" in cors.allow_origins and "allow_origins" in keys:
-        advice.append('Other origins lose access without "*": list those that need it.')
+        advice.append('Without "*", other origins lose access: list those that need it.')
     if cors is not None and "*" in cors.expose_headers and "expose_headers" in keys:
         advice.append('Without expose_headers = ["*"], list each header that scripts read.')
     if place.policy is None:

@@ -1,4 +1,4 @@
-"""What a running gate shows of its policy when it refuses a call, and what to add to it."""
+"""What a running gate reveals of its policy when it refuses a call, and what to add to it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class GatePolicy:
     """What is known of the policy of a gate that refused a call.
 
     Attributes:
-        words: What it allows, one sentence or more in each; empty if it doesn't say.
-        toml: The keys that the policy lacks, as TOML; empty if the call can't be allowed, or if
-            the reason is not known.
+        words: What it allows, each one or more sentences; empty if it is unknown.
+        toml: The missing keys of the policy, as TOML; empty if the call can't be allowed, or if
+            the reason is unknown.
     """
 
     words: tuple[str, ...] = ()
@@ -43,12 +43,12 @@ def reason_of(answers: Sequence[Answer]) -> str:
 
 
 def gate_policy(trace: Trace, call: Call, page: str = "") -> GatePolicy:
-    """Return what a gate shows of its policy.
+    """Return what a gate reveals of its policy.
 
     Args:
-        trace: The call that was really made, and that the gate refused.
+        trace: The sent call, which the gate refused.
         call: The call.
-        page: The sentence of the gate's error page, if it responded with one.
+        page: The sentence of the gate's error page; empty if there was none.
     """
     answers = [answer for _, answer in trace.exchanges]
     reason = reason_of(answers)
@@ -65,7 +65,8 @@ def gate_policy(trace: Trace, call: Call, page: str = "") -> GatePolicy:
         names: list[Toml] = [text(name) for name in _unlisted(answers, call) if name != b"*"]
         keys += [((), "allow_headers", names)] if names else []
     elif cause is Cause.NO_CREDENTIALS and origin and Url.parse(origin).is_trustworthy:
-        # With another origin it would be a fault: whoever changes the page in transit is its user.
+        # For any other origin it would be a fault: an attacker who changes the page in transit
+        # would act as its user.
         keys.append(((), "allow_credentials", True))
     return GatePolicy(words=tuple(_allows(answers, call)), toml=toml_tables(keys).rstrip("\n"))
 

@@ -1,4 +1,4 @@
-"""A call as a person describes it, on the command line or in a form."""
+"""Parses a call that a person describes, on the command line or in a form."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def given_call(
         origin: The page's origin.
         method: The method, in the script's spelling.
         url: The full URL.
-        headers: The headers that the script sets, as ``Name: value``; a name alone gets the value
-            that such a header usually has.
+        headers: The headers that the script sets, as ``Name: value``. Without a value, the usual
+            one for this name is used.
         credentials: Whether the call's credentials mode is "include".
 
     Raises:
-        BadValue: A part of it is not valid.
+        BadValue: A part of the call is not valid.
     """
     return Call(
         origin=_origin(origin),

@@ -1,4 +1,4 @@
-"""What a console message means, as text for people or as a dict for JSON."""
+"""Renders the meaning of a console message, as text for people or as a dict for JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAMED = ("url", "redirected", "origin", "method", "header", "status")
 
 
 def message_text(message: Message) -> str:
-    """Return what a message means in lines for a terminal.
+    """Return the meaning of a message, in lines for a terminal.
 
     Args:
         message: A message whose cause is known.
@@ -32,7 +32,7 @@ def _lines(message: Message) -> Iterator[str]:
             yield f"{name}: {known[name]}"
     yield f"cause: {known['what']}"
     if not message.is_about_cors:
-        yield "kind: not a CORS problem; no CORS header of the server or gate changes it"
+        yield "kind: not a CORS problem; no CORS header of the server or gate fixes it"
     yield f"fix: {known['fix']}"
     if known["status_means"] is not None:
         yield f"note: {known['status_means']}"
@@ -43,7 +43,7 @@ def _lines(message: Message) -> Iterator[str]:
 
 
 def message_dict(message: Message) -> dict[str, object]:
-    """Return what a message says and means as a dict for JSON, with keys in snake_case."""
+    """Return the contents and meaning of a message as a dict for JSON, with keys in snake_case."""
     cause = message.cause
     means = "" if message.status is None else status_words(message.status)
     return {
@@ -67,7 +67,7 @@ def message_dict(message: Message) -> dict[str, object]:
 
 
 def in_toml(message: Message) -> str:
-    """Return the keys that fix the cause, as TOML; empty if the message does not name them."""
+    """Return the keys that fix the cause, as TOML; empty if the message does not suffice."""
     origin = message.origin if message.origin != "null" else None
     keys: list[tuple[Path, str, Toml]] = []
     match message.cause:
@@ -97,8 +97,8 @@ def _fix(message: Message, cause: Cause) -> str:
         return f"Find out why {message.url} redirects, often to a login. {WORDS[cause].fix}"
     if message.origin == "null" and cause in _OF_ORIGIN:
         return (
-            "Find out why the origin is null: local files and sandboxed frames send it, and so do"
-            " calls that a redirect has led to another origin. Serve the page over http, or call"
+            "Find out why the origin is null. It is null for local files, sandboxed frames, and"
+            " calls that were redirected to another origin. Serve the page over http, or call"
             " the URL that the redirect leads to."
         )
     return WORDS[cause].fix

@@ -1,4 +1,4 @@
-"""Find what a policy allows that closely resembles a refused call."""
+"""Finds allowed calls that closely resemble a refused one."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 def near_misses(policy: Policy, call: Call) -> list[str]:
-    """Return how the refused parts of a call differ from what is allowed.
+    """Return how the refused parts of a call differ from allowed ones.
 
     Args:
         policy: The route's policy.
         call: The call.
 
     Returns:
-        A line for the origin if a similar one is allowed, and one for each refused method,
-        header and credentials.
+        A line for the origin if a similar one is allowed, and a line for each refused method,
+        header and for refused credentials.
     """
     cors = policy.source
     found = []
@@ -70,8 +70,8 @@ def _origin_misses(policy: Policy, origin: bytes) -> Iterator[str]:
     for allowed in policy.source.allow_origins:
         if _is_nearly(allowed, url):
             yield (
-                f'star: the "*" in "{allowed}" stands for letters, digits and hyphens within one'
-                " label, at least one of them"
+                f'star: the "*" in "{allowed}" matches one or more letters, digits and hyphens'
+                " within one label"
             )
     for allowed in policy.source.allow_origins:
         if allowed.startswith(f"{url.scheme}://{url.host}:") or allowed == (
@@ -87,11 +87,11 @@ def _origin_misses(policy: Policy, origin: bytes) -> Iterator[str]:
             yield f"another site: {url.host} is in letters that only look like those of {copied[0]}"
     near = difflib.get_close_matches(spelled, policy.source.allow_origins, n=1, cutoff=0.85)
     if near:
-        yield f"another host: {near[0]} is allowed, and {url.host} is only spelled like it"
+        yield f"another host: {near[0]} is allowed, and {url.host} is only spelled similarly"
 
 
 def _look_alikes(allowed: str, host: str) -> Iterator[str]:
-    """Return how a host that contains the name of an allowed one is something else."""
+    """Return why a host that contains the name of an allowed host is a different one."""
     name = allowed.partition("://")[2].removeprefix("*.").partition(":")[0]
     if "*" in name or ("." not in name and name != "localhost"):
         return
@@ -118,7 +118,7 @@ def _decoded(origin: str) -> str:
 
 
 def _is_nearly(allowed: str, url: Url) -> bool:
-    """Return whether a star within a label would cover an origin's host if it were for any text."""
+    """Return whether a star within a label would match an origin's host if it matched any text."""
     pattern = parse_pattern(allowed)
     if not pattern.has_star_within or pattern.scheme != url.scheme:
         return False
@@ -146,7 +146,7 @@ def _variants(url: Url) -> Iterator[tuple[str, str]]:
 def spell(origin: str) -> str | None:
     """Return an http or https origin as browsers send it, or None if it is not one.
 
-    What comes before an ``@`` looks like the host, but is none.
+    A user name before an ``@`` is refused, since it may pretend to be the host.
     """
     try:
         url = Url.parse(origin)

@@ -1,6 +1,6 @@
-"""Why a route does not let a request reach its target.
+"""Why a route refuses a request for its target or account.
 
-That is for ``by_url``, ``allow_paths``, or the upstream's ``credentials_by_origin``.
+The rules are in ``by_url``, ``allow_paths``, and the upstream's ``credentials_by_origin``.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from corsgate.message.target import segments
 
 
 def reach_refusal(route: Route, method: bytes, target: bytes) -> str:
-    """Return why a route refuses a request with 403 for its target; empty if it doesn't.
+    """Return why a route refuses the target of a request with 403; empty if it doesn't.
 
     Args:
-        route: The route that was found by the target's path.
+        route: The route that the target's path selects.
         method: The request's method.
         target: Its target in origin-form.
     """
@@ -34,11 +34,11 @@ def reach_refusal(route: Route, method: bytes, target: bytes) -> str:
 
 
 def account_refusal(route: Route, target: bytes, origins: Sequence[bytes]) -> str:
-    """Return why a route refuses a request with 403 for want of credentials; empty if it doesn't.
+    """Return why a route refuses a request with 403 for lack of credentials; empty if it doesn't.
 
     Args:
-        route: The route that was found by the target's path.
-        target: Its target in origin-form, which the route lets requests reach.
+        route: The route that the target's path selects.
+        target: The request's target in origin-form, which the route must allow.
         origins: The values of the request's Origin fields.
     """
     upstream = upstream_of(route, target)
@@ -50,7 +50,7 @@ def account_refusal(route: Route, target: bytes, origins: Sequence[bytes]) -> st
 
 
 def upstream_of(route: Route, target: bytes) -> Upstream:
-    """Return the upstream that a route's request goes to; a target by URL must be reached."""
+    """Return the upstream of a route for a target, which the route must allow."""
     if not route.by_url:
         return route.upstream
     url = read_url(url_in(target, route.prefix.rstrip("/").count("/")))
@@ -59,15 +59,15 @@ def upstream_of(route: Route, target: bytes) -> Upstream:
 
 
 def missing_pattern(route: Route, method: bytes, target: bytes) -> PathPattern | None:
-    """Return the narrowest pattern that lets a request reach its target.
+    """Return the narrowest pattern that allows the target of a request.
 
     Args:
-        route: The route that was found by the target's path.
+        route: The route that the target's path selects.
         method: The request's method.
         target: Its target in origin-form.
 
     Returns:
-        A pattern for the method and path alone; None if the route allows the path already, or
+        A pattern for only this method and path; None if the route already allows the path, or
         refuses the target for another reason.
     """
     try:
@@ -80,7 +80,11 @@ def missing_pattern(route: Route, method: bytes, target: bytes) -> PathPattern |
 
 
 def _judged(route: Route, target: bytes) -> bytes:
-    """Return the target whose path is judged; raise TargetError for a URL that is not reached."""
+    """Return the target whose path is checked. For ``by_url`` it is the URL in the path.
+
+    Raises:
+        TargetError: The URL is invalid, or no upstream has it.
+    """
     if not route.by_url:
         return target
     url = read_url(url_in(target, route.prefix.rstrip("/").count("/")))

@@ -1,4 +1,4 @@
-"""Tell who refused a call that was really made: the gate, or the server behind it."""
+"""Finds out who refused a call that was sent: the gate, or the server behind it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HTML_PAGE = re.compile(r"<p>(.*)</p>\n<p><small>Request (\S+)</small></p>\n</ht
 _PLAIN_PAGE = re.compile(r"\A[0-9]{3} .*\n(.*)\nRequest (\S+)\n\Z")
 
 
-_POLICY = "This is a corsgate: only its policy decides on the call, so no second gate helps."
+_POLICY = "This is a corsgate. Its policy decides about the call, so a second gate would not help."
 
 
 @attrs.frozen(kw_only=True)
@@ -30,10 +30,10 @@ class RefusedBy:
     """Who refused a call.
 
     Attributes:
-        who: `GATE` or `SERVER`; empty if nobody did, or if that is unknown.
-        words: What to know about it, one sentence or more in each.
+        who: `GATE` or `SERVER`; empty if the call was not refused, or if it is unknown.
+        words: Notes about it, each one or more sentences.
         page: The sentence of a gate's error page; empty without one.
-        by_origin: Whether a server refuses the page's origin by itself, whatever a gate allows.
+        by_origin: Whether the server itself refuses the page's origin, even if a gate allows it.
     """
 
     who: str = ""
@@ -45,19 +45,19 @@ class RefusedBy:
 def refused_by(trace: Trace, again: Callable[[Request], Answer | None]) -> RefusedBy:
     """Return who refused a call.
 
-    A gate's CORS headers are on both kinds of refusal, so they don't tell. The gate's error pages
-    have a form of their own. If a server refuses, a safe request is sent once more without Origin:
-    many servers have a check of their own that refuses foreign origins, whatever the gate decided.
+    Both kinds of refusal have the gate's CORS headers, so these don't help. But the error pages of
+    a gate can be recognized. If a server refuses, a safe request is sent once more without Origin:
+    many servers refuse foreign origins by a check of their own.
 
     Args:
-        trace: The call that was made.
-        again: Makes a request; returns None if there is no response.
+        trace: The sent call.
+        again: Sends a request; returns None if there is no response.
     """
     if not trace.exchanges:
         return RefusedBy()
     request, answer = trace.exchanges[-1]
     if answer.status < 400:
-        # With debug, a gate lets the browser itself refuse a preflight, and names the reason.
+        # With debug, a gate sends a preflight response that the browser refuses, with the reason.
         reason = "" if trace.allowed else reason_of([answer])
         if reason or (not trace.allowed and _is_of_gate(request, again)):
             return RefusedBy(who=GATE, words=(_POLICY,))
@@ -72,7 +72,7 @@ def refused_by(trace: Trace, again: Callable[[Request], Answer | None]) -> Refus
 
 
 def _is_of_gate(request: Request, again: Callable[[Request], Answer | None]) -> bool:
-    """Return whether a gate responds at a URL, by a preflight whose origin no gate allows."""
+    """Return whether a gate serves a URL. This sends a preflight from an origin no gate allows."""
     headers = (
         (b"Access-Control-Request-Method", b"GET"),
         (b"Origin", b"https://corsgate.invalid"),
@@ -84,12 +84,12 @@ def _is_of_gate(request: Request, again: Callable[[Request], Answer | None]) -> 
 
 
 def is_preflight(request: Request) -> bool:
-    """Return whether a request is a preflight, to which a gate responds by itself."""
+    """Return whether a request is a preflight, to which the gate itself responds."""
     return any(name.lower() == b"access-control-request-method" for name, _ in request.headers)
 
 
 def _page(answer: Answer) -> tuple[str, str] | None:
-    """Return what a gate's error page says, and the request's id; None if it is not a gate's.
+    """Return the sentence and the request id of a gate's error page; None for other responses.
 
     Both are empty if the response has no body.
     """
@@ -127,8 +127,8 @@ def _of_gate(answer: Answer, detail: str, request_id: str) -> list[str]:
 def _of_credentials(answer: Answer) -> RefusedBy | None:
     """Find out whether a server refused the credentials of a gate; None if that is unlikely.
 
-    A gate with credentials withholds the challenge, without which there is no 401 otherwise
-    (RFC 9110 15.5.2). It gives the reason to those who may know it.
+    Every 401 has a challenge (RFC 9110 15.5.2), but a gate with credentials removes it. Clients
+    that may know the reason receive it in a field.
     """
     if answer.status not in (401, 403):
         return None
@@ -139,10 +139,10 @@ def _of_credentials(answer: Answer) -> RefusedBy | None:
     if answer.status == 403 or not ids or values(answer.headers, b"www-authenticate"):
         return None
     words = (
-        "The 401 has no challenge. A gate that adds credentials withholds it: then the server"
-        " refused the gate's own credentials, not the page's.",
-        "The gate's log says what the server asks for. Add --config with the gate's file, and this"
-        f" command finds out too. The request's id in the access log is {text(ids[0])}.",
+        "The 401 has no challenge. A gate that adds credentials removes it. In that case, the"
+        " server refused the gate's own credentials, not the page's.",
+        "See the gate's log for what the server asks for, or add --config with the gate's file, so"
+        f" that this command finds out. The request's id in the access log is {text(ids[0])}.",
     )
     return RefusedBy(who=SERVER, words=words)
 
@@ -154,28 +154,27 @@ def _of_server(
     *,
     was_let_through: bool,
 ) -> RefusedBy:
-    """Find out whether a server refuses the page's origin by itself.
+    """Find out whether a server itself refuses the page's origin.
 
-    403 is the usual status for that; some servers use 404 to hide what is there. A status other
-    than 403 counts only if the same request succeeds without Origin.
+    The usual status is 403. Some servers use 404, to hide what exists. Other statuses than 403
+    count only if the same request succeeds without Origin.
     """
     who = (
-        f"CORS lets the page read this {status}. So it is no refusal by a gate, but by the server"
-        " itself."
+        f"CORS lets the page read this {status}, so the server itself refused the call, not a gate."
         if was_let_through
         else f"The server itself responded with {status}."
     )
     fix = (
         'If there is a gate in front, origin = "server" on the upstream sends the server\'s own'
-        ' origin in its place. origin = "gate" sends the gate\'s, for servers that read'
-        " X-Forwarded-Host (Rails, Django)."
+        ' origin instead. For servers that read X-Forwarded-Host (Rails, Django), origin = "gate"'
+        " sends the gate's."
     )
     is_safe = request.method in _SAFE
     without = _without_origin(request)
     answer = again(without) if is_safe and without != request else None
     if answer is not None and answer.status < 400:
         why = (
-            f"The same request without Origin gets {answer.status}: the server refuses foreign"
+            f"Without Origin, the same request gets {answer.status}: the server refuses foreign"
             f" origins by a check of its own. {fix}"
         )
         return RefusedBy(who=SERVER, words=(who, why), by_origin=True)
@@ -183,18 +182,18 @@ def _of_server(
         return RefusedBy()
     if not is_safe:
         why = (
-            "Many servers refuse foreign origins by a check of their own. Whether this one does was"
-            f" not tried, since {text(request.method)} may change something. {fix}"
+            "Many servers refuse foreign origins by a check of their own. This server was not"
+            f" tested for it, since {text(request.method)} may change data. {fix}"
         )
         return RefusedBy(who=SERVER, words=(who, why))
     if answer is None:
         return RefusedBy(who=SERVER, words=(who,))
-    why = f"Without Origin it gets {answer.status}, so the page's origin is not the only cause."
+    why = f"Without Origin, it gets {answer.status}, so the page's origin is not the only cause."
     return RefusedBy(who=SERVER, words=(who, why))
 
 
 def _without_origin(request: Request) -> Request:
-    """Return a request as a program that is no browser would make it."""
+    """Return a request as a program other than a browser would send it."""
     headers = tuple(
         (name, value)
         for name, value in request.headers

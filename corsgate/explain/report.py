@@ -1,4 +1,4 @@
-"""Render an explanation as text for people, or as a dict for JSON."""
+"""Renders an explanation as text for people, or as a dict for JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECRET = re.compile(rb"authorization|cookie|token|secret|passw|api-?key|session
 
 
 def verdict(explanation: Explanation) -> str:
-    """Return whether the call is allowed, and whether the server accepts it, in one line."""
+    """Return in one line whether the call is allowed, and whether the server accepts it."""
     call = explanation.call
     return f"{text(call.sent_method)} {call.url} from {text(call.origin)}: {_result(explanation)}"
 
@@ -48,7 +48,7 @@ def as_text(explanation: Explanation, file: str = "") -> str:
 
     Args:
         explanation: The explanation.
-        file: The configuration file that its changes belong in; empty without one.
+        file: The configuration file to change; empty without one.
     """
     said = "".join(f"{line.rstrip()}\n" for line in _lines(explanation, file))
     return said.rstrip("\n") + "\n"

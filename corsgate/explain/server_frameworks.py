@@ -11,7 +11,7 @@ _DJANGO_HEADERS = frozenset(
         "x-requested-with",
     )
 )
-"""What django-cors-headers allows by default."""
+"""The headers that django-cors-headers allows by default."""
 
 
 def traefik(want: Wanted, _needs_preflight: bool) -> str:
@@ -29,7 +29,7 @@ def traefik(want: Wanted, _needs_preflight: bool) -> str:
 
 
 def spring(want: Wanted, _needs_preflight: bool) -> str:
-    """Return a configurer of Spring MVC, which refuses methods that are not listed."""
+    """Return a configurer for Spring MVC, which refuses methods that are not listed."""
     methods = dict.fromkeys(("GET", "HEAD", "POST", want.method))
     lines = [
         *("@Configuration", "class CorsConfig implements WebMvcConfigurer {", "    @Override"),
@@ -67,8 +67,8 @@ def django(want: Wanted, _needs_preflight: bool) -> str:
     lines = [
         "from corsheaders.defaults import default_headers, default_methods",
         "",
-        'INSTALLED_APPS = ["corsheaders", ...]  # with the present ones',
-        "# before CommonMiddleware, and before all that can respond:",
+        'INSTALLED_APPS = ["corsheaders", ...]  # keep the present ones',
+        "# before CommonMiddleware and all others that can respond:",
         'MIDDLEWARE = ["corsheaders.middleware.CorsMiddleware", ...]',
         f'CORS_ALLOWED_ORIGINS = ["{want.origin}"]',
     ]
@@ -85,7 +85,7 @@ def django(want: Wanted, _needs_preflight: bool) -> str:
 
 
 def aspnet(want: Wanted, _needs_preflight: bool) -> str:
-    """Return a default policy of ASP.NET Core's CORS middleware."""
+    """Return a default policy for ASP.NET Core's CORS middleware."""
     lines = [
         "builder.Services.AddCors(options => options.AddDefaultPolicy(policy => policy",
         f'    .WithOrigins("{want.origin}")',

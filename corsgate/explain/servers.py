@@ -1,4 +1,4 @@
-"""How to configure common servers to allow a call that one of them blocked."""
+"""How to configure common servers so that they allow a blocked call."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class ServerFix:
     Attributes:
         name: The server's name.
         text: The configuration or code.
-        note: Where it belongs, or what it needs; one sentence or two.
-        is_likely: Whether the response says that it comes from this server.
+        note: Where to put it, or what it requires; one or two sentences.
+        is_likely: Whether the response names this server.
     """
 
     name: str
@@ -50,7 +50,7 @@ def all_fixes(
         preflight: Whether there was a preflight, even if the call as known needs none.
 
     Returns:
-        A gate first, if one can allow the call; then the servers that the response names, then
+        First a gate, if one can allow the call, then the servers that the response names, then
         the others.
     """
     headers = tuple(headers)
@@ -78,8 +78,8 @@ def server_fixes(call: Call, headers: Iterable[Header]) -> list[tuple[str, str]]
         headers: The fields of its response, which identify common servers.
 
     Returns:
-        Title and text, the most likely first. The last is a gate in front of the server, for a
-        server that can't be changed, if a gate can allow the call.
+        Title and text, the most likely first. If a gate can allow the call, the last is a gate in
+        front of the server, for servers that can't be changed.
     """
     headers = tuple(headers)
     want, software = wanted(call, headers), _software(headers)
@@ -107,7 +107,7 @@ def needs_preflight(call: Call) -> bool:
 
 def _nginx(want: Wanted, needs_preflight: bool) -> str:
     lines = [f"location {_nginx_path(want.path)} {{"]
-    # add_header would send a second field next to that of a proxied server.
+    # Without this, add_header would send a second field besides that of a proxied server.
     lines += [f"    proxy_hide_header {name};" for name in want.replaces]
     fields = [f'    add_header {name} "{value}" always;' for name, value in want.fields]
     if needs_preflight:
@@ -118,7 +118,7 @@ def _nginx(want: Wanted, needs_preflight: bool) -> str:
 
 
 def _nginx_path(path: str) -> str:
-    """Return a path as nginx compares it, decoded, in quotes where it has special characters."""
+    """Return a path as nginx compares it: decoded, and quoted if it has special characters."""
     plain = unquote(path)
     if re.fullmatch(r"[\w/.~-]+", plain, re.ASCII):
         return plain
@@ -126,12 +126,12 @@ def _nginx_path(path: str) -> str:
 
 
 def _escaped(said: str) -> str:
-    """Return text as it is written within double quotes."""
+    """Escape text for use within double quotes."""
     return said.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _apache(want: Wanted, needs_preflight: bool) -> str:
-    path = _escaped(unquote(want.path))  # Apache compares the decoded path, too.
+    path = _escaped(unquote(want.path))  # Apache also compares the decoded path.
     lines = [f'<Location "{path}">']
     # Apache keeps fields set without "always" in a separate table, and would send both.
     lines += [f"    Header onsuccess unset {name}" for name in want.replaces]
@@ -140,7 +140,7 @@ def _apache(want: Wanted, needs_preflight: bool) -> str:
         lines.append(f'    Header always {verb} {name} "{value}"')
     lines.append("</Location>")
     if needs_preflight:
-        # RewriteRule reads its arguments by itself, and knows no escaped quotes.
+        # RewriteRule has its own parser of arguments, without escaped quotes.
         pattern = re.escape(unquote(want.path)).replace('"', r"\x22")
         lines += [
             "RewriteEngine On",
@@ -152,10 +152,10 @@ def _apache(want: Wanted, needs_preflight: bool) -> str:
 
 def _caddy(want: Wanted, needs_preflight: bool) -> str:
     lines = [f"header {want.path}* {{"]
-    # Vary may have other names already, which must stay.
+    # Vary may already have other names, which must be kept.
     lines += [f'    {"+" if name == "Vary" else ""}{name} "{value}"' for name, value in want.fields]
     if want.replaces:
-        lines.append("    defer")  # Until the response is there, whose fields these replace.
+        lines.append("    defer")  # Until the response exists, since these replace its fields.
     lines.append("}")
     if needs_preflight:
         lines += [
@@ -202,7 +202,7 @@ def _gate(call: Call) -> list[tuple[str, str]]:
     except PolicyError:
         return []
     if is_reached_at(DEFAULT_LISTEN, call.url.host, call.url.effective_port):
-        return []  # The call already went to a gate's address; a gate can't forward to itself.
+        return []  # The call goes to a gate's address, and a gate can't forward to itself.
     server, origin = text(call.url.origin), text(call.origin)
     if not call.credentials:
         said = f"corsgate run {server} --allow {origin}\n"
@@ -223,7 +223,7 @@ def _gate(call: Call) -> list[tuple[str, str]]:
 
 
 _Fix: TypeAlias = tuple[str, bytes, Callable[[Wanted, bool], str], str]
-"""Name, what its Server or X-Powered-By field matches, the maker of its fix, and a note."""
+"""Its name, a pattern for its Server or X-Powered-By field, the maker of its fix, and a note."""
 
 _GATE_NOTE = "For a server that can't be changed. The page then calls the gate instead."
 
@@ -232,22 +232,22 @@ _SERVERS: tuple[_Fix, ...] = (
         "nginx",
         rb"\b(?:nginx|openresty)\b",
         _nginx,
-        "In the server block. Add what your location has today, such as proxy_pass.",
+        "In the server block. Keep what your location contains today, such as proxy_pass.",
     ),
     ("Caddy", rb"\bcaddy\b", _caddy, "In the site's block of the Caddyfile."),
     (
         "Express",
         rb"\bexpress\b",
         _express,
-        "Needs the package: npm install cors. It answers preflights itself.",
+        "Requires the package: npm install cors. It responds to preflights itself.",
     ),
     (
         "Apache",
         rb"\bapache\b",
         _apache,
-        "In the VirtualHost. Needs the modules headers and rewrite: a2enmod headers rewrite.",
+        "In the VirtualHost. Requires the modules headers and rewrite: a2enmod headers rewrite.",
     ),
-    ("IIS", rb"\bmicrosoft-iis\b", _iis, "Needs the IIS CORS module of Microsoft."),
+    ("IIS", rb"\bmicrosoft-iis\b", _iis, "Requires the IIS CORS module of Microsoft."),
 )
 
 _FRAMEWORKS: tuple[_Fix, ...] = (
@@ -274,12 +274,12 @@ _FRAMEWORKS: tuple[_Fix, ...] = (
         "Django",
         rb"\b(?:wsgiserver|gunicorn|daphne)\b",
         django,
-        "Needs the package: pip install django-cors-headers.",
+        "Requires the package: pip install django-cors-headers.",
     ),
     (
         "ASP.NET Core",
         rb"\bkestrel\b",
         aspnet,
-        "UseCors comes after UseRouting, and before UseAuthentication and UseAuthorization.",
+        "Call UseCors after UseRouting, and before UseAuthentication and UseAuthorization.",
     ),
 )

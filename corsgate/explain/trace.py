@@ -67,10 +67,10 @@ class Answer:
     Attributes:
         status: The status code.
         headers: The fields.
-        body: The beginning of a real error's body; else empty.
-        by: Who answered and why; empty if unknown.
+        body: The beginning of the body of an error that was received; empty otherwise.
+        by: The software or reason behind the response; empty if unknown.
         refusal: Why a gate refused the request; empty if it did not.
-        seen: What the server behind a gate sees of the page; empty if unknown.
+        seen: The Origin that the server behind a gate receives, in words; empty if unknown.
     """
 
     status: int
@@ -82,7 +82,7 @@ class Answer:
 
 
 Send: TypeAlias = Callable[[Request], Answer]
-"""Returns the response to a request; its exceptions reach the caller of `fetch`."""
+"""Returns the response to a request. Its exceptions propagate to the caller of `fetch`."""
 
 
 @attrs.frozen(kw_only=True)

@@ -11,7 +11,7 @@ from corsgate.errors import BadValue
 from corsgate.message.host import is_loopback_name, parse_host
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# Left unescaped in a path or query (URL ``#path-percent-encode-set``); ``%`` is escaped already.
+# Not escaped in a path or query (URL ``#path-percent-encode-set``). ``%`` starts an escape.
 _PLAIN = "/:@!$&'()*+,;=-._~%[]|"
 _EXAMPLE = 'write a full URL, such as "http://localhost:5555/v1/documents"'
 
@@ -23,9 +23,9 @@ class Url:
     Attributes:
         scheme: ``http`` or ``https``.
         host: The lower-cased host; an IPv6 address is in brackets.
-        port: The port, or None for the scheme's default.
-        target: Path and query as a request target; the fragment is never sent.
-        has_userinfo: Whether a user name or password comes before the host. It is not kept.
+        port: The port; None for the scheme's default.
+        target: Path and query as a request target. The fragment is never sent.
+        has_userinfo: Whether a user name or password precedes the host. It is not stored.
     """
 
     scheme: str
@@ -42,7 +42,7 @@ class Url:
             text: An absolute http or https URL with an ASCII host.
 
         Raises:
-            BadValue: It is not such a URL; the message leaves out what may be a password.
+            BadValue: It is not such a URL. The message does not contain a password.
         """
         shown = show(text)
         try:
@@ -98,7 +98,7 @@ class Url:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether its host is the machine that the browser runs on."""
+        """Whether its host is the machine on which the browser runs."""
         return is_loopback_name(self.host.strip("[]").encode("ascii"))
 
     def __str__(self) -> str:

@@ -14,7 +14,7 @@ from corsgate.message.headers import Header
 
 @attrs.frozen(kw_only=True)
 class Wanted:
-    """What a response must have for a call to be allowed, as text.
+    """The response fields that a call needs, as text.
 
     Attributes:
         origin: The value of Access-Control-Allow-Origin.
@@ -23,7 +23,7 @@ class Wanted:
         headers: The request headers to list.
         credentials: Whether credentials must be allowed.
         path: The path of the call.
-        replaces: The names of these fields that the response already has; they must be removed.
+        replaces: The names of those fields that the response already has, which must be removed.
     """
 
     origin: str
@@ -36,7 +36,7 @@ class Wanted:
 
     @property
     def fields(self) -> list[tuple[str, str]]:
-        """The fields of the preflight response, which every other response may have too."""
+        """The fields of the preflight response. Every other response may also have them."""
         found = [("Access-Control-Allow-Origin", self.origin), ("Vary", "Origin")]
         if self.credentials:
             found.append(("Access-Control-Allow-Credentials", "true"))

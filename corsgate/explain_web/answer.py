@@ -1,4 +1,4 @@
-"""What the explainer's page shows for a form: a pure function from JSON to JSON."""
+"""Computes what the explainer's page shows for a form: a pure function from JSON to JSON."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ BLOCKED, ALLOWED, UNKNOWN, FAILED = "blocked", "allowed", "unknown", "failed"
 
 _NEEDS_METHOD = (
     "The message is about a preflight, but does not name the call's method and headers. Fill them"
-    " in, in the form: the server has to allow them too."
+    " in below: the server must also allow them."
 )
-_NEEDS_ORIGIN = "This message does not name the page. Fill in its URL in the form to get the fixes."
+_NEEDS_ORIGIN = "This message does not name the page. Fill in the page's URL to get the fixes."
 
 
 def answer(raw: object) -> dict[str, Any]:
-    """Explain what a form has.
+    """Explain the call in a form.
 
     Args:
-        raw: The form, as JSON has it.
+        raw: The form, parsed from JSON.
 
     Returns:
-        An explanation, with ``ok`` true; or ``ok`` false, the ``field`` that can't be read and the
-        ``error``. No value of a cookie, of Authorization or of another secret is in it.
+        An explanation with ``ok`` true; or ``ok`` false, the invalid ``field`` and the ``error``.
+        Values of cookies, Authorization and other secrets are hidden.
     """
     try:
         return _explained(read_form(raw))
@@ -69,7 +69,7 @@ def _explained(form: Form) -> dict[str, Any]:
     gate = _gate(form.toml, call) if form.toml else None
     found = _verdict(call, pasted, has_response=has_response)
     if found["verdict"] == UNKNOWN and pasted.kind != "har" and gate and "verdict" in gate:
-        # Only the gate's configuration is known: it decides.
+        # Without responses, the gate's configuration decides.
         found = {**found, **_by_gate(gate)}
     return {
         "ok": True,
@@ -92,7 +92,7 @@ def _chosen(asked: int, labels: Sequence[Mapping[str, Any]]) -> int:
 
 
 def _by_gate(gate: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parts of an explanation that the pasted configuration decides."""
+    """Return the parts of an explanation that depend on the pasted configuration."""
     is_allowed = gate["verdict"] == ALLOWED
     return {
         "verdict": gate["verdict"],
@@ -108,9 +108,9 @@ def _by_gate(gate: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _incomplete(details: Details, pasted: Pasted) -> FormError:
-    """Return what to fill in for a call that is not known in full."""
+    """Return the error for a call with missing parts."""
     if pasted.kind == "form" and details.url is None and details.origin is None:
-        text = "Paste a message, a curl command or a HAR file; or fill in the call below."
+        text = "Paste a message, a curl command or a HAR file, or fill in the call below."
         return FormError("paste", text)
     if details.url is None:
         return FormError("url", "Fill in the URL that the page calls.")
@@ -180,7 +180,7 @@ def _by_message(call: Call | None, message: Message) -> dict[str, Any]:
         )
     said = message_dict(message)
     if message.cause is None:
-        notes.append(f"The reason in this message is not known: {message.why}")
+        notes.append(f"The reason in this message is unknown: {message.why}")
     elif not message.is_about_cors:
         notes.append("This is not a CORS problem, so no CORS header helps.")
     if said["status_means"] is not None:
@@ -198,7 +198,7 @@ def _by_message(call: Call | None, message: Message) -> dict[str, Any]:
 
 
 def _verdict_of(cause: Cause | None) -> str:
-    """Return the verdict on a call that a console message is about."""
+    """Return the verdict on the call of a console message."""
     if cause is None or is_block(cause):
         return BLOCKED
     return {"status": ALLOWED, "unspecific": UNKNOWN}.get(cause.value, FAILED)
@@ -233,14 +233,14 @@ def _unknown(
     if kind != "har":
         what = "the preflight" if is_preflight(missing) else "the request"
         notes.append(
-            f"Whether the browser allows this depends on the response to {what}. Paste the heads of"
-            " the responses into the form, or the message of the browser's console, to find out."
+            f"Whether the browser allows this depends on the response to {what}. To find out, paste"
+            " the heads of the responses into the form, or the message of the browser's console."
         )
     last = trace.exchanges[-1][1].headers if trace.exchanges else ()
     return {
         "verdict": UNKNOWN,
-        "reason": "The response is not known.",
-        "fix": "This is what the server has to send for the call to work:",
+        "reason": "The response is unknown.",
+        "fix": "For the call to work, the server must send this:",
         "enough": _enough(call),
         "fixes": _fixes(call, last),
         "cause": None,
@@ -253,11 +253,11 @@ def _unknown(
 
 
 def _failed(call: Call, trace: Trace, failure: str, notes: list[str]) -> dict[str, Any]:
-    """Return the explanation of a call that failed, though its recorded responses allow it."""
+    """Return the explanation of a call that failed although its recorded responses allow it."""
     if not call.credentials:
         notes.append(
-            "A HAR that was saved without sensitive data has no cookies. If the page calls with"
-            " them, tick the box in the form."
+            "A HAR file that was saved without sensitive data has no cookies. If the page calls"
+            " with cookies, tick the box in the form."
         )
     return {
         **_unknown(call, trace, trace.exchanges[-1][0], "har", notes),
@@ -304,7 +304,7 @@ def _gate(toml: str, call: Call | None) -> dict[str, Any]:
     except ConfigError as error:
         return {"faults": _masked(str(fault) for fault in error.faults)}
     if call is None:
-        return {"problem": "The configuration has no faults. Fill in the page to try the call."}
+        return {"problem": "The configuration has no faults. Fill in the page to test the call."}
     try:
         found = explain(config, document, call)
     except BadValue as error:
@@ -335,7 +335,7 @@ def _steps(steps: Sequence[Step]) -> list[dict[str, str]]:
 
 
 def _exchanges(trace: Trace) -> list[dict[str, Any]]:
-    """Return the recorded exchanges; one that only stands for an unknown response is left out."""
+    """Return the recorded exchanges, without assumed responses."""
     return [
         {
             "method": text(request.method),
@@ -354,7 +354,7 @@ def _stands_in(found: Answer) -> bool:
 
 
 def _labels(calls: Sequence[Pasted]) -> list[Mapping[str, Any]]:
-    """Return a line and the verdict of each call, to choose from."""
+    """Return a line and the verdict for each call, to choose from."""
     labels: list[Mapping[str, Any]] = []
     for number, pasted in enumerate(calls):
         details, verdict, status = pasted.details, UNKNOWN, ""

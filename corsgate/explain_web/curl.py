@@ -1,4 +1,4 @@
-"""Read a curl command, as devtools copy it for a request."""
+"""Reads a curl command, as browsers' developer tools copy it for a request."""
 
 from __future__ import annotations
 
@@ -62,18 +62,18 @@ def is_curl(text: str) -> bool:
 
 
 def read_curl(text: str) -> Pasted:
-    """Return the call that a curl command makes, without its response.
+    """Return the call of a curl command, without a response.
 
     Args:
         text: The command, in the quotes of a POSIX shell or of Windows' cmd.
 
     Raises:
-        BadValue: It can't be read. The message shows none of its values.
+        BadValue: It can't be read. The message contains none of its values.
     """
     if len(text) > MAX_CURL_LENGTH:
         raise BadValue(
             f"the curl command is longer than {MAX_CURL_LENGTH // 1024} KiB",
-            "remove its --data: the body does not matter to CORS",
+            "remove its --data: CORS does not depend on the body",
         )
     try:
         words = shlex.split(_plain(text))
@@ -163,7 +163,7 @@ class _Reader:
 
     def _pasted(self, said: str) -> Pasted:
         if "://" not in said and not said.startswith("/"):
-            said = f"http://{said}"  # As curl itself does.
+            said = f"http://{said}"  # As in curl.
         url = Url.parse(said)
         method = self._method or ("GET" if self._gets else self._implied) or "GET"
         fields = tuple(self._fields)
@@ -185,7 +185,7 @@ class _Reader:
 
 
 def origin_of(fields: Sequence[Header]) -> str | None:
-    """Return the page's origin by the fields of a request: Origin, or else Referer."""
+    """Return the page's origin from the fields of a request: Origin, or else Referer."""
     origins = values(fields, b"origin")
     if origins:
         return origins[0].decode("latin-1")
@@ -198,7 +198,7 @@ def origin_of(fields: Sequence[Header]) -> str | None:
 
 
 def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Return the options of the first command, in their long form; arguments have an empty one."""
+    """Return the options of the first command in their long form; that of arguments is empty."""
     rest = iter(words)
     for word in rest:
         if word in ("curl", ";", "|", "&", "&&", "||"):

@@ -1,4 +1,4 @@
-"""The explainer's form: what was filled in, checked and bounded."""
+"""Reads the explainer's form, and checks its fields and their lengths."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from corsgate.explain_web.pasted import Details, Pasted, of_heads
 from corsgate.message.headers import Header
 
 MAX_HAR_LENGTH = 10_000_000
-"""Characters of a HAR file. Larger ones have the bodies of many responses."""
+"""The maximum of a HAR file, in characters. Larger ones contain the bodies of many responses."""
 
 MAX_TEXT_LENGTH = 64 * 1024
-"""Characters of any other text, except of curl commands (`curl.MAX_CURL_LENGTH`)."""
+"""The maximum of other texts, in characters. For curl commands it is `curl.MAX_CURL_LENGTH`."""
 
 MAX_FIELD_LENGTH = 8 * 1024
 MAX_HEADERS = 50
@@ -49,7 +49,7 @@ class FormError(Exception):
 
     Attributes:
         field: The field's name.
-        text: What is wrong and how to fix it, without any secret.
+        text: The problem and its fix, without secrets.
     """
 
     def __init__(self, field: str, text: str) -> None:
@@ -60,7 +60,7 @@ class FormError(Exception):
 
 @attrs.frozen(kw_only=True)
 class Form:
-    """The form as filled in; each field may be empty.
+    """The filled-in form; each field may be empty.
 
     Attributes:
         paste: A console message, a curl command or a HAR file.
@@ -71,8 +71,8 @@ class Form:
         credentials: Whether the page calls with ``credentials: "include"``.
         response: Heads of the server's responses.
         toml: A configuration of corsgate.
-        chosen: Which call of a HAR file is explained, counted from 0; -1 for the first that was
-            blocked.
+        chosen: The number of the call of a HAR file to explain, counted from 0; -1 for the first
+            blocked one.
     """
 
     paste: str = ""
@@ -90,13 +90,13 @@ def read_form(raw: object) -> Form:
     """Return the form that a page sends.
 
     Args:
-        raw: The form as JSON has it.
+        raw: The form, parsed from JSON.
 
     Raises:
         FormError: A field is unknown, of the wrong type, or too long.
     """
     if not isinstance(raw, dict):
-        raise FormError("", "This is not a form.")
+        raise FormError("", "The request is not a form.")
     for key, value in raw.items():
         kind = _KEYS.get(key)
         if kind is None or type(value) is not kind:
@@ -111,18 +111,18 @@ def read_form(raw: object) -> Form:
 
 
 def _clean(value: object) -> object:
-    """Return text without half surrogate pairs, which JSON can write but no encoding has."""
+    """Return text without lone surrogates, which JSON can contain but UTF-8 can't."""
     return _SURROGATE.sub("\ufffd", value).strip() if isinstance(value, str) else value
 
 
 def _limit(field: str, value: str, most: int) -> None:
     if len(value) > most:
         size, bound = f"{len(value):,}", f"{most:,}"
-        raise FormError(field, f"This text has {size} characters; at most {bound} can be read.")
+        raise FormError(field, f"This text has {size} characters. The limit is {bound}.")
 
 
 def read_paste(form: Form) -> list[Pasted]:
-    """Return the calls in what was pasted; one without details if the field is empty.
+    """Return the calls in the pasted text; one without details if the field is empty.
 
     Raises:
         FormError: It can't be read.
@@ -134,9 +134,9 @@ def read_paste(form: Form) -> list[Pasted]:
     if is_har and len(said) > MAX_HAR_LENGTH:
         raise FormError(
             "paste",
-            f"This HAR file has {len(said) / 1e6:.0f} MB; at most {MAX_HAR_LENGTH / 1e6:.0f} MB can"
-            ' be read. Filter the network panel to the blocked call, and use "Save all (filtered)'
-            ' as HAR", or paste the message of the console.',
+            f"This HAR file has {len(said) / 1e6:.0f} MB. The limit is {MAX_HAR_LENGTH / 1e6:.0f}"
+            " MB. Filter the network panel to the blocked call, and use"
+            ' "Save all (filtered) as HAR", or paste the message of the console.',
         )
     try:
         if is_har:
@@ -164,7 +164,7 @@ def read_paste(form: Form) -> list[Pasted]:
 
 
 def with_fields(pasted: Pasted, form: Form) -> Details:
-    """Return what is known of a call: the form's own fields come before what was pasted.
+    """Return the details of a call. The form's own fields override the pasted text.
 
     Raises:
         FormError: A field can't be read.
@@ -173,7 +173,7 @@ def with_fields(pasted: Pasted, form: Form) -> Details:
     if form.origin:
         known = attrs.evolve(known, origin=page_origin(form.origin))
     elif known.origin is not None and known.origin != "null":
-        # It goes into configurations, so it must be an origin.
+        # It is written into configurations, so it must be a valid origin.
         known = attrs.evolve(known, origin=spell(known.origin))
     if form.url:
         try:
@@ -193,7 +193,10 @@ def with_fields(pasted: Pasted, form: Form) -> Details:
 
 
 def page_origin(said: str) -> str:
-    """Return the origin of a page, given by its URL or origin.
+    """Return the origin of a page.
+
+    Args:
+        said: The page's URL or origin.
 
     Raises:
         FormError: It has no origin that browsers send.
@@ -231,7 +234,7 @@ def _headers(said: str) -> tuple[Header, ...]:
 
 
 def with_response(pasted: Pasted, form: Form) -> tuple[Pasted, bool]:
-    """Return what was pasted, and whether the form has responses to add.
+    """Return the pasted call with the form's responses, and whether there are any.
 
     Raises:
         FormError: The field with the responses can't be read.

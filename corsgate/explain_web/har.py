@@ -1,4 +1,4 @@
-"""Read the calls of a HAR file, each with the responses that were recorded."""
+"""Reads the calls of a HAR file, with the recorded responses."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from corsgate.explain_web.pasted import (
 from corsgate.message.headers import Header
 
 MAX_ENTRIES = 10_000
-"""How many requests of any kind a file may have."""
+"""The maximum number of requests in a file."""
 
 MAX_CALLS = 200
-"""How many cross-origin calls of a file are read."""
+"""The maximum number of cross-origin calls that are read from a file."""
 
-_HOW = "save the devtools' network panel as HAR"
+_HOW = "save the network panel of the developer tools as HAR"
 _NO_PREFLIGHT = (
-    "The HAR has no preflight for this call. The browser had its response in a cache, or does not"
-    " record preflights."
+    "The HAR file has no preflight for this call. The browser had its response in a cache, or does"
+    " not record preflights."
 )
 _NO_RESPONSE = (
-    "The browser recorded no response to this call{}. Paste the message of its console as well: it"
+    "The browser recorded no response to this call{}. Also paste the message of its console, which"
     " has the reason."
 )
 
@@ -60,7 +60,7 @@ class _Entry:
 
     @property
     def asked(self) -> str | None:
-        """The method that a preflight asks for; None for any other request."""
+        """The method that a preflight asks for; None for other requests."""
         found = values(self.fields, b"access-control-request-method")
         return found[0].decode("latin-1") if found and self.method == "OPTIONS" else None
 
@@ -72,7 +72,8 @@ def read_har(text: str) -> list[Pasted]:
         text: The file (HAR 1.2).
 
     Raises:
-        BadValue: It is no HAR file, or has no cross-origin call. The message shows nothing of it.
+        BadValue: It is not a HAR file, or has no cross-origin call. The message contains nothing
+            of the file.
     """
     try:
         whole = json.loads(text)
@@ -93,13 +94,13 @@ def read_har(text: str) -> list[Pasted]:
     if not calls:
         raise BadValue(
             "the HAR file has no call from a page to another origin",
-            "reload the page with the devtools open, then save again",
+            "reload the page with the developer tools open, then save again",
         )
     return calls
 
 
 def _entry(raw: object) -> _Entry | None:
-    """Return an entry, or None if it is no cross-origin call that a page's script makes."""
+    """Return an entry, or None if it is not a cross-origin call by a script."""
     request, response = _table(raw, "request"), _table(raw, "response")
     try:
         url = Url.parse(_text(request, "url"))
@@ -110,7 +111,7 @@ def _entry(raw: object) -> _Entry | None:
     if origin is None or origin == url.origin.decode("ascii") or _is_navigation(fields, raw):
         return None
     status = response.get("status")
-    # Chromium records 0 for a call that it has blocked.
+    # Chromium records 0 for a blocked call.
     answer = None
     if isinstance(status, int) and 100 <= status <= 999:
         answer = Answer(status=status, headers=tuple(_fields(response)))
@@ -127,22 +128,22 @@ def _entry(raw: object) -> _Entry | None:
 
 
 def _is_navigation(fields: Iterable[Header], raw: object) -> bool:
-    """Return whether a request is for a page, image or script, which CORS does not apply to."""
+    """Return whether a request is for a page, image or script, for which CORS does not apply."""
     modes = values(tuple(fields), b"sec-fetch-mode")
     if modes:
         return modes[0] != b"cors"
     kind = raw.get("_resourceType") if isinstance(raw, dict) else None
     if kind is not None:
         return kind not in ("fetch", "xhr", "preflight", "eventsource", "font", "other")
-    # Without either, only Origin shows that a script has called.
+    # Without either, only Origin shows that a script made the request.
     return not values(tuple(fields), b"origin")
 
 
 def _calls(entries: list[_Entry]) -> Iterator[Pasted]:
-    """Return each call once: a preflight belongs to the call that it asks for."""
+    """Return each call once. A preflight is part of the call that it asks for."""
     lookup = _lookup(entries)
     made = {(str(entry.url), entry.method) for entry in entries if entry.asked is None}
-    # What a redirect leads to is a step of the call that was redirected.
+    # The target of a redirect is a step of the redirected call.
     targets = {
         str(location)
         for entry in entries
@@ -173,7 +174,7 @@ def _pasted(entry: _Entry, method: str, lookup: Lookup, preflight: _Entry | None
     headers = () if entry.asked is not None else of_script(entry.fields)
     notes: list[str] = []
     if preflight is not None:
-        # Devtools leave out Authorization, unless they are asked for sensitive data.
+        # Developer tools omit Authorization, unless the user saves sensitive data.
         known = {name.lower() for name, _ in headers}
         names = tokens(values(preflight.fields, b"access-control-request-headers")) or ()
         headers += tuple((name, _UNSAFE) for name in names if name.lower() not in known)
@@ -195,7 +196,7 @@ def _pasted(entry: _Entry, method: str, lookup: Lookup, preflight: _Entry | None
 
 
 def _lookup(entries: Iterable[_Entry]) -> Lookup:
-    """Return the recorded responses by URL; the last one counts."""
+    """Return the recorded responses by URL. For several with one URL, the last counts."""
     answers: dict[tuple[bool, str], Answer] = {}
     for entry in entries:
         if entry.answer is not None:
@@ -205,7 +206,7 @@ def _lookup(entries: Iterable[_Entry]) -> Lookup:
         asks = is_preflight(request)
         answer = answers.get((asks, str(request.url)))
         if answer is None and asks and (False, str(request.url)) in answers:
-            # The browser went on to the request itself, so its preflight has passed.
+            # The browser sent the request itself, so its preflight passed.
             return granting(request, by=_NO_PREFLIGHT)
         return answer
 
@@ -213,11 +214,11 @@ def _lookup(entries: Iterable[_Entry]) -> Lookup:
 
 
 def granting(request: Request, by: str = "") -> Answer:
-    """Return a response that allows a request, in place of one that is not known.
+    """Return a response that allows a request, in place of an unknown one.
 
     Args:
         request: The request.
-        by: Why it is not known.
+        by: Why the response is unknown.
     """
     sent = {name.lower(): value for name, value in request.headers}
     headers = [
@@ -243,7 +244,7 @@ def _fields(message: Mapping[str, Any]) -> Iterator[Header]:
 
 
 def _text(table: Mapping[str, Any], key: str) -> str:
-    """Return the text of a member, cut at `MAX_VALUE_LENGTH`; empty if it is no text."""
+    """Return the text of a member, cut at `MAX_VALUE_LENGTH`; empty if it is not text."""
     found = table.get(key)
     return found[:MAX_VALUE_LENGTH] if isinstance(found, str) else ""
 

@@ -1,4 +1,4 @@
-"""Read response heads as people paste them: from ``curl -i`` or the devtools."""
+"""Reads response heads that people paste from ``curl -i`` or developer tools."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _EXAMPLE = 'start with the status line, such as "HTTP/1.1 200 OK"'
 
 
 def read_heads(text: str) -> list[Answer]:
-    """Return the responses whose heads are in a text.
+    """Return the responses in a text.
 
     Args:
-        text: One or more heads, each with its status line; ``<`` in front of lines is ignored, as
-            ``curl -v`` prints it. Without a status line it is a head with status 200.
+        text: One or more heads, each with its status line. A ``<`` at the start of a line, which
+            ``curl -v`` prints, is ignored. Without a status line, the status is 200.
 
     Raises:
         BadValue: A line is neither a status line nor a field.

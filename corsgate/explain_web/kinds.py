@@ -1,4 +1,4 @@
-"""What kind of cause it is for which a call fails: the browser's block, or a failed connection."""
+"""Kinds of causes for a failed call: a block by the browser, or a failed connection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FIXED_BY_HEADERS = frozenset(
         *("unreadable-allow-headers", "method-not-allowed", "header-not-allowed"),
     )
 )
-"""The causes that a server's configuration of CORS fixes."""
+"""The causes that a server's CORS configuration can fix."""
 
 _OF_RESPONSES = frozenset(
     (
@@ -20,7 +20,7 @@ _OF_RESPONSES = frozenset(
         *("cross-origin-resource-policy", "opaque-response-blocking"),
     )
 )
-"""Other causes that are found in a response."""
+"""Other causes that a browser finds in a response."""
 
 _OF_BROWSERS = frozenset(
     (
@@ -29,7 +29,7 @@ _OF_BROWSERS = frozenset(
         *("blocked-in-browser", "csp-connect-src"),
     )
 )
-"""Causes for which a browser sends no request."""
+"""The causes for which a browser sends no request."""
 
 
 def is_fixed_by_headers(cause: Cause | None) -> bool:
@@ -38,7 +38,7 @@ def is_fixed_by_headers(cause: Cause | None) -> bool:
 
 
 def is_of_response(cause: Cause) -> bool:
-    """Return whether a cause is found in a response, after all that comes before it passed."""
+    """Return whether a browser finds a cause in a response, so that all earlier steps passed."""
     return cause.value in _FIXED_BY_HEADERS | _OF_RESPONSES
 
 

@@ -1,4 +1,4 @@
-"""Hide secrets in what a browser recorded, before any of it is shown."""
+"""Hides secrets in a browser's records before they are shown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from corsgate.explain.url import Url
 from corsgate.message.headers import Header
 
 HIDDEN = "..."
-"""What is shown in place of a value that may be a secret."""
+"""The text that replaces a possible secret."""
 
 _SHOWN = frozenset(
     b"accept allow content-length content-type host origin range server vary via x-powered-by"
@@ -27,18 +27,18 @@ _PARAMETER = re.compile(r"[^&;]+")
 
 
 def masked_fields(fields: Iterable[Header]) -> list[list[str]]:
-    """Return fields as pairs of texts, with every value hidden that is not known to be harmless."""
+    """Return fields as pairs of texts. Values that are not known to be harmless are hidden."""
     return [[text(name), _value(name.lower(), value)] for name, value in fields]
 
 
 def masked_url(url: Url | str) -> str:
-    """Return a URL with the values of query parameters hidden whose names suggest a secret."""
+    """Return a URL in which the values of query parameters with suspicious names are hidden."""
     path, mark, query = str(url).partition("?")
     return path + mark + _PARAMETER.sub(_parameter, query)
 
 
 def masked_text(said: str) -> str:
-    """Return text with the secrets of the URLs in it hidden."""
+    """Return text in which secrets within URLs are hidden."""
     without = _USER_INFO.sub(f"{HIDDEN}@", said)
     return _QUERY.sub(lambda found: _PARAMETER.sub(_parameter, found[0]), without)
 

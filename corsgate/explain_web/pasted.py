@@ -1,4 +1,4 @@
-"""What was pasted: a call, and what is known about the responses to it."""
+"""A pasted call, with its known responses."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ _BROWSERS_OWN = frozenset(
     b"accept accept-language authority cache-control if-modified-since if-none-match method path"
     b" pragma priority purpose scheme upgrade-insecure-requests user-agent x-client-data".split()
 )
-"""Request headers that browsers and their devtools add, besides those that scripts can't set."""
+"""Request headers that browsers and their tools add, besides those that scripts can't set."""
 
 MAX_FIELDS = 200
-"""Fields of one message that are read. Servers and browsers accept fewer."""
+"""How many fields of one message are read. Servers and browsers accept fewer."""
 
 MAX_VALUE_LENGTH = 8 * 1024
-"""Characters of a field's value or a URL that are read."""
+"""How many characters of a field's value or a URL are read."""
 
 Lookup: TypeAlias = Callable[[Request], Answer | None]
 """Returns the recorded response to a request, or None if there is none."""
 
 
 def nothing_recorded(request: Request) -> Answer | None:
-    """Return None: no response was recorded."""
+    """Return None, since no response was recorded."""
     return None
 
 
 @attrs.frozen(kw_only=True)
 class Details:
-    """The parts of a call, each None or empty if it is not known.
+    """The parts of a call, each None or empty if it is unknown.
 
     Attributes:
         origin: The page's origin.
@@ -59,10 +59,10 @@ class Pasted:
 
     Attributes:
         kind: ``message``, ``curl``, ``har`` or ``form``.
-        details: What is known of the call.
+        details: The known parts of the call.
         lookup: The recorded responses.
-        message: What the browser's console said, or None.
-        notes: What to know about the record, as sentences.
+        message: The message from the browser's console, or None.
+        notes: Notes about the record, as sentences.
         failure: The network error that the browser recorded; empty for none.
     """
 
@@ -75,7 +75,7 @@ class Pasted:
 
 
 def of_script(fields: Iterable[Header]) -> tuple[Header, ...]:
-    """Return the request headers that a page's script has set, of all that were sent."""
+    """Return those request headers that the page's script set."""
     return tuple(
         (name, value)
         for name, value in fields
@@ -91,7 +91,7 @@ def is_preflight(request: Request) -> bool:
 
 
 def of_heads(first: Answer, last: Answer) -> Lookup:
-    """Return a lookup of two responses, whatever the URL.
+    """Return a lookup with the same two responses for every URL.
 
     Args:
         first: The response to the preflight.

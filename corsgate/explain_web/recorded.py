@@ -1,4 +1,4 @@
-"""Follow a call by the responses that were recorded, or by what a browser's console said."""
+"""Follows a call with recorded responses, or with the message of a browser's console."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from corsgate.explain_web.pasted import Lookup, is_preflight
 
 _REQUEST = "#http-network-or-cache-fetch"
 _MAX_COMPARED = 50
-"""How many header names are compared with each other."""
+"""How many header names or methods are compared with each other."""
 
 _VALUE = re.compile(
     r"Access-Control-Allow-Origin['\u2018\u2019]? (?:header )?(?:has a value|contains the invalid"
@@ -39,7 +39,7 @@ def follow(call: Call, lookup: Lookup) -> tuple[Trace, Request | None]:
         lookup: The recorded responses.
 
     Returns:
-        The trace, and the first request that has no recorded response, or None. The trace ends
+        The trace, and the first request without a recorded response, or None. The trace ends
         before that request.
     """
     missing: list[tuple[int, Request]] = []
@@ -64,10 +64,10 @@ def follow(call: Call, lookup: Lookup) -> tuple[Trace, Request | None]:
 
 
 def by_message(call: Call | None, message: Message) -> tuple[Step, ...]:
-    """Return the steps of a call up to the one that a browser's message is about.
+    """Return the steps of a call up to the failed step in a browser's message.
 
     Args:
-        call: The call; None if the message does not say enough.
+        call: The call; None if it is not fully known.
         message: The message.
     """
     steps: list[Step] = []
@@ -78,7 +78,7 @@ def by_message(call: Call | None, message: Message) -> tuple[Step, ...]:
         if asks or not message.preflight:
             steps += _before(trace.steps, 1)
         if asks and not message.preflight:
-            why = "It passed: the message is about the response to the request itself."
+            why = "It passed, since the message is about the response to the request itself."
             steps.append(_step("#cors-preflight-fetch", "preflight", "", Outcome.PASS, why))
     if message.cause is None:
         return tuple(steps)
@@ -98,7 +98,7 @@ def allowed_origin(message: Message) -> str | None:
 
 
 def misses(call: Call, answer: Answer) -> Iterator[str]:
-    """Return what a response has that nearly allows a call.
+    """Return the parts of a response that nearly allow a call.
 
     Args:
         call: The call.
@@ -123,7 +123,7 @@ def misses(call: Call, answer: Answer) -> Iterator[str]:
 
 
 def origin_misses(call: Call, value: str) -> list[str]:
-    """Return how an Access-Control-Allow-Origin nearly names a call's origin.
+    """Return how an Access-Control-Allow-Origin differs from the call's origin if it resembles it.
 
     Args:
         call: The call.
@@ -134,7 +134,7 @@ def origin_misses(call: Call, value: str) -> list[str]:
         return []
     if spell(value) == origin:
         what = "trailing slash" if value.rstrip("/") == origin else "spelling"
-        return [f"{what}: the response has {value}, and browsers compare it with {origin}"]
+        return [f"{what}: the response has {value}, which browsers compare with {origin}"]
     simple = attrs.evolve(call, method=b"GET", headers=(), credentials=False)
     try:
         return near_misses(compile_policy(Cors(allow_origins=(value,))), simple)
@@ -143,7 +143,7 @@ def origin_misses(call: Call, value: str) -> list[str]:
 
 
 def _before(steps: tuple[Step, ...], request: int) -> list[Step]:
-    """Return the steps before a request, which is counted from 1."""
+    """Return the steps before a request. Requests are counted from 1."""
     found: list[Step] = []
     for step in steps:
         request -= step.rule == _REQUEST

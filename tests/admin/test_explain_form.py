@@ -53,24 +53,24 @@ class ExplainedTests(SynchronousTestCase):
     def test_faults(self) -> None:
         """What is wrong is named, and how to do it right."""
         for asked, words in (
-            ([], "not an object"),
+            ([], "not a JSON object"),
             ({}, "origin is missing"),
             ({**ASKED, "origin": ""}, "origin is missing"),
             (
                 {**ASKED, "origin": "localhost:4200"},
                 'origin: "localhost:4200" has no scheme; did you mean "http://localhost:4200"?',
             ),
-            ({**ASKED, "url": 7}, "url is not of the type str"),
+            ({**ASKED, "url": 7}, "url has a wrong type: it must be str"),
             ({**ASKED, "url": "/v1"}, "not an http or https URL"),
             ({**ASKED, "url": "http://127.0.0.1:1/x"}, "bypass the gate"),
             ({**ASKED, "method": "A B"}, "is not a method"),
-            ({**ASKED, "headers": "X-App"}, "headers is not of the type list"),
+            ({**ASKED, "headers": "X-App"}, "headers has a wrong type: it must be list"),
             ({**ASKED, "headers": [1]}, "headers is not a list"),
             ({**ASKED, "headers": ["a"] * (MAX_HEADERS + 1)}, "headers is not a list"),
             ({**ASKED, "headers": ["a b: c"]}, "is not a header name"),
-            ({**ASKED, "credentials": "yes"}, "credentials is not of the type bool"),
+            ({**ASKED, "credentials": "yes"}, "credentials has a wrong type: it must be bool"),
             ({**ASKED, "origin": "h" * 10_000}, "longer than"),
-            ({**ASKED, "orgin": ""}, '"orgin" is not known'),
+            ({**ASKED, "orgin": ""}, '"orgin" is not a key'),
             ({**ASKED, "url": "http://localhost/\ud800"}, "half of a surrogate pair"),
             ({**ASKED, "method": "\udfff"}, "half of a surrogate pair"),
             ({**ASKED, "headers": ["X-A: \ud800"]}, "half of a surrogate pair"),
@@ -126,9 +126,9 @@ class ExplainTests(AdminTestCase):
         """So is what is wrong with the question."""
         of_type = (b"Content-Type", JSON)
         for status, words, body, headers in (
-            (400, "this is not JSON", b"{", (of_type,)),
-            (400, "this is not JSON", b"[" * 10_000, (of_type,)),
-            (400, "this is not JSON", None, (of_type,)),
+            (400, "the body is not JSON", b"{", (of_type,)),
+            (400, "the body is not JSON", b"[" * 10_000, (of_type,)),
+            (400, "the body is not JSON", None, (of_type,)),
             (400, "origin is missing", b"{}", (of_type,)),
             (413, "the body is longer", b" " * (MAX_BODY_BYTES + 1), (of_type,)),
             (415, "Content-Type", b"{}", ((b"Content-Type", b"text/plain"),)),

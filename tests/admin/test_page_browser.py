@@ -30,7 +30,7 @@ class StatusPageTests:
         """An idle gate says how to make a request; what requests do to the values is seen."""
         page = await self.page()
         empty = await in_thread(page.wait, "document.querySelector('#routes-empty').innerText")
-        self.assertIn("No request yet. Try:", empty)
+        self.assertIn("No requests yet. Try:", empty)
         self.assertIn(
             f"curl -i -H 'Origin: https://app.example' 'http://127.0.0.1:{self.port}/v1'", empty
         )
@@ -177,7 +177,8 @@ class StatusPageTests:
         await self.gate.ended()
         banner = await in_thread(page.wait, BANNER)
         self.assertRegex(
-            banner, r"Connection to the gate lost since \d\d:\d\d:\d\d\. The values below are old\."
+            banner,
+            r"The connection to the gate was lost at \d\d:\d\d:\d\d\. The values below are old\.",
         )
         self.assertEqual(await in_thread(page.run, STATE), "Lost")
         self.assertTrue(await in_thread(page.run, "document.documentElement.matches('.stale')"))

@@ -109,7 +109,7 @@ class ReloadTests:
         """Whether the file is watched is shown, and that its change was the reason of a reload."""
         page = await self.page()
         self.reload(lambda text: "watch = true\n" + text)
-        await in_thread(page.wait, f"{CONFIGURATION}.includes(', watched: a change is loaded')")
+        await in_thread(page.wait, f"{CONFIGURATION}.includes(', watched: changes are loaded')")
         self.write(lambda text: text + '[routes."/v2"]\nupstream = "box"\n')
         await in_thread(page.wait, f"{ROWS}.length === 2")
         self.assertIn(", a file has changed: succeeded", await in_thread(page.run, CONFIGURATION))
@@ -343,12 +343,12 @@ class QuickModeTests(StatusPageTestCase):
     async def test_command_line(self) -> None:
         """It says where the configuration comes from, and which option allows a refused call."""
         page = await self.page()
-        self.assertIn("comes from the command line", await in_thread(page.run, CONFIGURATION))
+        self.assertIn("is from the command line", await in_thread(page.run, CONFIGURATION))
         await self.call(b"https://app.example.evil.test")
         refused = "document.querySelector('.refusal')?.innerText"
         said = await in_thread(page.wait, refused)
         self.assertIn("Look-alike another site: app.example.evil.test belongs to evil.test", said)
-        self.assertIn("To allow this other origin too, start the gate with:", said)
+        self.assertIn("To also allow this other origin, start the gate with:", said)
         self.assertIn("--allow https://app.example.evil.test", said)
         await in_thread(page.run, "document.querySelector('.refusal .actions button').click()")
         said = await in_thread(page.wait, "document.querySelector('#explain-result').innerText")

@@ -22,11 +22,13 @@ class Probes(SynchronousTestCase):
     def test_words(self) -> None:
         """Each outcome has one short line."""
         self.assertEqual(reply(200).words, "200")
-        self.assertEqual(reply(401).words, "401, without saying what it asks for")
+        self.assertEqual(reply(401).words, "401, without a challenge")
         asked = reply(401, WWW_Authenticate='Basic realm="a\x1b[2Jb"').words
-        self.assertEqual(asked, "401, without saying what it asks for")
+        self.assertEqual(asked, "401, without a challenge")
         self.assertEqual(reply(302, Location="/x").words, "302 to /x")
-        self.assertEqual(Reply(failure="nothing listens there").words, "nothing listens there")
+        self.assertEqual(
+            Reply(failure="nothing listens on this port").words, "nothing listens on this port"
+        )
 
     def test_alike(self) -> None:
         """Equal statuses and successes are alike; a refusal is not."""

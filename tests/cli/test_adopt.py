@@ -105,7 +105,7 @@ class Adopt(AdoptTestCase):
         """A box that is not there is reported, and nothing is written."""
         done = self.adopt(f"http://127.0.0.1:{free_port()}/")
         self.assertEqual(done.status, 2)
-        self.assertIn("nothing listens there", done.err)
+        self.assertIn("nothing listens on this port", done.err)
         self.assertFalse(Path(self.output).exists())
 
     def test_never_overwrites(self) -> None:
@@ -118,7 +118,7 @@ class Adopt(AdoptTestCase):
         self.assertIn("--force", done.err)
         done = corsgate("adopt", url, "--origin", APP, "--output", path, "--force", "--no-start")
         self.assertEqual(done.status, 0, done.out)
-        self.assertIn("Made by corsgate adopt", Path(path).read_text())
+        self.assertIn("Written by corsgate adopt", Path(path).read_text())
 
     def test_dangling_link(self) -> None:
         """A link to nowhere counts as a file that exists, so nothing is written through it."""

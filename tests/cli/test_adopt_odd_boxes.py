@@ -158,7 +158,7 @@ class OddBoxes(AdoptTestCase):
         box = self.raw(lambda connection, head: connection.sendall(loop))
         done = self.adopt(f"http://127.0.0.1:{box.port}/", "--no-start")
         self.assertEqual(done.status, 0, done.err)
-        self.assertIn("go in a circle", done.out)
+        self.assertIn("form a loop", done.out)
 
     def test_closes_kept_connections(self) -> None:
         """A box that closes on the second request gets ``keep_alive = false``."""

@@ -67,7 +67,7 @@ class ApplyTests(CommandTestCase):
         before = os.stat(file)
         done = self.apply(file, "--yes")
         self.assertEqual(done.status, 0)
-        self.assertIn("allows this call already; nothing to change", done.out)
+        self.assertIn("already allows this call. Nothing to change", done.out)
         self.assertEqual(os.stat(file).st_mtime_ns, before.st_mtime_ns)
 
     def test_without_a_terminal(self) -> None:
@@ -76,7 +76,7 @@ class ApplyTests(CommandTestCase):
         done = self.apply(file)
         self.assertEqual(done.status, 1)
         self.assertIn(f'\n+    "{OTHER}",\n', done.out)
-        self.assertIn("Add --yes", done.out)
+        self.assertIn("add --yes", done.out)
         self.assertEqual(Path(file).read_text("utf-8"), CONFIG)
 
     def test_on_a_terminal(self) -> None:
@@ -116,7 +116,7 @@ class ApplyTests(CommandTestCase):
         file = self.file(CONFIG)
         done = self.apply(file, "--yes", "--method", "TRACE")
         self.assertEqual(done.status, 1)
-        self.assertIn("No change of", done.out)
+        self.assertIn("No change to", done.out)
         done = self.apply(file, "--yes", "--credentials", origin="http://app.example")
         self.assertEqual(done.status, 1)
         self.assertEqual(Path(file).read_text("utf-8"), CONFIG)

@@ -101,7 +101,7 @@ class BoxRefusalTests(GateTestCase):
         apache = self.apache(PASSWORD)
         said = await self.explain(apache.origin, BASIC)
         self.assertIn("refused the gate's own credentials, not the page's", said)
-        self.assertIn("Add --config with the gate's file", said)
+        self.assertIn("add --config with the gate's file", said)
 
     async def test_mapped(self) -> None:
         """The box is asked for the path that it would get, without credentials or a page."""
@@ -127,12 +127,14 @@ class BoxRefusalTests(GateTestCase):
         )
         self.addCleanup(picky.stop)
         said = await self.explain(picky.url, BASIC, config=True)
-        self.assertIn("without credentials it responds with 200 rather than 401", said)
+        self.assertIn("without credentials it responds with 200 instead of 401", said)
         unix = "unix:/nowhere/box.sock"
-        self.assertIn(f"says what it asks for; here, {unix} is a Unix socket", self.directly(unix))
+        self.assertIn(
+            f"for what it asks for: from here, {unix} is a Unix socket", self.directly(unix)
+        )
         self.assertIn("refuses connections", self.directly("http://127.0.0.1:9"))
         words = self.directly("dns+http://box.test:1")
-        self.assertIn("(basic). The gate's log says what it asks for: the file has no", words)
+        self.assertIn("(basic). See the gate's log for what it asks for: the file names no", words)
         closed = Server(lambda method, path: (401, (("WWW-Authenticate", "Basic realm=b"),)))
         self.addCleanup(closed.stop)
         said = await self.explain(closed.url, "", config=True)

@@ -44,14 +44,17 @@ class ChosenTests(SynchronousTestCase):
 
     def test_none(self) -> None:
         """Without any, the error says how to start one."""
-        self.assertIn("no daemon of corsgate runs on this machine", self.problem())
+        self.assertIn(
+            "no corsgate daemon is running in this network namespace of this machine",
+            self.problem(),
+        )
 
     def test_several(self) -> None:
         """Of several, each is listed."""
         self.pids = [4194305, 4194306]
         self.assertEqual(
             self.problem(),
-            "several daemons of corsgate run; choose one:"
+            "several corsgate daemons are running; choose one:"
             "\n  --pid 4194305   (ended)\n  --pid 4194306   (ended)",
         )
 
@@ -62,7 +65,7 @@ class ChosenTests(SynchronousTestCase):
         self.users[4194306] = 4243
         self.assertEqual(chosen(None, None), 4194306)
         self.users[4194306] = 4242
-        self.assertIn("process 4194305) is another user's", self.problem())
+        self.assertIn("process 4194305) belongs to another user", self.problem())
         self.patch(os, "geteuid", lambda: 0)
         self.assertIn("several", self.problem())
 
@@ -70,8 +73,8 @@ class ChosenTests(SynchronousTestCase):
         """A file that was named has to have a process id."""
         for name, text, words in (
             ("none", None, "none can't be read"),
-            ("bad", "x", "there is no process id in bad"),
-            ("twistd.pid", "", "there is no process id in twistd.pid"),
+            ("bad", "x", "bad does not contain a process id"),
+            ("twistd.pid", "", "twistd.pid does not contain a process id"),
         ):
             if text is not None:
                 Path(name).write_text(text, "ascii")

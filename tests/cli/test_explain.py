@@ -195,7 +195,7 @@ class Pasted(CommandTestCase):
         said += "Response to preflight request doesn't pass access control check: It does not have"
         done = corsgate("explain", "--config", config, "--error", f"{said} HTTP ok status.")
         self.assertEqual((done.status, done.out), (2, ""))
-        self.assertIn("add --method and --header", done.err)
+        self.assertIn("add the --method and --header", done.err)
         arguments = ("--config", config, "--method", "DELETE", "--error", f"{said} HTTP ok status.")
         done = corsgate("explain", *arguments)
         self.assertEqual(done.status, 1)

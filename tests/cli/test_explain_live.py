@@ -207,10 +207,10 @@ class LiveGate(GateTestCase):
         )
         for origin, path, status, who, said in (
             (APP.decode(), "/v1/open", 0, None, None),
-            (APP.decode(), "/v1/picky", 0, "server", "without Origin gets 200"),
-            (APP.decode(), "/v1/hidden", 0, "server", "without Origin gets 200"),
+            (APP.decode(), "/v1/picky", 0, "server", "Without Origin, the same request gets 200"),
+            (APP.decode(), "/v1/hidden", 0, "server", "Without Origin, the same request gets 200"),
             (APP.decode(), "/v1/none", 0, None, None),
-            (APP.decode(), "/v1/closed", 0, "server", "Without Origin it gets 403"),
+            (APP.decode(), "/v1/closed", 0, "server", "Without Origin, it gets 403"),
             ("http://evil.example", "/v1/picky", 1, "gate", "The gate itself responded with 403"),
         ):
             url = f"http://localhost:{gate.port}{path}"

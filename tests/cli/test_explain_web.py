@@ -173,11 +173,11 @@ class ExplainedTests(CommandTestCase):
     def test_usage(self) -> None:
         """Options that don't go together are reported."""
         for words, said in (
-            (("--web", "--config", "x"), "--web takes no call"),
-            (("--web", "--live"), "--web takes no call"),
-            (("--web", "--header", "X"), "--web takes no call"),
-            (("--web", "http://h/"), "--web takes no call"),
-            (("--web", "--port", "65536"), "not from 0 to 65535"),
+            (("--web", "--config", "x"), "--web can't be combined with a call"),
+            (("--web", "--live"), "--web can't be combined with a call"),
+            (("--web", "--header", "X"), "--web can't be combined with a call"),
+            (("--web", "http://h/"), "--web can't be combined with a call"),
+            (("--web", "--port", "65536"), "must be from 0 to 65535"),
             (("--port", "5", "--live", "http://h/"), "need --web"),
             (("--no-browser",), "need --web"),
         ):

@@ -80,7 +80,7 @@ class SendTests(SynchronousTestCase):
             url = f"https://localhost:{listening.getsockname()[1]}/"
             error = self.assertRaises(NoAnswer, send, get(url))
             thread.join()
-        self.assertIn("shows a certificate that a browser would not accept", str(error))
+        self.assertIn("shows a certificate that browsers reject", str(error))
 
     def answered(self, *pieces: bytes, timeout_s: float = 30.0) -> Answer:
         """Return the result for a server's bytes, the last of which repeat forever."""
@@ -133,7 +133,7 @@ class SendTests(SynchronousTestCase):
         for pieces, told in (
             ((b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"), "too large"),
             ((b"HTTP/1.1 100 Continue\r\n\r\n",), ""),
-            ((b"SSH-2.0-OpenSSH\r\n",), "does not respond in HTTP"),
+            ((b"SSH-2.0-OpenSSH\r\n",), "sent a response that is not HTTP"),
         ):
             error = self.assertRaises(NoAnswer, self.answered, *pieces)
             self.assertIn(told, str(error))
@@ -157,14 +157,14 @@ class SendTests(SynchronousTestCase):
             (TimeoutError("timed out"), "did not respond within 10 s"),
             (
                 socket.gaierror(-2, "Name or service not known"),
-                ("can't be found: its name does not resolve"),
+                ("can't be found: its name can't be resolved"),
             ),
             (ConnectionRefusedError(111, "x"), "refuses connections"),
             (ConnectionResetError(104, "x"), "closed the connection without a response"),
-            (BadUpstreamResponse("it is odd"), "does not respond in HTTP: it is odd"),
+            (BadUpstreamResponse("it is odd"), "sent a response that is not HTTP: it is odd"),
             (
                 tls_error("TLSV1_ALERT_PROTOCOL_VERSION"),
-                "does not speak TLS as a browser does: tlsv1 alert protocol version",
+                "does not use TLS in a way that browsers accept: tlsv1 alert protocol version",
             ),
             (tls_error("WRONG_VERSION_NUMBER"), "does not use TLS on this port"),
             (OSError(101, "Network is unreachable"), "can't be reached: Network is unreachable"),

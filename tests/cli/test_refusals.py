@@ -118,7 +118,7 @@ class DaemonTests(DaemonTestCase):
             reactor=reactor,
         )
         self.assertEqual((done[0], done[2]), (b"", 2))
-        self.assertIn("several daemons of corsgate run; choose one:", done[1].decode())
+        self.assertIn("several corsgate daemons are running; choose one:", done[1].decode())
         for each in daemons:
             self.assertIn(f"--pid {each.process.pid}   {path}, started in", done[1].decode())
 
@@ -160,7 +160,7 @@ class UnaskedTests(SynchronousTestCase):
         done = corsgate("refusals", "--pid", str(child))
         os.waitpid(child, 0)
         self.assertEqual((done.status, done.out), (2, ""))
-        self.assertIn("gave no refusals: it closed the connection", done.err)
+        self.assertIn("did not send its refusals: it closed the connection", done.err)
 
 
 class LinesTests(SynchronousTestCase):
@@ -190,7 +190,7 @@ class LinesTests(SynchronousTestCase):
         self.assertIn('    [cors.app]\n    allow_methods = ["PUT"]\n', plain)
         self.assertIn("near miss: port", plain)
         self.assertIn("note: a note", plain)
-        self.assertIn("not known yet", plain)
+        self.assertIn("no proposal yet", plain)
         painted = "\n".join(as_lines(found, Place.COLOR_TERMINAL))
         self.assertNotEqual(painted, plain)
         self.assertEqual(re.sub(r"\x1b\[[0-9;]*m", "", painted), plain)

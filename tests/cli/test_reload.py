@@ -75,17 +75,17 @@ class ReloadTests(DaemonTestCase):
         _, err, status = await getProcessOutputAndValue(
             sys.executable, ["-c", program], env=environ, path=str(ROOT), reactor=reactor
         )
-        wanted = f"process {pid} may only be asked by root and its own user"
+        wanted = f"access to process {pid} is denied"
         self.assertIn(wanted, err.decode())
         self.assertEqual(status, 2)
 
     async def test_other_process(self) -> None:
-        """A process that is no daemon is not signalled, which would end it."""
+        """A process that is not a daemon is not signalled, which would end it."""
         path = Path(self.mktemp()).absolute()
         path.write_text("access_log")
         status = corsgate("reload", "--pid", str(os.getpid()))
         self.assertEqual(status.status, 2)
-        self.assertIn("is not a daemon", status.err)
+        self.assertIn("is not a corsgate daemon", status.err)
 
     def test_daemons(self) -> None:
         """SIGHUP is only for a Python that runs corsgate, by itself or under twistd or twist."""
@@ -171,8 +171,8 @@ class ReloadTests(DaemonTestCase):
         for arguments, words in (
             (("--pid", "4194305"), "there is no process"),
             (("--pidfile", "/none"), "can't be read"),
-            (("--pidfile", str(empty)), "no process id in"),
-            (("--pid", "0"), "'0' is not a process id: the service does not run"),
+            (("--pidfile", str(empty)), "does not contain a process id"),
+            (("--pid", "0"), "'0' is not a process id: the service is not running"),
             (("--pid", "x"), "'x' is not a process id\n"),
             (("--pid", "-1"), "'-1' is not a process id"),
             (("--pid", "9" * 30), "is not a process id"),

@@ -39,7 +39,7 @@ class UsageTests(CommandTestCase):
             ((file, "--config", file), "can't be combined with --config or --upstream"),
             ((file, "--allow", ORIGIN), "--config can't be combined with --allow-origin"),
             ((file, "--allow-credentials"), "can't be combined with --allow-credentials"),
-            ((file, "--print-config"), "--print-config is for a command line without a"),
+            ((file, "--print-config"), "--print-config can't be combined with a"),
             ((*QUICK[1:], "--auth", "basic:a:b", "--auth-env", "A"), "not both"),
         ):
             done = corsgate("run", *arguments)

@@ -68,13 +68,13 @@ class VerdictTests(SynchronousTestCase):
         """Some cookies no browser keeps, even of the same site."""
         url = "https://api.example.com/"
         for cookie, why in (
-            ("__Host-a=1; Path=/", "needs Secure"),
-            ("__Host-a=1; Secure", "needs Path=/"),
+            ("__Host-a=1; Path=/", "requires Secure"),
+            ("__Host-a=1; Secure", "requires Path=/"),
             ("__Host-a=1; Secure; Path=/; Domain=example.com", "no Domain"),
-            ("__Secure-a=1", "needs Secure"),
+            ("__Secure-a=1", "requires Secure"),
             ("a=1; Domain=box.lan", "is not that of"),
             ("a=1; Domain=com", "public suffix"),
-            ("a=1; Partitioned", "needs Secure"),
+            ("a=1; Partitioned", "requires Secure"),
         ):
             for each in cookie_verdicts(call("https://app.example.com", url), [cookie.encode()]):
                 self.assertFalse(each.kept, cookie)

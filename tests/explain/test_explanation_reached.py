@@ -22,8 +22,8 @@ class ReachedTests(SynchronousTestCase):
         tls = CONFIG.replace("tcp:5555", "ssl:5555")
         for base, toml, told in (
             ("http://localhost:8080", CONFIG, ("listens on 5555, not on 8080",)),
-            ("https://localhost:5555", CONFIG, ("speaks http on port 5555",)),
-            ("http://localhost:5555", tls, ("speaks https on port 5555",)),
+            ("https://localhost:5555", CONFIG, ("uses http on port 5555",)),
+            ("http://localhost:5555", tls, ("uses https on port 5555",)),
             ("https://localhost:5555", tls, ()),
             ("https://localhost", CONFIG.replace("tcp:5555", "unix:/x"), ()),
         ):

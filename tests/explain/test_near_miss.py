@@ -69,8 +69,8 @@ class OriginTests(SynchronousTestCase):
             ),
             (
                 "https://ap.example",
-                "another host: https://app.example is allowed, and ap.example is only spelled like"
-                " it",
+                "another host: https://app.example is allowed, and ap.example is only spelled"
+                " similarly",
             ),
         ):
             self.assertEqual((origin, misses(origin)), (origin, [near]))
@@ -141,8 +141,8 @@ class OriginTests(SynchronousTestCase):
         pattern = "https://pr-*.app.example"
         policy = Cors(allow_origins=(pattern, "http://localhost:*"))
         star = (
-            f'star: the "*" in "{pattern}" stands for letters, digits and hyphens within one label,'
-            " at least one of them"
+            f'star: the "*" in "{pattern}" matches one or more letters, digits and hyphens within'
+            " one label"
         )
         for origin, near in (
             ("http://pr-1.app.example", "http instead of https: https://pr-1.app.example"),

@@ -120,8 +120,10 @@ class RefusedByTests(SynchronousTestCase):
         self.assertEqual(found.who, "server")
         self.assertEqual(sent.headers, ((b"X-App", b"1"),))
         said, why = found.words
-        self.assertIn("no refusal by a gate", said)
-        self.assertIn("without Origin gets 200: the server refuses foreign origins", why)
+        self.assertIn("refused the call, not a gate", said)
+        self.assertIn(
+            "Without Origin, the same request gets 200: the server refuses foreign origins", why
+        )
         self.assertIn('origin = "server"', why)
         self.assertIn('origin = "gate"', why)
 
@@ -155,7 +157,7 @@ class RefusedByTests(SynchronousTestCase):
         """A second POST may act twice."""
         found, asked = self.find(request(b"POST"), answer(403, ALLOWED), answer(200))
         self.assertEqual((found.who, asked), ("server", []))
-        self.assertIn("was not tried, since POST", found.words[1])
+        self.assertIn("was not tested for it, since POST", found.words[1])
 
     def test_nobody(self) -> None:
         """Other responses, and preflights that no gate refused, are left to the other steps."""

@@ -94,7 +94,7 @@ class TextTests(SynchronousTestCase):
         """An error of the server has its meaning, whether or not CORS allowed the call."""
         for found in (ask(APP), ask("http://localhost:4201")):
             said = as_text(attrs.evolve(found, status=401, refused_by=""))
-            self.assertIn("\nstatus: 401: the server wants a login", said)
+            self.assertIn("\nstatus: 401: the server requires a login", said)
         self.assertNotIn("status:", as_text(attrs.evolve(ask(APP), status=204)))
 
     def test_keys_of_a_running_gate(self) -> None:

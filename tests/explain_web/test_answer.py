@@ -58,7 +58,7 @@ class AnswerTests(SynchronousTestCase):
         """It lacks the page: its meaning is explained, and with the page the fixes come."""
         found = self.explained(paste=FIREFOX)
         self.assertEqual((found["call"], found["fixes"]), (None, []))
-        self.assertIn("Fill in its URL", found["notes"][0])
+        self.assertIn("Fill in the page's URL", found["notes"][0])
         self.assertTrue(found["asks"])
         found = self.explained(paste=FIREFOX, origin=f"{PAGE}/some/page")
         self.assertIn(f"--allow {PAGE}", found["fixes"][0]["text"])
@@ -79,7 +79,7 @@ class AnswerTests(SynchronousTestCase):
         curl = f"curl -X PUT -H 'Origin: {PAGE}' -H 'X-App: 1' {BOX}"
         found = self.explained(paste=curl)
         self.assertEqual(found["verdict"], "unknown")
-        self.assertIn("Paste the heads of the responses", found["notes"][0])
+        self.assertIn("paste the heads of the responses", found["notes"][0])
         found = self.explained(paste=curl, response="HTTP/1.1 405 No\nServer: nginx/1.2")
         self.assertEqual(found["cause"], "missing-allow-origin")
         self.assertEqual([fix["name"] for fix in found["fixes"] if fix["likely"]], ["nginx"])

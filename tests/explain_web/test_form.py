@@ -51,9 +51,9 @@ class FormTests(SynchronousTestCase):
         for name in ("headers", "response", "toml", "paste"):
             field, text = self.refused(**{name: "x" * (MAX_TEXT_LENGTH + 1)})
             self.assertEqual(field, name)
-            self.assertIn("at most 65,536", text)
+            self.assertIn("The limit is 65,536", text)
         field, text = self.refused(paste="{" + " " * MAX_HAR_LENGTH + "}")
-        self.assertIn("at most 10 MB", text)
+        self.assertIn("The limit is 10 MB", text)
         self.assertIn("Filter the network panel", text)
 
     def test_origins(self) -> None:

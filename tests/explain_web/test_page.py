@@ -112,7 +112,7 @@ class PageTests(PageTestCase):
         browser = self.open()
         self.explain(browser, paste=MESSAGE)
         text = browser.wait_for_text("#result", "Blocked")
-        self.assertIn("What would be enough", text)
+        self.assertIn("What the server must send", text)
         self.assertIn(f"corsgate run http://localhost:8000 --allow {PAGE}", text)
         self.assertIn("Step by step", text)
         self.assertEqual(browser.driver.switch_to.active_element.get_attribute("id"), "result")
@@ -256,7 +256,7 @@ class AttackTests(PageTestCase):
         path = Path(self.mktemp()).absolute()
         path.write_text(" " * 50_000_000)
         browser.find("#file").send_keys(str(path))
-        text = browser.wait_for_text("#paste-error", "This has 50 MB; at most 10 MB")
+        text = browser.wait_for_text("#paste-error", "This has 50 MB. The limit is 10 MB")
         self.assertIn("Filter the network panel", text)
         body = {"text": "x" * (MAX_HAR_LENGTH - 10_000)}
         path.write_text(har(entry(came={"Access-Control-Allow-Origin": "*"}, content=body)))

@@ -1,4 +1,4 @@
-// The status page: takes a status object each second and hands it to each section.
+// The status page: receives a status object each second and passes it to each section.
 
 import { configuration } from "./configuration.js";
 import { byId, say, setClass, setText, show } from "./dom.js";
@@ -17,7 +17,7 @@ const sections = [overview(), routes(), upstreams(), refused(form.fill), configu
 let shownState = "";
 let known = [];
 
-/** Complete a status that has only the routes that changed. */
+/** Complete a status that contains only the changed routes. */
 function complete(status) {
   if (status.partial) {
     const changed = new Map(status.routes.map((route) => [route.label, route]));
@@ -45,16 +45,16 @@ function state(now, lastMs) {
   setClass(banner, lost ? "banner bad" : "banner");
   show(banner, now !== "live");
   if (lost) {
-    setText(banner, `Connection to the gate lost since ${clock(lastMs / 1000)}. The values below are old. Trying again.`);
+    setText(banner, `The connection to the gate was lost at ${clock(lastMs / 1000)}. The values below are old. Reconnecting.`);
     setText(byId("state"), "Lost");
     setClass(byId("state"), "pill bad");
     document.title = "lost – corsgate status";
   } else if (now === "polled") {
-    setText(banner, "Too many pages watch this gate. This one is updated every five seconds.");
+    setText(banner, "Too many pages watch this gate, so this one is updated only every five seconds.");
   } else {
     setText(banner, "");
   }
-  if (!first) say(banner.textContent || "The connection to the gate is back.");
+  if (!first) say(banner.textContent || "The connection to the gate is restored.");
 }
 
 watch(draw, state);

@@ -1,4 +1,4 @@
-// What somebody should look at, from a status object.
+// The problems in a status object that need attention.
 
 import { el, foreign, redraw, say } from "./dom.js";
 import { clock, day, duration, fromPages, several } from "./format.js";
@@ -6,13 +6,13 @@ import { clock, day, duration, fromPages, several } from "./format.js";
 const MOST = 8;
 const DAY_S = 86400;
 
-/** Return how soon a certificate ends: "bad", "warn" or "". */
+/** Return the severity of a certificate's expiry: "bad", "warn" or "". */
 export function expiry(certificate, now) {
   const left = certificate.not_after_s - now;
   return left < 7 * DAY_S ? "bad" : left < 30 * DAY_S ? "warn" : "";
 }
 
-/** Return how long a certificate is still valid, in words. */
+/** Describe when a certificate expires. */
 export function remaining(certificate, now) {
   const left = certificate.not_after_s - now;
   return left <= 0 ? `expired on ${day(certificate.not_after_s)}` : `expires on ${day(certificate.not_after_s)}, in ${duration(left)}`;
@@ -22,7 +22,7 @@ function* findings(status) {
   const now = status.gate.now_s;
   const { last_reload: reload, warnings } = status.config;
   if (status.gate.state === "draining") {
-    yield ["warn", "#overview", ["The gate is draining: it accepts no new connections and ends when the present ones have."]];
+    yield ["warn", "#overview", ["The gate is draining: it accepts no new connections and stops when the current ones end."]];
   }
   if (reload?.faults.length) {
     yield ["bad", "#configuration", [
@@ -42,7 +42,7 @@ function* findings(status) {
       yield ["bad", "#upstreams", ["Upstream ", foreign(upstream.name), ": ", foreign(upstream.login_failure.words)]];
     }
     for (const server of upstream.servers) {
-      // A 403 is more often about a single resource: the server's row has it.
+      // A 403 is often about a single resource, so it is only shown in the server's row.
       const refused = server.credentials_refused?.status === 401 ? foreign(server.credentials_refused.words) : null;
       if (server.credentials_blocked) {
         const from = fromPages(server.credentials_blocked);
@@ -50,7 +50,7 @@ function* findings(status) {
           "Upstream ", foreign(upstream.name), ": ",
           ...(refused ? [refused] : [foreign(server.origin), " rejected the gate's credentials repeatedly"]),
           from && ", for requests", foreign(from),
-          ". Requests get 502 for up to 5 minutes at a time, or until the secret is corrected.",
+          ". Requests get 502 for up to 5 minutes at a time, until the secret is corrected.",
         ]];
       } else if (refused) {
         yield ["bad", "#upstreams", ["Upstream ", foreign(upstream.name), ": ", refused]];
@@ -65,7 +65,7 @@ function* findings(status) {
     if (level) yield [level, "#configuration", ["The certificate of ", foreign(certificate.names.join(", ") || certificate.where), ` ${remaining(certificate, now)}.`]];
   }
   const { connections, max_connections: most } = status.bounds;
-  if (most && connections >= 0.9 * most) yield ["warn", "#configuration", ["The gate is near its limit of connections."]];
+  if (most && connections >= 0.9 * most) yield ["warn", "#configuration", ["The gate is close to its maximum number of connections."]];
   if (warnings.length) {
     yield ["warn", "#configuration", [`${several(warnings.length, "warning")} about the configuration.`]];
   }
@@ -73,7 +73,7 @@ function* findings(status) {
 
 let before = null;
 
-/** Show what needs attention. */
+/** Show the problems that need attention. */
 export function drawAttention(box, status) {
   const found = [...findings(status)];
   const words = found.map(([level, , parts]) => [level, parts.map((part) => part.textContent ?? part).join("")]);
@@ -84,7 +84,7 @@ export function drawAttention(box, status) {
     if (found.length > MOST) items.push(el("li", {}, `And ${several(found.length - MOST, "more")}.`.replace("mores", "more")));
     return [el("h3", {}, "Needs attention"), el("ul", { class: "attention" }, ...items)];
   });
-  // Only what is new and serious is read aloud.
+  // Only new and serious problems are announced.
   const bad = words.filter(([level]) => level === "bad").map(([, text]) => text);
   if (before !== null) {
     const fresh = bad.filter((text) => !before.includes(text));

@@ -19,7 +19,7 @@ function facts(status) {
   const list = el("dl", {});
   const add = (name, ...value) => list.append(el("dt", {}, name), el("dd", {}, ...value));
   const age = el("span", {});
-  add("File", ...(config.file ? [foreign(config.file), el("span", { class: "muted" }, config.watch ? ", watched: a change is loaded at once" : ", not watched")] : ["none: it comes from the command line"]));
+  add("File", ...(config.file ? [foreign(config.file), el("span", { class: "muted" }, config.watch ? ", watched: changes are loaded at once" : ", not watched")] : ["none: the configuration is from the command line"]));
   add("In force since", age);
   add("Last reload", ...reloadWords(config, gate.now_s));
   const last = config.last_reload;
@@ -39,14 +39,14 @@ function facts(status) {
 const HITS = {
   memory_cuts: ["connection cut to free memory", "connections cut to free memory"],
   connections_refused: ["connection refused: too many", "connections refused: too many"],
-  connections_refused_per_client: ["connection refused: too many of one client", "connections refused: too many of one client"],
+  connections_refused_per_client: ["connection refused: too many from one client", "connections refused: too many from one client"],
   idle_connections_closed: ["idle connection closed to make room", "idle connections closed to make room"],
   descriptors_short: ["time out of file descriptors", "times out of file descriptors"],
-  revoked: ["request ended that its client let stall", "requests ended that their clients let stall"],
+  revoked: ["request ended because its client stalled", "requests ended because their clients stalled"],
   log_lines_lost: ["line of the access log lost", "lines of the access log lost"],
 };
 
-/** Say which limits were reached since the start. */
+/** Describe which limits were reached since the start. */
 function hitWords(bounds) {
   return Object.entries(HITS).filter(([key]) => bounds[key] > 0).map(([key, words]) => several(bounds[key], ...words));
 }

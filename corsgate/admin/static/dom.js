@@ -1,4 +1,4 @@
-// Builds and updates elements. Text goes in as text only, so no value can become markup.
+// Builds and updates elements. Text is inserted only as text, so no value can become markup.
 
 export const byId = (id) => document.getElementById(id);
 
@@ -29,15 +29,15 @@ export function show(node, visible) {
   if (node.hidden === visible) node.hidden = !visible;
 }
 
-/** Text from outside, such as an origin: it may be of any length and direction. */
+/** Return an element for text from outside, such as an origin, which may have any length and direction. */
 export const foreign = (text) => el("bdi", { class: "foreign" }, String(text));
 
 /**
  * Keep one child of `parent` for each item, in the items' order.
  *
- * A child that stays is updated, never made again, so focus and selection stay too.
+ * A remaining child is updated, not replaced, so focus and selection are kept.
  *
- * @param make Returns a view: an object with `node`, `update(item)` and perhaps `drop()`.
+ * @param make Returns a view: an object with `node`, `update(item)` and optionally `drop()`.
  */
 export function keyed(parent, views, items, keyOf, make) {
   const kept = new Set();
@@ -63,7 +63,7 @@ export function keyed(parent, views, items, keyOf, make) {
   }
 }
 
-/** Replace the children of an element if what they show has changed. */
+/** Replace the children of an element if their content has changed. */
 export function redraw(parent, shown, children) {
   const text = JSON.stringify(shown);
   if (parent.dataset.shown === text) return;
@@ -71,7 +71,7 @@ export function redraw(parent, shown, children) {
   parent.replaceChildren(...children());
 }
 
-/** Tell users of a screen reader about a change. */
+/** Announce a change to users of a screen reader. */
 export function say(text) {
   byId("said").textContent = text;
 }
@@ -93,7 +93,7 @@ export function bar(what) {
   };
 }
 
-/** A button that copies text; without permission for the clipboard it selects the text. */
+/** A button that copies text, or selects it without permission for the clipboard. */
 export function copyButton(source) {
   const button = el("button", { type: "button", class: "copy" }, "Copy");
   button.addEventListener("click", async () => {
@@ -115,10 +115,10 @@ export function copyButton(source) {
   return button;
 }
 
-/** Whether a near miss is something else that only looks like what is allowed. */
+/** Whether a near miss is a different site or host that only looks like an allowed one. */
 export const isLookAlike = (text) => /^another (site|host): /.test(text);
 
-/** How a call differs from what is allowed. */
+/** How a call differs from an allowed one. */
 export function nearMiss(text) {
   return el("p", {}, el("span", { class: "tag" }, isLookAlike(text) ? "Look-alike" : "Near miss"), " ", foreign(text));
 }

@@ -1,4 +1,4 @@
-// The explain form: what `corsgate explain` says about a call, with the configuration in force.
+// The explain form: the output of `corsgate explain` with the configuration in force.
 
 import { block, byId, el, foreign, nearMiss, say } from "./dom.js";
 
@@ -85,7 +85,7 @@ export function explainForm() {
       const text = error instanceof TypeError ? "The gate can't be reached." : error.message;
       parts = [el("p", { class: "bad", role: "alert" }, foreign(text))];
     }
-    if (mine !== number) return; // A later call was asked for.
+    if (mine !== number) return; // A later call was submitted.
     box.removeAttribute("aria-busy");
     box.hidden = false;
     box.replaceChildren(...parts);
@@ -97,7 +97,7 @@ export function explainForm() {
   });
 
   return {
-    /** Learn where the gate listens, for URLs that are only a path. */
+    /** Store the gate's address, to complete URLs that are only a path. */
     learn(status) {
       const listener = status.listeners.find((each) => each.addresses.length);
       if (listener === undefined) return;

@@ -48,7 +48,7 @@ export function duration(seconds) {
   return several(Math.floor(h / 24), "day");
 }
 
-/** A time today as "12:03:04", of another day with its date. */
+/** A time of today as "12:03:04", of another day with its date. */
 export function clock(time_s, now_s = Date.now() / 1000) {
   const time = new Date(time_s * 1000);
   const hms = time.toLocaleTimeString("en-GB");
@@ -62,7 +62,7 @@ export function day(time_s) {
   return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
 }
 
-/** The pages whose requests get an account, as " from http://a, http://b"; "" for all others. */
+/** The pages whose requests use an account, as " from http://a, http://b"; "" for all others. */
 export function fromPages({ origins }) {
   return origins.length ? ` from ${origins.join(", ")}` : "";
 }

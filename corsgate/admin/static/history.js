@@ -1,14 +1,14 @@
-// The last five minutes: rates and latencies, from the differences of what the gate counts.
+// The last five minutes: rates and latencies, from the differences of the gate's counters.
 
 const KEPT = 300; // Points, one a second.
-const WINDOW = 5; // Seconds that a rate or quantile is taken over.
+const WINDOW = 5; // The period of a rate or quantile, in seconds.
 
 const sum = (counts) => Object.values(counts ?? {}).reduce((all, n) => all + n, 0);
 
 /**
- * Return a quantile of what was counted between two histograms, in seconds, or null if nothing was.
+ * Return a quantile of the events between two histograms, in seconds; null if there were none.
  *
- * Within a bucket it is interpolated, as Prometheus' histogram_quantile does.
+ * Within a bucket it is interpolated, as in Prometheus' histogram_quantile.
  */
 export function quantile(q, older, newer) {
   const total = newer.count - older.count;
@@ -27,10 +27,10 @@ export function quantile(q, older, newer) {
     below = cumulative;
     low = le;
   }
-  return low; // Beyond the last bound: at least that.
+  return low; // The quantile is above the last bound.
 }
 
-/** Adds histograms of the same bounds. */
+/** Return the sum of histograms with the same bounds. */
 export function merge(histograms) {
   const all = { count: 0, buckets: [] };
   for (const one of histograms) {
@@ -43,18 +43,18 @@ export function merge(histograms) {
   return all;
 }
 
-/** What is counted of one route or server, and what was made of it in the last five minutes. */
+/** The counters of one route or server, and their rates and latencies in the last five minutes. */
 class Track {
   constructor() {
     this.past = [];
-    this.points = null; // Made at the first request: most of 2,000 routes have none.
+    this.points = null; // Made at the first request, since most of 2,000 routes have none.
     this.now = { rate: null, errors: null, p50: null, p99: null };
     this.seen = 0;
   }
 
   add(time, total, errors, histogram, length) {
     const last = this.past.at(-1);
-    // Counters that go back belong to a new process, or to a server that was away.
+    // If counters decrease, the process is new, or the server was removed and added again.
     if (last !== undefined && total < last.total) this.past = [];
     this.past.push({ time, total, errors, histogram });
     if (this.past.length > WINDOW + 1) this.past.shift();
@@ -90,7 +90,7 @@ class Track {
   }
 }
 
-/** Everything that is plotted. */
+/** The data of all plots. */
 export class History {
   constructor() {
     this.times = [];
@@ -106,7 +106,7 @@ export class History {
     return track;
   }
 
-  /** Take a status object in. */
+  /** Add a status object. */
   add(status) {
     const time = status.gate.now_s;
     if (this.times.length && time <= this.times.at(-1)) return;
@@ -148,7 +148,7 @@ export class History {
     if (values.length > KEPT) values.shift();
   }
 
-  /** Leave a hole in each line just before a time. */
+  /** Add a gap to each line just before a time. */
   #gap(time) {
     this.#time(time - 0.5);
     for (const track of this.tracks.values()) track.gap();

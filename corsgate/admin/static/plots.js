@@ -9,7 +9,7 @@ const plots = new Set();
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-// uPlot asks for colours at each drawing, so a redraw is enough.
+// uPlot reads the colours at each drawing, so a redraw is enough.
 dark.addEventListener("change", () => {
   for (const plot of plots) plot.redraw(false);
 });
@@ -47,7 +47,7 @@ function make(box, names, height, axes, hooks, least = 0) {
   return {
     set(data) {
       plot.newest = data[0].at(-1);
-      // It grows with what is known, up to five minutes.
+      // The range grows with the data, up to five minutes.
       plot.oldest = Math.max(plot.newest - SPAN_S, Math.min(data[0][0], plot.newest - LEAST_S));
       plot.setData(data);
     },
@@ -90,10 +90,10 @@ function valueAxis(format) {
 }
 
 /**
- * A plot with a title, axes and a legend with the newest values, or those under the pointer.
+ * A plot with a title, axes and a legend. The legend has the newest values, or those at the pointer.
  *
  * @param lines For each line its label, colour and fill (names of CSS properties).
- * @param least The least value at the top of its axis.
+ * @param least The minimum for the top of the value axis.
  */
 export function largePlot(title, lines, format, least) {
   const time = el("span", { class: "muted time" });
@@ -113,7 +113,7 @@ export function largePlot(title, lines, format, least) {
   let data = null;
   let at = null;
 
-  function tell() {
+  function showValues() {
     const i = at ?? data[0].length - 1;
     values.forEach((each, number) => setText(each.value, format(data[number + 1][i])));
     setText(time, at === null ? "" : clock(data[0][i]));
@@ -124,10 +124,10 @@ export function largePlot(title, lines, format, least) {
     set(next) {
       data = next;
       plot ??= make(canvas, lines.map(([, colour, fill]) => [colour, fill]), 130, format, {
-        setCursor: [(u) => { if (data) { at = u.cursor.idx ?? null; tell(); } }],
+        setCursor: [(u) => { if (data) { at = u.cursor.idx ?? null; showValues(); } }],
       }, least);
       plot.set(data);
-      tell();
+      showValues();
     },
   };
 }

@@ -1,5 +1,5 @@
-// The last refused CORS calls, each with its reason and what would allow it. Whatever a client sent
-// is text here, never markup.
+// The last refused CORS calls, each with its reason and what would allow it. Values from clients are
+// inserted as text, never as markup.
 
 import { block, byId, el, foreign, isLookAlike, keyed, nearMiss, setText, show } from "./dom.js";
 import { clock, count, duration } from "./format.js";
@@ -32,7 +32,7 @@ function item(first, fill) {
       shown = text;
       const parts = [];
       if (refusal.near_miss) parts.push(nearMiss(refusal.near_miss));
-      const what = isLookAlike(refusal.near_miss ?? "") ? "To allow this other origin too" : "To allow it";
+      const what = isLookAlike(refusal.near_miss ?? "") ? "To also allow this other origin" : "To allow it";
       if (refusal.toml) parts.push(el("p", { class: "muted" }, `${what}, write:`), block(refusal.toml.trimEnd(), "TOML that allows this call"));
       if (refusal.option) parts.push(el("p", { class: "muted" }, `${what}, start the gate with:`), block(refusal.option, "Option that allows this call"));
       for (const line of advice) parts.push(el("p", { class: "muted" }, "Note: ", foreign(line)));

@@ -1,4 +1,4 @@
-// The routes: the busiest first, only as many as are looked at.
+// The routes, the busiest first. Only some are shown until the user wants more.
 
 import { byId, el, foreign, keyed, redraw, setClass, setText, show, block } from "./dom.js";
 import { count, latency, percent, rate, several } from "./format.js";
@@ -59,7 +59,7 @@ function words(route) {
   return parts.join(" · ");
 }
 
-/** Return a command that makes a first request. */
+/** Return a command for a first request. */
 function example(status) {
   const listener = status.listeners.find((each) => each.addresses.length) ?? null;
   const route = status.routes[0];
@@ -89,7 +89,7 @@ export function routes() {
 
   function draw(status, history) {
     again = () => draw(status, history);
-    // Rows that swap places each second can't be read.
+    // The order changes only every few seconds, or nobody could read the rows.
     const young = history.times.length < SORT_EVERY_S;
     if (young || status.gate.now_s - sorted >= SORT_EVERY_S || order.size !== status.routes.length) {
       sorted = status.gate.now_s;
@@ -112,7 +112,7 @@ export function routes() {
     redraw(byId("routes-empty"), [untouched, command, wanted, found.length], () => {
       if (wanted && !found.length) return [el("p", { class: "empty" }, "No route matches the filter.")];
       if (!untouched || wanted) return [];
-      return [el("p", { class: "empty" }, "No request yet.", command ? " Try:" : ""), ...(command ? [block(command, "Command for a first request")] : [])];
+      return [el("p", { class: "empty" }, "No requests yet.", command ? " Try:" : ""), ...(command ? [block(command, "Command for a first request")] : [])];
     });
   }
   return draw;

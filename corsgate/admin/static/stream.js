@@ -1,4 +1,4 @@
-// Status objects from the gate, once a second, and whether they still come.
+// Receives status objects from the gate once a second, and reports when they stop.
 
 const SILENCE_MS = 6000;
 const RETRY_MS = 2000;
@@ -9,7 +9,7 @@ const UNSEEN_MS = 60000;
  * Watch the gate.
  *
  * @param onStatus Called with each status object.
- * @param onState Called with "live", "polled" (too many pages watch, so this one asks every five
+ * @param onState Called with "live", "polled" (too many pages watch, so this one polls every five
  *   seconds) or "lost", and the time of the last status object in milliseconds.
  */
 export function watch(onStatus, onState) {
@@ -59,7 +59,7 @@ export function watch(onStatus, onState) {
     source.close();
   }
 
-  // A page that nobody sees costs the gate nothing, and leaves its place to another.
+  // A hidden page disconnects, so that it costs the gate nothing and makes room for another.
   document.addEventListener("visibilitychange", () => {
     clearTimeout(unseen);
     if (document.hidden) {

@@ -15,7 +15,7 @@ const FAILURES = {
   connect_timeout: "timed out connecting",
   reset: "reset",
   timeout: "timed out",
-  tunnels_full: "refused: no room for a tunnel",
+  tunnels_full: "refused: too many tunnels",
   queue_full: "refused: queue full",
   queue_timeout: "waited too long",
   descriptors: "out of file descriptors",
@@ -29,7 +29,7 @@ const FAILURES = {
 const cell = (label, name, ...children) => el("td", { role: "cell", "data-label": label, class: name }, ...children);
 const head = (text, name) => el("th", { role: "columnheader", scope: "col", class: name }, text);
 
-/** Say why a server is not used, and until when. */
+/** Describe why a server is not used, and until when. */
 function why(server, now) {
   const parts = [server.reason ?? ""];
   if (server.until_s !== null && server.until_s > now) {
@@ -79,10 +79,10 @@ function row(upstream, first, history) {
       setClass(state, LEVELS[server.state] ?? "pill");
       setText(reason, server.state === "up" ? "" : why(server, time));
       setText(about, failures(server));
-      const told = server.credentials_refused;
+      const refusal = server.credentials_refused;
       const blocked = server.credentials_blocked;
       setText(refused, [
-        told ? `${told.words}${fromPages(told) && `, for requests${fromPages(told)}`} (${several(told.count, "time")}, last at ${clock(told.time_s, time)})` : "",
+        refusal ? `${refusal.words}${fromPages(refusal) && `, for requests${fromPages(refusal)}`} (${several(refusal.count, "time")}, last at ${clock(refusal.time_s, time)})` : "",
         blocked ? `requests${fromPages(blocked)} get 502 until ${clock(blocked.until_s, time)}, to keep the account from being locked` : "",
       ].filter(Boolean).join("; "));
       setText(rateCell, rate(now.rate));
@@ -103,7 +103,7 @@ function row(upstream, first, history) {
   };
 }
 
-/** Which credentials requests get; those of single origins first. */
+/** Describe the credentials of requests, those for single origins first. */
 function accounts({ credentials, credentials_by_origin: byOrigin }) {
   const own = Object.entries(byOrigin).map(([origin, kind]) => `${kind} for ${origin}`);
   if (!own.length) return credentials ? `credentials: ${credentials}` : "no credentials";
@@ -133,8 +133,8 @@ function card(first, history) {
       show(login, failure !== null);
       const most = upstream.max_requests;
       show(running.node, most !== null);
-      if (most !== null) running.set(upstream.running, most, `${count(upstream.running)} of ${several(most, "request")} at once`);
-      // Those with a problem come first where not all are shown.
+      if (most !== null) running.set(upstream.running, most, `${count(upstream.running)} of ${several(most, "request")} at the same time`);
+      // If not all are shown, servers with a problem come first.
       const servers = upstream.servers.length > SERVERS ? [...upstream.servers].sort((a, b) => (a.state === "up") - (b.state === "up")) : upstream.servers;
       keyed(body, views, servers.slice(0, SERVERS).map((server) => ({ server, now })), (each) => each.server.origin, (each) => row(upstream.name, each.server, history));
       setText(more, servers.length > SERVERS ? `${several(servers.length - SERVERS, "more server")} not shown.` : "");

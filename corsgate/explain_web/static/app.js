@@ -1,4 +1,4 @@
-// The explainer's page. Text goes in as text only, so nothing that was pasted can become markup.
+// The explainer's page. Text is inserted only as text, so pasted text can't become markup.
 
 const MAX_HAR_LENGTH = 10_000_000; // MAX_HAR_LENGTH of form.py
 const FIELDS = ["paste", "origin", "method", "url", "headers", "response", "toml"];
@@ -36,10 +36,10 @@ function el(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** Text from outside: it may be of any length and direction. */
+/** Return an element for text from outside, which may have any length and direction. */
 const foreign = (text) => el("bdi", { class: "foreign" }, String(text));
 
-/** Tell users of a screen reader about a change. */
+/** Announce a change to users of a screen reader. */
 function say(text) {
   byId("said").textContent = text;
 }
@@ -66,7 +66,7 @@ function block(text, label) {
   return el("div", { class: "block" }, code, button);
 }
 
-// What was found.
+// The explanation.
 
 function steps(list) {
   return el("ol", { class: "steps panel" }, ...list.map((step) => el("li", {},
@@ -118,7 +118,7 @@ function gatePart(gate) {
     gate.reason ? el("p", {}, foreign(gate.reason)) : null,
     ...nearMisses(gate.near_misses),
     gate.toml ? el("p", {}, "To allow it, write:") : null,
-    gate.toml ? block(gate.toml.trimEnd(), "the change of corsgate.toml") : null,
+    gate.toml ? block(gate.toml.trimEnd(), "the change to corsgate.toml") : null,
     ...gate.advice.map((text) => el("p", { class: "note" }, foreign(text))),
     el("details", { open: opens }, el("summary", {}, "Step by step"), steps(gate.steps)),
   ).filter((node) => node !== null);
@@ -136,7 +136,7 @@ function fixList(found) {
 }
 
 function exchangeList(found) {
-  return el("details", {}, el("summary", {}, "Requests and responses that were recorded"),
+  return el("details", {}, el("summary", {}, "Recorded requests and responses"),
     ...found.exchanges.map((each) => block(
       `> ${each.method} ${each.url}\n${headersText(each.request)}\n\n< ${each.status}\n${headersText(each.response)}`,
       `${each.method} with its response`)));
@@ -150,7 +150,7 @@ function show(found) {
     found.fix ? el("p", {}, foreign(found.fix)) : null,
     found.gate_toml ? block(found.gate_toml, "the keys for the policy") : null,
     ...nearMisses(found.near_misses),
-    ...(found.enough.length ? section("What would be enough", el("p", { class: "muted" }, "The response to the preflight, if there is one, and to the call itself must have:"), block(headersText(found.enough), "the headers")) : []),
+    ...(found.enough.length ? section("What the server must send", el("p", { class: "muted" }, "The response to the call, and to its preflight if it has one, must have:"), block(headersText(found.enough), "the headers")) : []),
     ...(found.gate ? gatePart(found.gate) : []),
     ...(found.steps.length ? section("Step by step", steps(found.steps)) : []),
     ...(found.fixes.length ? fixList(found) : []),
@@ -186,7 +186,7 @@ function clearErrors() {
   for (const input of form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
 }
 
-// A large text is kept aside: a text area takes minutes to lay out a line of some megabytes.
+// A large text is not shown: a text area takes minutes to lay out a line of several megabytes.
 const MAX_SHOWN_LENGTH = 200_000;
 let aside = null;
 
@@ -196,7 +196,7 @@ function setAside(name, text) {
   byId("aside-name").textContent = text === null ? "" : `${name} (${(text.length / 1e6).toFixed(1)} MB)`;
 }
 
-/** Take a text that was pasted or opened; return whether it can be read. */
+/** Store a pasted or opened text; return whether it can be read. */
 function take(name, text) {
   clearErrors();
   if (text.length > MAX_HAR_LENGTH) {
@@ -211,7 +211,7 @@ function take(name, text) {
 
 let asked = 0;
 
-/** Ask for an explanation; of a HAR file, of the call with this number, or of the first that is blocked. */
+/** Request an explanation. For a HAR file, `chosen` is the number of a call, or -1 for the first blocked one. */
 async function explain(chosen = -1) {
   const mine = ++asked;
   clearErrors();
@@ -238,7 +238,7 @@ async function explain(chosen = -1) {
 
 function tooLarge(length) {
   const size = Math.round(length / 1e6);
-  return `This has ${size} MB; at most ${MAX_HAR_LENGTH / 1e6} MB can be read. Filter the network panel to the blocked call and save that, or paste the message of the console.`;
+  return `This has ${size} MB. The limit is ${MAX_HAR_LENGTH / 1e6} MB. Filter the network panel to the blocked call and save that, or paste the message of the console.`;
 }
 
 form.addEventListener("submit", (event) => {
