@@ -344,11 +344,7 @@ class Exchange:
     # Ending.
 
     def ran_late(self, *, to_blame: bool) -> None:
-        """End the attempt, because the route's timeout has passed.
-
-        Args:
-            to_blame: Whether the server, not the client, caused the delay.
-        """
+        """End the exchange, because the route's timeout has passed; see `Waiting`."""
         if to_blame and self._last.counters is not None:
             self._last.counters.failures["timeout"] += 1
         self._end_attempt(self._is_served("timeout") if to_blame else None)

@@ -177,8 +177,7 @@ class RequestShape:
             offers: The protocols that the server may switch to.
             trailers: Whether the client accepts trailers.
             expect: Whether the client waits for the server's 100 Continue.
-            framing: The framing line if the head is to be remembered, which then has no body and no
-                request id yet; else None.
+            framing: The framing line of a head to remember, without body and id; else None.
             origin_mode: Which Origin and Referer the server gets.
             request_id: The id of the request.
 
@@ -188,7 +187,7 @@ class RequestShape:
         """
         host = self.host_for(server, client.authority)
         names = head.names or self._names_of(head.headers)
-        about_client, client_lines = self._client_fields(head, client)
+        about, about_lines = self._client_fields(head, client)
         if origin_mode == KEEP:
             passed = passing(head.headers, names, self._dropped)
         else:
@@ -198,7 +197,7 @@ class RequestShape:
                 if origin_mode == SERVER and len(host) <= _LONGEST_REMEMBERED
                 else self._page(origin_mode, head, names, server.scheme, host, client)
             )
-            about_client, client_lines = [*about_client, *page], client_lines + page_lines
+            about, about_lines = [*about, *page], about_lines + page_lines
         if names.resources:
             passed = self._map_resources(head, passed, server, client)
         ending = self._ending
@@ -209,11 +208,10 @@ class RequestShape:
         if framing is None and self.identifies:
             ending = [*ending, (REQUEST_ID, request_id.encode("ascii"))]
         ending_lines = self._ending_lines if ending is self._ending else field_lines(ending)
-        lines = b"\r\n".join([b"Host: " + host, *map(_line, passed), client_lines + ending_lines])
+        lines = b"\r\n".join([b"Host: " + host, *map(_line, passed), about_lines + ending_lines])
         maps = self.maps_target or server.base_path
         target = self.upstream_target(head.target, server) if maps else head.target
-        fields = [(b"Host", host), *passed, *about_client, *ending]
-        made = RequestHead(head.method, target, fields, lines)
+        made = RequestHead(head.method, target, [(b"Host", host), *passed, *about, *ending], lines)
         if framing is not None:
             made.wire = b"%b %b HTTP/1.1\r\n%b%b" % (made.method, target, lines, framing)
         return made

@@ -157,9 +157,8 @@ class ResponseShape:
             asked: The client's request.
             authority: The client's Host value.
             gate_origin: The scheme and authority with which the client reached the gate.
-            shared: Whether the client's connection may carry the requests of several users. Then
-                challenges that authenticate a connection are removed: a proxy's next user would be
-                taken for the one who responded.
+            shared: Whether several users may share the client's connection, as with a proxy. Then
+                challenges that bind a connection are removed, or users could be confused.
             added: Further fields that the gate adds.
             request_id: The id of the request.
 

@@ -52,7 +52,7 @@ class FaultTests(SynchronousTestCase):
             self.assertIn(
                 f"listen[0]: can't listen on '{text}': {os.strerror(number)}; {fix}", said
             )
-        self.assertIn("let the daemon's user", self.fault("unix:/run/gate", errno.EACCES))
+        self.assertIn("allow the daemon's user", self.fault("unix:/run/gate", errno.EACCES))
         self.assertIn("stop the process", self.fault("unix:/run/gate", errno.EADDRINUSE))
         bad = listen_fault("f", "k", "tcp:1", BadValue("it is bad", "write another"), ())
         self.assertEqual(str(bad), "f: k: it is bad; write another")

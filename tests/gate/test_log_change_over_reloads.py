@@ -109,7 +109,7 @@ class ChangeTests(GateTestCase):
         old = self.path.with_name("log.1")
         self.path.rename(old)
         os.mkfifo(self.path)
-        await self.assert_keeps(old, "it is a FIFO that nobody reads")
+        await self.assert_keeps(old, "it is a FIFO without a reader")
 
     async def test_discarded(self) -> None:
         """A file that was opened for a reload that fails is closed, and the log stays."""

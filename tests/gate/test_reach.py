@@ -108,7 +108,9 @@ class AllowPaths(GateTestCase):
             headers = [FROM_APP, (b"Destination", destination)]
             answer = await self.ask(gate, b"MOVE", b"/v1/mine/a", headers)
             self.assertEqual(answer.status, status, destination)
-            self.assertEqual(b"The Destination is not one" in answer.body, status == 403)
+            self.assertEqual(
+                b"This route does not allow this Destination" in answer.body, status == 403
+            )
         self.assertEqual(len(upstream.requests), 2)
 
 
