@@ -1,1 +1,1 @@
-"""The benchmark of `make bench`: the gate and its peers under the same loads, in turn."""
+"""The benchmark of `make bench`: measure the gate and its peers in turn, under the same loads."""

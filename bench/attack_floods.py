@@ -1,6 +1,6 @@
 """Small requests with a high cost: CPU, disk, bursts of connections, TLS that ends too early.
 
-``python -m bench.attack_floods`` runs each against the gate and, for comparison, nginx, on loopback.
+``python -m bench.attack_floods`` runs each against the gate and, for comparison, nginx.
 """
 
 from __future__ import annotations

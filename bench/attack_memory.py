@@ -175,7 +175,7 @@ def _ask_http2(client: socket.socket) -> int:
 
 
 def _repeat_fields(client: socket.socket) -> int:
-    """Send a head of 31 KB on each route, which HPACK shrinks to a few bytes, and stay connected."""
+    """Send a head of 31 KB on each route, which HPACK makes a few bytes, and stay connected."""
     encoder = Encoder()
     large = (b"x-large", b"a" * 3900)
     data = PREFACE + _frames(SettingsFrame(0))

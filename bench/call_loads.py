@@ -1,4 +1,4 @@
-"""The loads of `make bench-calls`: requests of one client, and what a server responds to them."""
+"""The loads of `make bench-calls`: requests of one client, with a server's responses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.in_memory import HOST, ORIGIN, Gate, Transport
 
 Fields = Sequence[tuple[str, str]]
 Call = Callable[..., None]
-"""Calls a function of the gate with arguments, and may count what that takes."""
+"""Calls a function of the gate with arguments, and may count its work."""
 
 _BROWSER: Final[Fields] = (
     ("Origin", ORIGIN),
@@ -59,17 +59,17 @@ _ALLOWED: Final = f"\r\nAccess-Control-Allow-Origin: {ORIGIN}\r\n".encode("ascii
 
 @attrs.frozen(kw_only=True)
 class Load:
-    """One kind of request, over and over on one connection.
+    """One kind of request, repeated on one connection.
 
     Attributes:
-        name: What it is called.
+        name: Its name.
         method: The request's method.
-        fields: Its fields, besides Host.
-        varies: Whether one more field differs in each request.
-        body: The pieces of its body; the first comes together with the head.
-        response: What the upstream server sends; empty where nothing is forwarded.
+        fields: Its fields, except Host.
+        varies: Whether another field is added, which differs in each request.
+        body: The pieces of its body; the first is sent together with the head.
+        response: The upstream server's response; empty if the request is not forwarded.
         status: The start of the response that the client gets.
-        body_sent: The end of it.
+        body_sent: The body of that response.
         http2: Whether the client speaks HTTP/2.
         admin: Whether an admin listener is configured.
     """
@@ -86,7 +86,7 @@ class Load:
     admin: bool = False
 
     def fields_of(self, number: int) -> list[tuple[str, str]]:
-        """Return the fields of the request with a number."""
+        """Return the fields of a request, given its number."""
         differing = [("If-None-Match", f'"{number:06d}"')] if self.varies else []
         return [*self.fields, *differing]
 
@@ -119,10 +119,10 @@ class Client(Protocol):
     """Writes the requests of a load, and reads the responses to them."""
 
     def ask(self) -> Sequence[bytes]:
-        """Return the next request, in the pieces in which it comes."""
+        """Return the next request, in the pieces in which it is sent."""
 
     def check(self, received: bytes) -> None:
-        """Take all that the gate has sent; it is to be the whole response, and the right one."""
+        """Check that the received bytes are exactly the expected response."""
 
 
 class Http1Client:
@@ -133,7 +133,7 @@ class Http1Client:
         self._numbers = count()
 
     def ask(self) -> Sequence[bytes]:
-        """Return the next request, in the pieces in which it comes."""
+        """Return the next request, in the pieces in which it is sent."""
         load = self._load
         fields = [("Host", HOST), *load.fields_of(next(self._numbers))]
         lines = [f"{load.method} /1k.json HTTP/1.1", *(f"{name}: {text}" for name, text in fields)]
@@ -141,7 +141,7 @@ class Http1Client:
         return ["\r\n".join([*lines, "", ""]).encode("ascii") + first, *rest]
 
     def check(self, received: bytes) -> None:
-        """Take all that the gate has sent; it is to be the whole response, and the right one."""
+        """Check that the received bytes are exactly the expected response."""
         head, end, body = received.partition(b"\r\n\r\n")
         assert received.startswith(self._load.status), received
         assert _ALLOWED in head + end, received
@@ -149,7 +149,7 @@ class Http1Client:
 
 
 class Http2Client:
-    """A client that speaks HTTP/2, and opens its window for all that may come."""
+    """A client that speaks HTTP/2, with a window for all responses."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
@@ -158,7 +158,7 @@ class Http2Client:
         self._connection.increment_flow_control_window(2**30)
 
     def ask(self) -> Sequence[bytes]:
-        """Return the next request's frames, behind those that are still to be sent."""
+        """Return all frames to send, the next request's last."""
         load, connection = self._load, self._connection
         stream = connection.get_next_available_stream_id()
         pseudo = [(":method", load.method), (":scheme", "https"), (":authority", HOST)]
@@ -167,7 +167,7 @@ class Http2Client:
         return [connection.data_to_send()]
 
     def check(self, received: bytes) -> None:
-        """Take all that the gate has sent; it is to be the whole response, and the right one."""
+        """Check that the received bytes are exactly the expected response."""
         head: dict[Any, Any] = {}
         body, ended = b"", False
         for event in self._connection.receive_data(received):
@@ -183,11 +183,11 @@ class Http2Client:
 
 
 class Exchanges:
-    """One client's exchanges with a gate of its own, one after the other.
+    """One client's exchanges with its own gate, one after the other.
 
     Args:
-        load: What the client asks for.
-        directory: Where the gate has its files.
+        load: The client's requests.
+        directory: The directory of the gate's files.
     """
 
     def __init__(self, load: Load, directory: Path) -> None:
@@ -198,13 +198,13 @@ class Exchanges:
         self._up: Transport | None = None
 
     def run(self, call: Call) -> None:
-        """Run one whole exchange.
+        """Run one complete exchange.
 
         Args:
             call: Makes the calls into the gate.
 
         Raises:
-            AssertionError: Either peer got something else than it should.
+            AssertionError: One of the peers did not get what it should.
         """
         for piece in self._client.ask():
             self._deliver(self._down, piece, call)

@@ -1,7 +1,7 @@
-"""Counts what the gate does per request, over sockets in memory: `make bench-calls`.
+"""Count the gate's work per request, over sockets in memory: `make bench-calls`.
 
-Times depend on the machine and on what else it does. These counts don't, so that a test can see
-when the way of a request gets longer.
+Times depend on the machine and its other work. These counts don't, so a test can detect when the
+path of a request gets longer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bench.counting import Counts
 from bench.in_memory import FAKES
 
 PYTHON: Final = (3, 11)
-"""The Python that the pins hold for: another one compiles the same source to other bytecodes."""
+"""The Python version of the pins, since another one compiles the same source to other bytecodes."""
 
 COUNTED: Final = 40
 """How many exchanges are counted."""
@@ -35,8 +35,8 @@ PROFILED: Final = 2000
 """How many exchanges are profiled."""
 
 WARM_UP: Final = 300
-"""How many exchanges come before. By then, all that is remembered has been remembered, and what is
-bounded has come to its bound: HTTP/2 forgets a stream for each new one."""
+"""How many exchanges run first. After that all caches are filled, up to their limits: from then on,
+HTTP/2 forgets one stream for each new one."""
 
 TOP: Final = 60
 """How many functions are shown."""
@@ -44,24 +44,24 @@ TOP: Final = 60
 
 @attrs.frozen
 class Pin:
-    """How many of something a request takes.
+    """How many calls or bytecodes a request takes.
 
     Attributes:
-        count: What it takes. A test fails where it takes more than 5 % more, or 15 % less.
-        bar: What it is to take at most in the end; None where that is open.
+        count: The number. A test fails if it grows by more than 5 % or shrinks by more than 15 %.
+        bar: The number to reach in the end; None if there is no goal.
     """
 
     count: int
     bar: int | None = None
 
     def fault(self, found: float) -> str | None:
-        """Return what is wrong with what was found, in words; None if nothing is.
+        """Return what is wrong with a measured number, in words; None if nothing is.
 
         Args:
-            found: What a request takes by now.
+            found: What a request takes now.
         """
         if found > self.count * 1.05:
-            advice = "shorten the way, or raise the pin and say for what"
+            advice = "shorten the path, or raise the pin and give the reason"
             return f"{found:,.0f} are more than {self.count:,} and 5 %: {advice}"
         if found < self.count * 0.85:
             return f"{found:,.0f} are less than {self.count:,} by more than 15 %: lower the pin"
@@ -70,18 +70,18 @@ class Pin:
 
 @attrs.frozen
 class Pins:
-    """What a request of one load takes.
+    """The pins of one load.
 
     Attributes:
         calls: Calls of Python functions.
-        bytecodes: Bytecodes that are run.
+        bytecodes: Executed bytecodes.
     """
 
     calls: Pin
     bytecodes: Pin
 
     def faults(self, counts: Counts) -> list[str]:
-        """Return what is wrong with what was counted, in words."""
+        """Return what is wrong with the counts, in words."""
         found = (
             ("Python calls", self.calls.fault(counts.calls_each)),
             ("bytecodes", self.bytecodes.fault(counts.bytecodes_each)),
@@ -97,15 +97,15 @@ PINS: Final[Mapping[str, Pins]] = {
     "put-drip": Pins(Pin(329), Pin(9_277)),
     "chunked": Pins(Pin(83, bar=190), Pin(3_096)),
     "get-http2": Pins(Pin(133), Pin(4_465)),
-    # As 1k, where the gate counts what it serves: 8 calls more at most.
+    # Like 1k, but with the gate's counters for the admin pages: at most 8 calls more.
     "admin": Pins(Pin(77, bar=81), Pin(3_129)),
 }
-"""What a request of each load takes. Work that must add to the way raises the pin, and its commit
-says for what; work that shortens the way lowers the pin."""
+"""What a request of each load takes. A change that must lengthen the path raises the pin, and its
+commit states the reason. A change that shortens the path lowers the pin."""
 
 
 def count(load: Load) -> Counts:
-    """Return what the exchanges of a load take; it is always the same.
+    """Return the counts for the exchanges of a load, which are always the same.
 
     Raises:
         AssertionError: A request or a response was not passed on as it should be.
@@ -118,9 +118,9 @@ def count(load: Load) -> Counts:
 
 
 def _count_one(exchanges: Exchanges) -> Counts:
-    """Return what one exchange takes that is not the first one of a second.
+    """Return the counts for one exchange, which is not the first one in a second.
 
-    What a second has in common, such as a date's text, is made by the first one.
+    The first one does the work that is needed once a second, such as formatting the date.
     """
     while True:
         second, counts = int(time()), Counts(FAKES)
@@ -137,7 +137,7 @@ def _call(function: Callable[..., object], *arguments: object) -> None:
 
 @contextmanager
 def _warm(load: Load) -> Iterator[Exchanges]:
-    """Return the exchanges of a load after some have been; no garbage is collected meanwhile."""
+    """Return the exchanges of a load after the warm-up, with garbage collection disabled."""
     with tempfile.TemporaryDirectory() as directory:
         exchanges = Exchanges(load, Path(directory))
         for _ in range(WARM_UP):
@@ -153,7 +153,7 @@ def _warm(load: Load) -> Iterator[Exchanges]:
 
 
 def table(found: Mapping[str, Counts]) -> str:
-    """Return what was counted, by load, beside the pins and the bars."""
+    """Return a table of the counts by load, with the pins and the bars."""
     columns = ("Python calls", "pin", "bar", "C calls", "bytecodes", "pin", "bar")
     rows = [f"{'load':10}" + "".join(f"{name:>13}" for name in columns)]
     for name, counts in found.items():
@@ -173,7 +173,7 @@ def table(found: Mapping[str, Counts]) -> str:
 
 
 def where(counts: Counts) -> str:
-    """Return which functions the bytecodes of a request are in, and how often each is called."""
+    """Return which functions run a request's bytecodes, and how often each is called."""
     most = sorted(counts.functions, key=lambda each: (-each.bytecodes, each.name))
     rows = [f"{'bytecodes':>9} {'calls':>7}  function"]
     for each in most[:TOP]:
@@ -193,13 +193,13 @@ def profile(load: Load) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Count, and print what was found.
+    """Count, and print the results.
 
     Args:
-        arguments: Of the command line.
+        arguments: The command line's arguments.
 
     Returns:
-        The exit status: 1 where a count and its pin differ by too much.
+        The exit status: 1 if a count differs from its pin by too much.
     """
     loads = {load.name: load for load in LOADS}
     parser = argparse.ArgumentParser(prog="python -m bench.calls", description=__doc__)

@@ -1,4 +1,4 @@
-"""Counts what functions take: the calls that they make, and the bytecodes that are run."""
+"""Count function calls and executed bytecodes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _ROOTS: Final = (
 
 
 class Function:
-    """What was counted of one function.
+    """The counts of one function.
 
     Args:
-        code: The function's.
+        code: The function's code object.
 
     Attributes:
-        calls: How often it was entered; a coroutine counts each time that it goes on.
-        bytecodes: How many it has run, without those of what it has called.
+        calls: How often it was entered; a coroutine counts each time that it is resumed.
+        bytecodes: How many it has executed itself, without those of functions that it called.
     """
 
     __slots__ = ("_code", "_step", "bytecodes", "calls")
@@ -33,40 +33,41 @@ class Function:
         self.calls = 0
         self.bytecodes = 0
         self._code = code
-        # It is called for each bytecode, and must return itself.
+        # `sys.settrace` needs a function that returns itself. Bind it only once, since it is called
+        # for each bytecode.
         self._step = self.step
 
     @property
     def name(self) -> str:
-        """Its file and its name in that."""
+        """Its file, and its qualified name."""
         file = self._code.co_filename
         root = next((root for root in _ROOTS if Path(file).is_relative_to(root)), None)
         shown = file if root is None else str(Path(file).relative_to(root))
         return f"{shown}:{self._code.co_qualname}"
 
     def step(self, frame: FrameType, event: str, _: object) -> Any:
-        """Take an event of a frame that runs it, as `sys.settrace` has it."""
+        """Handle an event of one of its frames, see `sys.settrace`."""
         if event == "opcode":
             self.bytecodes += 1
         return self._step
 
 
 class Counts:
-    """Counts what is called through it.
+    """Counts calls that are made through it.
 
     Args:
-        left_out: The files whose code doesn't count; what that calls elsewhere does.
+        left_out: The files whose code isn't counted; code that it calls elsewhere is.
 
     Attributes:
         exchanges: How many exchanges were counted.
-        c_calls: How many calls there were of what is not written in Python.
+        c_calls: How many calls there were of functions not written in Python.
     """
 
     def __init__(self, left_out: frozenset[str]) -> None:
         self.exchanges = 0
         self.c_calls = 0
         self._left_out = left_out | {__file__}
-        # By the identity of their code: its hash is worked out anew each time.
+        # Keyed by the id of the code, because its hash is computed again each time.
         self._functions: dict[int, Function] = {}
 
     @property
@@ -90,7 +91,7 @@ class Counts:
         return sum(each.bytecodes for each in self.functions) / self.exchanges
 
     def add(self, other: Counts) -> None:
-        """Add what another one has counted."""
+        """Add the counts of another one."""
         self.exchanges += other.exchanges
         self.c_calls += other.c_calls
         for key, function in other._functions.items():
@@ -100,13 +101,13 @@ class Counts:
                 own.bytecodes += function.bytecodes
 
     def call(self, function: Callable[..., object], *arguments: object) -> None:
-        """Call a function and count what that takes, its own call included.
+        """Call a function and count its work, including the call itself.
 
         Args:
             function: The function.
             arguments: Its arguments.
         """
-        # A debugger or a coverage tool may have set theirs.
+        # A debugger or a coverage tool may have set its own functions.
         tracing, profiling = sys.gettrace(), sys.getprofile()
         sys.setprofile(self._note)
         sys.settrace(self._enter)

@@ -1,4 +1,4 @@
-"""Measures the CORS decision alone, beside other libraries': `make bench-cors`."""
+"""Measure only the CORS decision, compared with other libraries: `make bench-cors`."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ PEERS: Final = ("starlette", "flask-cors")
 GATE: Final = "corsgate"
 
 BAR: Final = 5.0
-"""How many times as fast as either peer the decision has to be at 100 origins."""
+"""How many times as fast as either peer the decision must be with 100 origins."""
 
 FLAT: Final = 1.5
-"""How many times as long it may take at most with the most origins as with one."""
+"""How many times as long it may take with the largest number of origins as with one."""
 
 START, END = "<!-- decision: start -->", "<!-- decision: end -->"
 
@@ -56,9 +56,9 @@ class Decider:
     """One implementation with one policy, ready to be measured.
 
     Attributes:
-        name: What it is called in the tables.
-        view: Turns a request's fields into what it starts from; not measured.
-        calls: What decides, by kind of request.
+        name: Its name in the tables.
+        view: Converts a request's fields into its input; not measured.
+        calls: The functions that decide, by kind of request.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Decider:
 
 
 def corsgate(origins: Sequence[str]) -> Decider:
-    """Return the gate's own, from the index of the fields that its parser makes in any case."""
+    """Return the gate's own, whose input is the index of fields that its parser always makes."""
     policy = compile_policy(
         Cors(
             allow_origins=tuple(origins),
@@ -91,7 +91,7 @@ def corsgate(origins: Sequence[str]) -> Decider:
 
 
 def corsgate_indexing(origins: Sequence[str]) -> Decider:
-    """Return the gate's own with the making of that index, which is for all stages."""
+    """Return the gate's own, including the cost of that index, which other stages also use."""
     calls: dict[str, Call] = {
         kind: partial(_indexed, call) for kind, call in corsgate(origins).calls.items()
     }
@@ -103,7 +103,7 @@ def _indexed(call: Call, raw: Raw) -> object:
 
 
 def starlette(origins: Sequence[str]) -> Decider:
-    """Return Starlette's, from the fields as an ASGI server hands them on."""
+    """Return Starlette's, whose input is the fields as an ASGI server passes them."""
     from starlette.datastructures import Headers
     from starlette.middleware.cors import CORSMiddleware
 
@@ -141,9 +141,9 @@ def starlette(origins: Sequence[str]) -> Decider:
 
 
 def flask_cors(origins: Sequence[str]) -> Decider:
-    """Return flask-cors's, from the environ as a WSGI server hands it on.
+    """Return flask-cors's, whose input is the environ as a WSGI server passes it.
 
-    What puts the fields into Flask's response is not measured.
+    Adding the fields to Flask's response is not measured.
     """
     from flask_cors.core import DEFAULT_OPTIONS, get_cors_headers, serialize_options
     from werkzeug.datastructures import EnvironHeaders
@@ -196,7 +196,7 @@ def request(kind: str, origin: str) -> Raw:
 
 
 def time_us(call: Call, inputs: Sequence[object], seconds: float) -> float:
-    """Return how long one call takes, each input in turn, in microseconds."""
+    """Return how long one call takes in microseconds, over all inputs in turn."""
     calls, took_ns = 0, 0
     while took_ns < seconds * 1e9:
         start = thread_time_ns()
@@ -208,7 +208,7 @@ def time_us(call: Call, inputs: Sequence[object], seconds: float) -> float:
 
 
 def peak_bytes(call: Call, inputs: Sequence[object]) -> float:
-    """Return how many bytes one call has allocated when it has most, as the median."""
+    """Return the median of the peak number of bytes that one call allocates."""
     found = []
     tracemalloc.start()
     try:
@@ -224,7 +224,7 @@ def peak_bytes(call: Call, inputs: Sequence[object]) -> float:
 
 @attrs.frozen
 class Figure:
-    """What one implementation takes for one kind of request with so many origins."""
+    """The cost of one implementation for one kind of request and number of origins."""
 
     name: str
     kind: str
@@ -234,10 +234,10 @@ class Figure:
 
 
 def measure(seconds: float, rounds: int) -> list[Figure]:
-    """Measure all, in turn, so many times.
+    """Measure all in turn, in several rounds.
 
     Raises:
-        LeftOut: A peer can't be had.
+        LeftOut: A peer is not available.
     """
     sys.path.append(str(python_packages(*PEERS)))
     figures = []
@@ -269,7 +269,7 @@ def measure(seconds: float, rounds: int) -> list[Figure]:
 
 
 def bars(figures: Sequence[Figure]) -> list[tuple[str, float, bool]]:
-    """Return each bar in words, how many times as fast (or slow), and whether it holds."""
+    """Return each bar in words, its ratio, and whether it is met."""
     us = {(each.name, each.kind, each.count): each.us for each in figures}
     found = []
     for kind in _KINDS:
@@ -314,15 +314,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark.
 
     Args:
-        arguments: Of the command line.
+        arguments: The command line's arguments.
 
     Returns:
-        The exit status: 1 where it can't be run, or `--check` was given and a bar was missed.
+        The exit status: 1 if it can't be run, or if `--check` was given and a bar was missed.
     """
     parser = argparse.ArgumentParser(prog="python -m bench.decision", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement (0.5)")
+    parser.add_argument(
+        "--seconds", type=float, default=0.5, help="length of each measurement (0.5)"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="how many of each (5)")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="put the report there, too")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="also write the report there")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a bar is missed")
     options = parser.parse_args(arguments)
     try:

@@ -1,4 +1,4 @@
-"""wrk and h2load, which make the loads and tell what came of them."""
+"""Run wrk and h2load, which make the loads, and read their results."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ _H2LOAD: Final = re.compile(
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What the sender of a load saw.
+    """The results of a load, as its sender saw them.
 
     Attributes:
-        requests: How many ended.
-        bytes: How many came in their bodies at least.
-        duration_us: How long that took.
-        failed: How many got an error status, or none.
-        p50_us: The median of the latencies.
-        p99_us: What one of a hundred exceeds.
+        requests: How many requests ended.
+        bytes: The minimum number of bytes received in bodies.
+        duration_us: How long it took, in microseconds.
+        failed: How many got an error status, or no response.
+        p50_us: The median latency, in microseconds.
+        p99_us: The 99th percentile of the latencies, in microseconds.
     """
 
     requests: int
@@ -50,13 +50,13 @@ class Outcome:
 
 
 class Driver:
-    """Puts proxies under load, from one core.
+    """Puts proxies under load, running on one core.
 
     Args:
         core: The core.
 
     Raises:
-        LeftOut: wrk can't be had.
+        LeftOut: wrk is not available.
     """
 
     def __init__(self, core: int) -> None:
@@ -68,12 +68,12 @@ class Driver:
 
         Args:
             load: The load.
-            port: The proxy's on 127.0.0.1.
+            port: The proxy's port on 127.0.0.1.
             target: The requests' target.
-            seconds: How long.
+            seconds: For how long.
 
         Raises:
-            LeftOut: The sender has failed, or the proxy has failed requests.
+            LeftOut: The sender failed, or the proxy failed requests.
         """
         url = f"{'https' if load.tls else 'http'}://127.0.0.1:{port}{target}"
         if load.http2:
@@ -82,7 +82,7 @@ class Driver:
             command = wrk_command(self._wrk, load, url, seconds)
             outcome = Outcome(**json.loads(self._run(command, seconds).splitlines()[-1]))
         if outcome.failed or not outcome.requests:
-            raise LeftOut(f"{outcome.failed} requests failed beside {outcome.requests}")
+            raise LeftOut(f"{outcome.failed} requests failed, {outcome.requests} succeeded")
         if outcome.bytes < outcome.requests * load.length:
             raise LeftOut(f"{outcome.requests} responses have {outcome.bytes} bytes in all")
         return outcome
@@ -112,13 +112,13 @@ class Driver:
 
 
 def wrk_command(wrk: str, load: Load, url: str, seconds: int) -> list[str]:
-    """Return what runs wrk.
+    """Return the command that runs wrk.
 
     Args:
         wrk: Its path.
         load: The load.
-        url: What is asked for.
-        seconds: How long.
+        url: The URL to request.
+        seconds: For how long.
     """
     command = [wrk, "--threads", "1", "--timeout", "10s", "--duration", f"{seconds}s"]
     command += ["--connections", str(load.connections), "--script", str(_SCRIPT), url, "--"]
@@ -127,14 +127,14 @@ def wrk_command(wrk: str, load: Load, url: str, seconds: int) -> list[str]:
 
 
 def h2load_command(h2load: str, load: Load, url: str, seconds: int, log: Path) -> list[str]:
-    """Return what runs h2load.
+    """Return the command that runs h2load.
 
     Args:
         h2load: Its path.
         load: The load.
-        url: What is asked for.
-        seconds: How long.
-        log: Where it writes a line for each request.
+        url: The URL to request.
+        seconds: For how long.
+        log: The file to which it writes a line for each request.
     """
     command = [h2load, "--threads=1", f"--duration={seconds}", f"--log-file={log}"]
     command += [f"--clients={load.connections}", f"--max-concurrent-streams={load.streams}"]
@@ -143,20 +143,20 @@ def h2load_command(h2load: str, load: Load, url: str, seconds: int, log: Path) -
 
 
 def h2load_outcome(written: str, log: Sequence[str]) -> Outcome:
-    """Return what h2load saw.
+    """Return h2load's results.
 
     Args:
-        written: What it wrote.
-        log: A line for each request: when it was sent, its status, and what it took in
+        written: Its output.
+        log: A line for each request: when it was sent, its status, and how long it took in
             microseconds.
 
     Raises:
-        LeftOut: That isn't what h2load writes.
+        LeftOut: The output is not in h2load's format.
     """
     found = _H2LOAD.search(written)
     times = sorted(int(line.split("\t")[2]) for line in log)
     if found is None or not times:
-        raise LeftOut(f"h2load tells no figures: {written.strip()[-200:]}")
+        raise LeftOut(f"h2load printed no figures: {written.strip()[-200:]}")
     done, succeeded = int(found["done"]), int(found["succeeded"])
     broken = sum(int(found[name]) for name in ("errored", "timeout"))
     return Outcome(

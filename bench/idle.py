@@ -1,4 +1,4 @@
-"""Connections that have asked once and then do nothing, and what they cost the gate."""
+"""Measure the cost of idle connections, which have sent one request and then nothing."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from bench.measure import Bench, Proxy
 from bench.processes import LeftOut, usage
 
 _SPARE: Final = 2_000
-"""Descriptors that the gate may have besides: 500 more clients, and 1,024 to the upstream."""
+"""Further descriptors for the gate: about 500 more clients, and 1,024 upstream connections."""
 _FIRST: Final = 1_000
-"""How many are held before memory is looked at: they take what was free already."""
+"""How many are opened before memory is measured, since they use memory that was already free."""
 _REST_S: Final = 3.0
 _TIMEOUT_S: Final = 10.0
 
 
 @attrs.frozen(kw_only=True)
 class Idle:
-    """What idle connections cost.
+    """The cost of idle connections.
 
     Attributes:
         opened: How many there were.
-        kept: How many got another response in the end.
-        kib_each: Resident memory for each of them.
-        rss_mib: Resident memory in all.
-        at_rest: What part of a core the gate takes while nobody sends.
-        alone_us: CPU time for a request without them.
-        beside_us: CPU time for a request, sent on other connections beside them.
+        kept: How many got a second response at the end.
+        kib_each: Resident memory for each, in KiB.
+        rss_mib: Total resident memory, in MiB.
+        at_rest: What fraction of a core the gate uses while no client sends.
+        alone_us: CPU time per request without them, in microseconds.
+        beside_us: CPU time per request on other connections, in microseconds.
     """
 
     opened: int
@@ -50,13 +50,13 @@ def measure(made: Bench, gate: Proxy, count: int, seconds: int) -> Idle:
     """Hold idle connections to a freshly started gate.
 
     Args:
-        made: Where it runs.
+        made: The bench in which it runs.
         gate: The gate, whose limits allow that many.
-        count: How many connections, more than 1,000.
-        seconds: How long the load lasts that is served without them and beside them.
+        count: How many connections; more than 1,000.
+        seconds: How long to measure the load, without them and with them.
 
     Raises:
-        LeftOut: This process may not have so many descriptors, or the gate fails a request.
+        LeftOut: This process may not have enough descriptors, or the gate fails a request.
     """
     load = LOADS[0]
     _allow_descriptors(count + _SPARE)
@@ -84,10 +84,10 @@ def measure(made: Bench, gate: Proxy, count: int, seconds: int) -> Idle:
 
 @contextmanager
 def held(port: int, count: int) -> Iterator[Sequence[socket.socket]]:
-    """Hold connections to a server on 127.0.0.1, each of which has got one response.
+    """Hold connections to a server on 127.0.0.1; each has received one response.
 
     Raises:
-        LeftOut: One of them didn't.
+        LeftOut: One of them got no response.
     """
     with ExitStack() as stack:
         connections = []
@@ -103,7 +103,7 @@ def held(port: int, count: int) -> Iterator[Sequence[socket.socket]]:
 
 
 def _asks(connection: socket.socket, port: int) -> bool:
-    """Send a request on a connection; return whether it got a whole response."""
+    """Send a request on a connection; return whether it got a complete response."""
     request = f"GET /1k.json HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: {ORIGIN}\r\n\r\n"
     came = b""
     try:
@@ -119,14 +119,14 @@ def _asks(connection: socket.socket, port: int) -> bool:
 
 
 def _allow_descriptors(count: int) -> None:
-    """Let this process and those that it starts have so many descriptors.
+    """Raise the limit of descriptors of this process and its children to a number.
 
     Raises:
-        LeftOut: It may not.
+        LeftOut: The hard limit is lower.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < count:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
         except ValueError as error:
-            raise LeftOut(f"it takes {count:,} descriptors, and may have {hard:,}") from error
+            raise LeftOut(f"it needs {count:,} descriptors, and may have {hard:,}") from error

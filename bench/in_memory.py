@@ -1,7 +1,7 @@
-"""A whole gate without a network: the reactor, the sockets and both peers are in memory.
+"""A complete gate without a network: the reactor, the sockets and both peers are in memory.
 
-The transports are Twisted's own connections over a socket that takes all it is given at once, so
-that what the gate calls of them is what it calls of real ones.
+The transports are Twisted's own connections, over a socket that accepts all data immediately. So
+the gate makes the same calls as on real connections.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from corsgate.gate.service import GateService
 from corsgate.server.alpn import find_http2
 
 FAKES: Final = frozenset((__file__, testing.__file__))
-"""The files whose code stands in for the kernel and the reactor's poll set."""
+"""The files whose code replaces the kernel and the reactor's poll set."""
 
 ORIGIN: Final = "http://localhost:4200"
 HOST: Final = "127.0.0.1:20011"
@@ -48,20 +48,20 @@ _ADMIN: Final = '[admin]\nlisten = "tcp:20012:interface=127.0.0.1"\n'
 
 
 class Reactor(MemoryReactorClock):
-    """A reactor whose clock advances by the same small step each time that it is read."""
+    """A reactor whose clock advances by the same small step at each reading."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Twisted's has no annotations
         clock: Any = self
-        # As cheap to call as the monotonic clock, which is not Python either.
+        # As cheap to call as the monotonic clock, which is also not written in Python.
         clock.seconds = count(0.0, _TICK_S).__next__
 
     def callFromThread(self, function: Any, *arguments: Any, **named: Any) -> None:
-        """Call a function at once: there is no other thread."""
+        """Call a function immediately, because there is no other thread."""
         function(*arguments, **named)
 
     def turns(self) -> Iterator[Callable[[], object]]:
-        """Yield what is to be called now, as turns of the reactor would, until nothing is due."""
+        """Yield the functions that turns of the reactor would call now, until nothing is due."""
         while True:
             for writer in list(self.writers):
                 yield writer.doWrite
@@ -72,42 +72,42 @@ class Reactor(MemoryReactorClock):
 
 
 class Socket:
-    """A socket that takes whatever is sent, and from which there is nothing to read."""
+    """A socket that accepts all sent data, and has nothing to read."""
 
     def __init__(self) -> None:
         self._sent = bytearray()
 
     def take(self) -> bytes:
-        """Return what was sent since the last time."""
+        """Return the bytes sent since the last call."""
         sent = bytes(self._sent)
         self._sent.clear()
         return sent
 
     def send(self, data: bytes) -> int:
-        """Take all of it."""
+        """Accept all of it."""
         self._sent += data
         return len(data)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """Say that nothing has come."""
-        raise BlockingIOError(EAGAIN, "nothing has come")
+        """Raise BlockingIOError, since nothing has arrived."""
+        raise BlockingIOError(EAGAIN, "nothing has arrived")
 
     def fileno(self) -> int:
-        """Return what no descriptor is."""
+        """Return a number that is not a descriptor."""
         return -1
 
     def setblocking(self, blocking: bool) -> None:
-        """Do nothing: it never blocks."""
+        """Do nothing, since it never blocks."""
 
     def setsockopt(self, level: int, name: int, value: object) -> None:
-        """Do nothing: there is no kernel."""
+        """Do nothing, since there is no kernel."""
 
     def shutdown(self, how: int) -> None:
-        """Fail: no load ends a connection."""
+        """Fail, since no load ends a connection."""
         raise AssertionError("the gate closes a connection")
 
     def close(self) -> None:
-        """Fail: no load ends a connection."""
+        """Fail, since no load ends a connection."""
         raise AssertionError("the gate closes a connection")
 
 
@@ -115,13 +115,13 @@ class Transport(Connection):
     """Twisted's connection over a socket in memory.
 
     Args:
-        protocol: What speaks on it; it is connected at once.
-        reactor: What the connection tells when it would read or write.
+        protocol: Its protocol, which is connected immediately.
+        reactor: The reactor where it registers for reading and writing.
         host: The gate's own address.
-        peer: The other one's.
+        peer: The peer's address.
 
     Attributes:
-        sent: The socket, which has what the gate has written.
+        sent: The socket with the bytes that the gate has written.
     """
 
     def __init__(self, protocol: Any, reactor: Reactor, host: IAddress, peer: IAddress) -> None:
@@ -138,19 +138,19 @@ class Transport(Connection):
         return self._host
 
     def getPeer(self) -> IAddress:
-        """Return the other one's address."""
+        """Return the peer's address."""
         return self._peer
 
 
 class Gate:
-    """A gate with an access log, basic credentials and a CORS policy for one origin.
+    """A gate with an access log, Basic credentials and a CORS policy for one origin.
 
-    The thread that writes the log is not started: whether a line wakes it is a matter of time. The
-    lines wait in its queue, as they do while it writes.
+    The thread that writes the log is not started, since whether a line wakes it depends on timing.
+    The lines wait in its queue, as they do while it writes.
 
     Args:
-        directory: Where it has its configuration and its access log.
-        admin: Whether an admin listener is configured, so that the gate counts what it serves.
+        directory: The directory of its configuration and its access log.
+        admin: Whether an admin listener is configured, for which the gate counts requests.
     """
 
     def __init__(self, directory: Path, *, admin: bool = False) -> None:
@@ -179,7 +179,7 @@ class Gate:
         return Transport(protocol, self.reactor, _GATE, _CLIENT)
 
     def accept(self) -> Transport | None:
-        """Return the connection that the gate wants to its upstream server, if it is a new one."""
+        """Return the gate's new connection to its upstream server, or None if it opens none."""
         if not self.reactor.tcpClients:
             return None
         ((host, port, factory, _, _),) = self.reactor.tcpClients
@@ -188,7 +188,7 @@ class Gate:
         return Transport(factory.buildProtocol(server), self.reactor, _GATE, server)
 
     def _speak_http2(self, channel: Any) -> IProtocol:
-        """Return what takes the connection of a channel over after the TLS handshake."""
+        """Return the HTTP/2 protocol that takes over from a channel after the TLS handshake."""
         make_http2 = find_http2()
         assert make_http2 is not None, "the library h2 is not installed"
         (listener,) = self._service.listeners

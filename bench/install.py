@@ -1,7 +1,7 @@
-"""The programs that the benchmark runs: found on the machine, or put below ``bench/.peers``.
+"""The programs that the benchmark runs: found on this machine, or put below ``bench/.peers``.
 
-Debian's packages are unpacked there and not installed: that needs no root, starts no service, and
-is undone by removing the directory.
+Debian's packages are unpacked there, not installed. That needs no root and starts no service. To
+undo it, remove the directory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bench.processes import LeftOut
 PEERS: Final = Path(__file__).resolve().parent / ".peers"
 _DEBIAN: Final = PEERS / "debian"
 _TIMEOUT_S: Final = 300.0
-# "Inst NAME (VERSION ...)" is new; "Inst NAME [OLD] (VERSION ...)" is there already.
+# "Inst NAME (VERSION ...)" is new; "Inst NAME [OLD] (VERSION ...)" is already installed.
 _NEW = re.compile(r"^Inst (\S+) \(", re.MULTILINE)
 
 
@@ -31,10 +31,10 @@ def program(name: str, debian: str | None = None) -> str:
 
     Args:
         name: The program.
-        debian: The Debian package that has it, if any may be fetched.
+        debian: The Debian package to fetch it from; None to fetch nothing.
 
     Raises:
-        LeftOut: It can't be had.
+        LeftOut: It is not available.
     """
     found = _find(name)
     if found is None and debian is not None:
@@ -46,7 +46,7 @@ def program(name: str, debian: str | None = None) -> str:
 
 
 def libraries(path: str) -> dict[str, str]:
-    """Return the variables with which a program finds its libraries, if it was unpacked here."""
+    """Return the environment variables that an unpacked program needs to find its libraries."""
     if not Path(path).is_relative_to(_DEBIAN):
         return {}
     found = (str(directory) for directory in _DEBIAN.glob("usr/lib/*-linux-gnu"))
@@ -54,15 +54,15 @@ def libraries(path: str) -> dict[str, str]:
 
 
 def modules(package: str) -> Path:
-    """Return a directory with a package for node and all that it needs, fetched where missing.
+    """Return a directory with a Node package and its dependencies; fetch them if missing.
 
     Args:
         package: Its name and version, ``name@version``.
 
     Raises:
-        LeftOut: It can't be had.
+        LeftOut: It is not available.
     """
-    # Each has a directory of its own: npm removes what it finds beside those that it is asked for.
+    # Use a directory for each, because npm removes packages that it was not asked for.
     directory = PEERS / "npm" / package
     found = directory / "node_modules"
     if not (found / package.rpartition("@")[0]).is_dir():
@@ -74,18 +74,18 @@ def modules(package: str) -> Path:
 
 @cache
 def debian_python() -> str:
-    """Return Debian's Python, which is built by profile, with this one's packages.
+    """Return Debian's Python, which is built with profiling, with this one's packages.
 
-    It has a virtual environment below ``bench/.peers``, which looks for packages in this one's.
-    Compiled packages fit both, as long as the two are of the same minor version.
+    It has a virtual environment below ``bench/.peers``, which uses the packages of this one's.
+    Compiled packages work in both, because the two have the same minor version.
 
     Raises:
-        LeftOut: There is none of that version.
+        LeftOut: There is none with that version.
     """
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     python = Path("/usr/bin") / version
     if not python.exists():
-        raise LeftOut(f"there is no {python}, whose packages would be those of this Python")
+        raise LeftOut(f"there is no {python}, which could use this Python's packages")
     directory = PEERS / version
     _run([str(python), "-m", "venv", "--clear", "--without-pip", str(directory)])
     packages = sysconfig.get_path("purelib"), sysconfig.get_path("platlib")
@@ -95,13 +95,13 @@ def debian_python() -> str:
 
 
 def python_packages(*packages: str) -> Path:
-    """Return a directory with packages for this Python, fetched where missing.
+    """Return a directory with packages for this Python; fetch them if missing.
 
     Args:
-        packages: Their names; all that they need is fetched too.
+        packages: Their names; dependencies are also fetched.
 
     Raises:
-        LeftOut: They can't be had.
+        LeftOut: They are not available.
     """
     directory = PEERS / "python"
     marks = [directory / f".{package}" for package in packages]
@@ -120,7 +120,7 @@ def _find(name: str) -> str | None:
 
 
 def _unpack(package: str) -> None:
-    """Unpack a Debian package and all that it needs and that is not installed."""
+    """Unpack a Debian package and all its dependencies that are not installed."""
     for tool in ("apt-get", "dpkg-deb"):
         program(tool)
     try:
@@ -143,7 +143,7 @@ def _download(package: str) -> list[Path]:
 
 
 def _run(command: Sequence[str], directory: Path | None = None) -> str:
-    """Run a command and return what it wrote.
+    """Run a command and return its output.
 
     Raises:
         LeftOut: It failed or took too long.
@@ -159,7 +159,7 @@ def _run(command: Sequence[str], directory: Path | None = None) -> str:
             stdin=subprocess.DEVNULL,
         )
     except subprocess.CalledProcessError as error:
-        lines = error.stderr.strip().splitlines() or ["it says nothing"]
+        lines = error.stderr.strip().splitlines() or ["no output"]
         raise LeftOut(f"`{command[0]} {command[1]}` failed: {lines[-1]}") from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise LeftOut(f"`{command[0]} {command[1]}` failed: {error}") from error

@@ -1,4 +1,4 @@
-"""The loads, the files that the upstream serves for them, and the look at a first response."""
+"""The loads, the files that the upstream serves for them, and checks of a first response."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import attrs
 from bench.processes import LeftOut
 
 ORIGIN: Final = "http://localhost:4200"
-"""The page that all requests come from; every proxy allows it."""
+"""The origin of all requests, which every proxy allows."""
 
 KIB, MIB = 1024, 1024**2
 NUMBER: Final = "{n}"
-"""In a path or a field's value, this stands for the number of the request."""
+"""A placeholder for the request's number, in a path or a field's value."""
 
 _TIMEOUT_S: Final = 10.0
 _FIELDS: Final = {
@@ -34,26 +34,25 @@ _BYTES: Final = {"Content-Type": "application/octet-stream"}
 
 @attrs.frozen(kw_only=True)
 class Load:
-    """One request, sent over and over on connections that are kept.
+    """One request, sent repeatedly on kept connections.
 
     Attributes:
-        name: What ``--only`` calls it.
-        title: What the report calls it.
-        connections: How many there are.
-        streams: How many requests each has at a time, over HTTP/2; over HTTP/1.1 it is one.
-        path: What is asked for; may have `NUMBER` in it.
-        length: Of the response's body, in bytes.
-        chunked: Whether the upstream sends that without its length.
-        method: Of the request.
+        name: The name for ``--only``.
+        title: The name in the report.
+        connections: The number of connections.
+        streams: How many concurrent requests each has over HTTP/2; over HTTP/1.1 it is one.
+        path: The path, which may contain `NUMBER`.
+        length: The length of the response's body, in bytes.
+        chunked: Whether the upstream sends the body in chunks, without Content-Length.
+        method: The request's method.
         upload: The length of the request's body, in bytes.
         tls: Whether the proxy's listener has a certificate.
-        http2: Whether the requests are HTTP/2's, over TLS.
-        fields: The request's header; values may have `NUMBER` in them.
-        numbers: What `NUMBER` stands for goes from 0 up to this, then begins anew; 0 for
-            no end.
-        beside: The load that it is held against and measured right after, if it is for the gate
-            alone.
-        access_log: Whether the gate's file names an access log.
+        http2: Whether the requests use HTTP/2 over TLS.
+        fields: The request's fields, whose values may contain `NUMBER`.
+        numbers: The value of `NUMBER` counts from 0 up to this, then starts again; 0 for no limit.
+        beside: The load to compare it with, right after which it is measured, if it is only for
+            the gate.
+        access_log: Whether the gate's configuration has an access log.
     """
 
     name: str
@@ -74,17 +73,17 @@ class Load:
 
     @property
     def numbered(self) -> bool:
-        """Whether each request differs from the one before."""
+        """Whether each request differs from the previous one."""
         return any(NUMBER in text for text in (self.path, *self.fields.values()))
 
     @property
     def described(self) -> str:
-        """The title, and what sends it."""
+        """The title, with the connections and streams."""
         streams = f" of {self.streams} streams" if self.http2 else ""
         return f"{self.title}, {self.connections} connections{streams}"
 
     def at(self, number: int) -> Load:
-        """Return the load with a number in place of `NUMBER`."""
+        """Return the load with `NUMBER` replaced by a number."""
         put = str(number)
         return attrs.evolve(
             self,
@@ -142,20 +141,20 @@ def write_files(directory: Path) -> None:
     text = json.dumps({"documents": ["/v1/documents/0123456789"]}).encode()
     (directory / "1k.json").write_bytes(text.ljust(KIB))
     (directory / "2k.json").write_bytes(text.ljust(2 * KIB))
-    # Not zeros: nothing on the way is to find them easy.
+    # Not zeros, which could be cheaper to process.
     (directory / "1m.bin").write_bytes(bytes(index * index % 251 for index in range(MIB)))
 
 
 def check(load: Load, port: int, target: str) -> None:
-    """Send a load's request once and look at the response.
+    """Send a load's request once, and check the response.
 
     Args:
         load: The load, with a number in it if it is numbered.
-        port: The proxy's on 127.0.0.1.
+        port: The proxy's port on 127.0.0.1.
         target: The request's target.
 
     Raises:
-        LeftOut: The response isn't what a browser needs, or HTTP/2 isn't spoken.
+        LeftOut: A browser could not use the response, or the proxy doesn't support HTTP/2.
     """
     if load.http2:
         _check_http2(port)
@@ -166,15 +165,15 @@ def check(load: Load, port: int, target: str) -> None:
 
 
 def check_upstream(load: Load, port: int, authorization: str) -> None:
-    """Send a load's request to the upstream itself and see that it does what the load is for.
+    """Send a load's request directly to the upstream, and check that it responds as the load needs.
 
     Args:
         load: The load, with a number in it if it is numbered.
-        port: The upstream's on 127.0.0.1.
-        authorization: What the upstream wants to see.
+        port: The upstream's port on 127.0.0.1.
+        authorization: The Authorization that the upstream requires.
 
     Raises:
-        LeftOut: It doesn't.
+        LeftOut: It responds differently.
     """
     plain = attrs.evolve(load, tls=False)
     fields = {**load.fields, "Authorization": authorization}
@@ -208,7 +207,7 @@ def _first_response(
 
 
 def _check_http2(port: int) -> None:
-    """See that a proxy agrees to HTTP/2."""
+    """Check that a proxy agrees to HTTP/2."""
     context = _context()
     context.set_alpn_protocols(["h2", "http/1.1"])
     try:
@@ -220,9 +219,9 @@ def _check_http2(port: int) -> None:
     except OSError as error:
         raise LeftOut(f"a first handshake fails: {error!r}") from error
     if agreed != "h2":
-        raise LeftOut("it speaks no HTTP/2")
+        raise LeftOut("it does not support HTTP/2")
 
 
 def _context() -> ssl.SSLContext:
-    # The certificate is the benchmark's own, made a moment ago.
+    # The benchmark has just made the certificate itself.
     return ssl._create_unverified_context()  # noqa: S323

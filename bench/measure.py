@@ -1,4 +1,4 @@
-"""The proxies, set up alike in one directory, and one measurement of one of them."""
+"""Set up the proxies in the same way, and measure one of them under a load."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NAME: Final = re.compile(r"@([a-z]+)@")
 
 @attrs.frozen(kw_only=True)
 class Proxy:
-    """One of ``peers.toml``, which says what its fields are."""
+    """One entry of ``peers.toml``, which describes the fields."""
 
     name: str
     program: str
@@ -51,13 +51,13 @@ class Proxy:
     values: dict[str, str] = attrs.Factory(dict)
 
     def takes_part(self, load: Load) -> bool:
-        """Return whether it is put under a load, if only to be told why it fails."""
+        """Return whether it is measured under a load; a failure to run it is then reported."""
         return self.name in GATES or load.beside is None
 
 
 @attrs.frozen(kw_only=True)
 class Sample:
-    """What one measurement gave."""
+    """The figures of one measurement."""
 
     cpu_us: float
     requests_per_s: float
@@ -77,13 +77,13 @@ def proxies() -> list[Proxy]:
 
 
 class Bench:
-    """An upstream, and a directory below which proxies run in front of it.
+    """An upstream, and a directory for the proxies in front of it.
 
     Args:
-        directory: Empty, and the benchmark's own.
+        directory: An empty directory for the benchmark.
 
     Raises:
-        LeftOut: wrk or nginx can't be had.
+        LeftOut: wrk or nginx is not available.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -103,7 +103,7 @@ class Bench:
 
     @contextmanager
     def upstream(self) -> Iterator[None]:
-        """Run the upstream for a while.
+        """Run the upstream during the context.
 
         Raises:
             LeftOut: It doesn't start.
@@ -136,16 +136,16 @@ class Bench:
         access_log: bool = True,
         options: Sequence[str] = (),
     ) -> Iterator[Daemon]:
-        """Run a proxy for a while.
+        """Run a proxy during the context.
 
         Args:
             proxy: The proxy.
             tls: Whether its listener has a certificate.
-            access_log: Whether the gate's file names one.
-            options: Of twistd, for the gate alone.
+            access_log: Whether the gate's configuration has one.
+            options: Options for twistd, only for the gate.
 
         Raises:
-            LeftOut: It can't be had, or doesn't start.
+            LeftOut: It is not available, or doesn't start.
         """
         path = _path_of(proxy)
         with self._place(proxy.name) as place:
@@ -171,13 +171,13 @@ class Bench:
         Args:
             proxy: The proxy.
             load: The load.
-            seconds: How long, after a warm-up.
+            seconds: For how long, after a warm-up.
 
         Raises:
-            LeftOut: It can't be had, doesn't start, or fails requests.
+            LeftOut: It is not available, doesn't start, or fails requests.
         """
         if load.http2 and not proxy.http2:
-            raise LeftOut("it speaks no HTTP/2")
+            raise LeftOut("it does not support HTTP/2")
         with self.running(proxy, tls=load.tls, access_log=load.access_log) as daemon:
             self.drive(proxy, load, daemon, max(1, seconds // 3))
             return self.sample(proxy, load, daemon, seconds)
@@ -200,7 +200,7 @@ class Bench:
         )
 
     def drive(self, proxy: Proxy, load: Load, daemon: Daemon, seconds: int) -> Outcome:
-        """Put a running proxy under a load, once a first request has shown that it works.
+        """Put a running proxy under a load, after a first request that checks that it works.
 
         Raises:
             LeftOut: It fails requests.
@@ -212,7 +212,7 @@ class Bench:
 
     @contextmanager
     def _place(self, name: str) -> Iterator[Path]:
-        """Make a directory for one process, and remove it with its logs when that has ended."""
+        """Make a directory for one process, and remove it with its logs afterwards."""
         place = self._directory / name
         place.mkdir()
         try:
@@ -223,17 +223,17 @@ class Bench:
 
 @contextmanager
 def bench() -> Iterator[Bench]:
-    """Return a `Bench` whose upstream runs.
+    """Return a `Bench` with a running upstream.
 
     Raises:
-        LeftOut: Something that no proxy can be measured without can't be had.
+        LeftOut: A program that every measurement needs is not available.
     """
     cores = os.sched_getaffinity(0)
     if not {PROXY_CORE, LOAD_CORE} <= cores:
-        raise LeftOut(f"it takes cores {PROXY_CORE} and {LOAD_CORE}, and may use {cores}")
+        raise LeftOut(f"it needs cores {PROXY_CORE} and {LOAD_CORE}, and may use {cores}")
     with tempfile.TemporaryDirectory(prefix="corsgate-bench-") as name:
         directory = Path(name)
-        # nginx gives up root, and still reads below it.
+        # nginx drops root, but must still read files in it.
         directory.chmod(0o755)
         made = Bench(directory)
         with made.upstream():
@@ -244,7 +244,7 @@ def python_version(gate: Proxy) -> str:
     """Return the version of the Python that runs a gate.
 
     Raises:
-        LeftOut: It can't be had.
+        LeftOut: It is not available.
     """
     code = "import platform; print(platform.python_version())"
     command = [_path_of(gate), "-c", code]
@@ -262,10 +262,10 @@ def _path_of(proxy: Proxy) -> str:
 
 def _environ(proxy: Proxy, path: str, place: Path) -> dict[str, str]:
     environ = {**os.environ, **install.libraries(path), "PYTHONPATH": str(_HERE.parent)}
-    # Caddy writes below its home.
+    # Caddy writes to its home directory.
     environ |= {"HOME": str(place), "XDG_CONFIG_HOME": str(place), "XDG_DATA_HOME": str(place)}
     if proxy.python is not None:
-        # As an installed package has it, compiled beforehand: the starts are measured, too.
+        # Compile beforehand, as for an installed package, because start times are also measured.
         environ.pop("PYTHONDONTWRITEBYTECODE", None)
         environ["PYTHONPYCACHEPREFIX"] = str(install.PEERS / "bytecode")
     if proxy.npm is not None:
@@ -274,12 +274,12 @@ def _environ(proxy: Proxy, path: str, place: Path) -> dict[str, str]:
 
 
 def _fill(text: str, values: Mapping[str, str]) -> str:
-    """Put values in the places of ``@name@``."""
+    """Replace each ``@name@`` by its value."""
     return _NAME.sub(lambda match: values[match[1]], text)
 
 
 def _write(name: str, place: Path, values: Mapping[str, str]) -> str:
-    """Write a configuration with its values put in, and return its path."""
+    """Write a configuration with its values filled in, and return its path."""
     text = (_HERE / "configs" / name).read_text(encoding="utf-8")
     path = place / name
     path.write_text(_fill(text, {**values, "directory": str(place)}), encoding="utf-8")
@@ -287,7 +287,7 @@ def _write(name: str, place: Path, values: Mapping[str, str]) -> str:
 
 
 def make_certificate(directory: Path) -> dict[str, str]:
-    """Make a certificate for 127.0.0.1; the files hold the key as well, as HAProxy wants it."""
+    """Make a certificate for 127.0.0.1; the chain file also has the key, as HAProxy requires."""
     key, chain = directory / "key.pem", directory / "chain.pem"
     command = [install.program("openssl"), "req", "-x509", "-days", "2", "-nodes"]
     command += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]

@@ -1,4 +1,4 @@
-"""The CPU times as a plot: one panel for each load, one bar for each proxy, in SVG."""
+"""Plot the CPU times as SVG, with a panel for each load and a bar for each proxy."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ text { font: 12px sans-serif; fill: #24292f; }
 
 
 def plot(results: Results) -> str:
-    """Return the plot of what a run has found.
+    """Return the plot of a run's results.
 
-    Each panel has its own scale, from 0; thin lines go from the lowest to the highest round.
+    Each panel has its own scale, starting at 0. Thin lines show the range of the rounds.
     """
     names = tried_proxies(results)
     loads = tried_loads(results)

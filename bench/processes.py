@@ -1,4 +1,4 @@
-"""Processes of the benchmark: started on a core, watched through /proc, ended by their ids."""
+"""Run the benchmark's processes: start each on a core, measure it by /proc, end it by its id."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 class LeftOut(Exception):
-    """A proxy can't take part; the message says why."""
+    """A proxy can't take part; the message is the reason."""
 
 
 @attrs.frozen(kw_only=True)
 class Usage:
-    """What a process and those that it started have used.
+    """The resources that a process and its descendants have used.
 
     Attributes:
-        cpu_s: User and system time since they started.
-        rss_bytes: Resident memory now.
+        cpu_s: User and system time since their start, in seconds.
+        rss_bytes: Current resident memory, in bytes.
     """
 
     cpu_s: float
@@ -43,9 +43,9 @@ class Usage:
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that is free now, and that nobody gets by chance.
+    """Return a free TCP port of 127.0.0.1 that the kernel doesn't give to anyone.
 
-    Those that the kernel gives to clients, and to servers that name none, are above it.
+    It is below the range from which the kernel chooses ports for clients and for port 0.
 
     Raises:
         LeftOut: None is free.
@@ -60,16 +60,16 @@ def free_port() -> int:
 
 
 def usage(pid: int) -> Usage:
-    """Return what a process and its living descendants have used so far.
+    """Return the resources that a process and its running descendants have used so far.
 
     Raises:
-        LeftOut: It is no more.
+        LeftOut: The process has ended.
     """
     stats = _stats()
     if pid not in stats:
         raise LeftOut("it ended under load")
     found = [stats[member] for member in _tree(pid, stats)]
-    # proc(5): utime and stime are the 14th and 15th field, rss the 24th; two went before.
+    # proc(5): utime and stime are the 14th and 15th field, rss the 24th; the first two are cut off.
     return Usage(
         cpu_s=sum(int(stat[11]) + int(stat[12]) for stat in found) / _TICKS_PER_S,
         rss_bytes=sum(int(stat[21]) for stat in found) * _PAGE_BYTES,
@@ -77,20 +77,20 @@ def usage(pid: int) -> Usage:
 
 
 def _stats() -> dict[int, list[str]]:
-    """Return the fields of each process's stat, from the third one, its state, on."""
+    """Return the fields of each process's stat file, from the third one (the state) on."""
     stats = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             text = path.read_text(errors="replace")
         except OSError:
-            continue  # It has ended meanwhile.
-        # The second field is the name in brackets and may hold anything, brackets too.
+            continue  # The process has ended meanwhile.
+        # The second field is the name in parentheses, which may itself contain parentheses.
         stats[int(path.parent.name)] = text.rpartition(")")[2].split()
     return stats
 
 
 def _tree(pid: int, stats: Mapping[int, Sequence[str]]) -> list[int]:
-    """Return a process and all its descendants, those first that were started first."""
+    """Return a process and all its descendants, each parent before its children."""
     members = [pid]
     for member in members:
         members += [child for child, stat in stats.items() if int(stat[1]) == member]
@@ -98,13 +98,13 @@ def _tree(pid: int, stats: Mapping[int, Sequence[str]]) -> list[int]:
 
 
 class Daemon:
-    """A server that accepts connections once this is entered, and has ended once it is left.
+    """A server process, which accepts connections when this is entered and ends when it is left.
 
     Args:
-        command: Runs it in the foreground.
-        core: The one core that it may use.
-        port: Where it will listen on 127.0.0.1.
-        directory: Where it runs; ``output`` in it takes what it writes.
+        command: The command that runs it in the foreground.
+        core: The only core that it may use.
+        port: Its port on 127.0.0.1.
+        directory: The directory in which it runs; its output goes to ``output`` there.
         environ: Its environment.
     """
 
@@ -123,7 +123,7 @@ class Daemon:
         self._output = directory / "output"
         self.port = port
         self.started_s = 0.0
-        """How long it took from its start to its first connection."""
+        """The time from its start to its first connection, in seconds."""
 
     def __enter__(self) -> Self:
         began = time.monotonic()
@@ -135,7 +135,7 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C is for the benchmark, which ends its processes in order.
+                # Only the benchmark gets Ctrl-C, and ends its processes in order.
                 start_new_session=True,
             )
         try:
@@ -166,7 +166,7 @@ class Daemon:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether it is still running."""
         return self._process.poll() is None
 
     def _wait(self) -> None:
@@ -182,9 +182,9 @@ class Daemon:
         raise LeftOut(f"it doesn't listen after {START_TIMEOUT_S:.0f} s: {self._last_words()}")
 
     def _last_words(self) -> str:
-        said = self._output.read_text(errors="replace").replace(f"{self._directory}/", "")
-        lines = said.strip().splitlines()
-        return lines[-1].strip() if lines else "it says nothing"
+        text = self._output.read_text(errors="replace").replace(f"{self._directory}/", "")
+        lines = text.strip().splitlines()
+        return lines[-1].strip() if lines else "no output"
 
     def _stop(self) -> None:
         if self._process.poll() is not None:
@@ -194,7 +194,7 @@ class Daemon:
         try:
             self._process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            # Its children are still its own: it was there to keep their ids until now.
+            # Their ids can't have been reused, because it has not ended until now.
             for member in members:
                 _kill(member)
             self._process.wait()

@@ -1,4 +1,4 @@
-"""Where the gate spends its time under the first load: `make bench ARGS=--profile`."""
+"""Show where the gate spends its time under the first load: `make bench ARGS=--profile`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ TOP: Final = 40
 
 
 def profile(seconds: int) -> None:
-    """Print the functions that took the most time, by cProfile, which about doubles all of it.
+    """Print the functions that took the most time, by cProfile, which about doubles all times.
 
     Args:
         seconds: How long the load lasts.
 
     Raises:
-        LeftOut: The gate, or what it takes to measure it, doesn't work.
+        LeftOut: The gate or a program to measure it is not available or fails.
     """
     gate = next(proxy for proxy in proxies() if proxy.name == GATE)
     with tempfile.TemporaryDirectory() as directory, bench() as made:

@@ -1,4 +1,4 @@
-"""What the samples come to, as Markdown: medians, ratios, and what came of the bars."""
+"""Report the samples as Markdown: medians, ratios, and the results for the bars."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from bench.loads import LOADS, Load
 from bench.measure import GATES, Sample
 
 START, END = "<!-- figures: start -->", "<!-- figures: end -->"
-"""Between these lines of a document stand the figures."""
+"""The lines of a document between which the figures are put."""
 
 NONE: Final = "-"
-"""What stands where there is no figure."""
+"""The text for a missing figure."""
 
 
 def markdown(results: Results, *, seconds: int, rounds: int, plot: str | None = None) -> str:
     """Return the report.
 
     Args:
-        results: What was found.
+        results: The results.
         seconds: How long each measurement took.
-        rounds: How many there were of each.
-        plot: Where the plot is, from where the report is.
+        rounds: The number of rounds.
+        plot: The path of the plot, relative to the report; None without a plot.
     """
     parts = [f"Medians of {rounds} round(s) of {seconds} s each; {machine()}."]
     parts += [_pythons(results)] if results.pythons else []
@@ -41,7 +41,7 @@ def markdown(results: Results, *, seconds: int, rounds: int, plot: str | None = 
 
 
 def put(text: str, path: Path, start_line: str = START, end_line: str = END) -> None:
-    """Write the report to a file: between these lines of it, or as the whole."""
+    """Write the report to a file: between the two lines, or as the whole file without them."""
     old = path.read_text(encoding="utf-8") if path.exists() else ""
     before, start, rest = old.partition(start_line)
     _, end, after = rest.partition(end_line)
@@ -51,13 +51,13 @@ def put(text: str, path: Path, start_line: str = START, end_line: str = END) -> 
 
 
 def tried_loads(results: Results) -> list[Load]:
-    """Return the loads that a run has used."""
+    """Return the loads of a run."""
     names = {name for name, _ in (*results.samples, *results.left_out)}
     return [load for load in LOADS if load.name in names]
 
 
 def tried_proxies(results: Results) -> list[str]:
-    """Return the proxies that a run has measured under any load, in their order."""
+    """Return the proxies that a run has measured under any load, in order."""
     return list(dict.fromkeys(proxy for _, proxy in results.samples))
 
 
@@ -134,12 +134,12 @@ def _figure(value: float | None, form: str) -> str:
 
 
 def machine() -> str:
-    """Return what the figures were measured on."""
+    """Describe the machine and the Python of the measurement."""
     return f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay out a table of Markdown: the first column to the left, the others to the right."""
+    """Return a Markdown table, with the first column aligned left and the others right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Measures the gate and its peers: `make bench`, or `python -m bench.run`."""
+"""Measure the gate and its peers: `make bench`, or `python -m bench.run`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark.
 
     Args:
-        arguments: Of the command line.
+        arguments: The command line's arguments.
 
     Returns:
-        The exit status: 1 where something broke, or `--check` was given and a bar was missed.
+        The exit status: 1 if something failed, or if `--check` was given and a bar was missed.
     """
     options = parser().parse_args(arguments)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
@@ -60,7 +60,7 @@ def _measure(made: Bench, options: argparse.Namespace) -> Results:
     loads, chosen = _chosen(options.only)
     for proxy in chosen:
         if proxy.name in GATES:
-            with suppress(LeftOut):  # Each load says why.
+            with suppress(LeftOut):  # Each load reports the reason.
                 results.pythons[proxy.name] = python_version(proxy)
     for round_number in range(1, options.rounds + 1):
         for load, proxy in turns(loads, chosen):
@@ -82,10 +82,10 @@ def _measure(made: Bench, options: argparse.Namespace) -> Results:
 
 
 def turns(loads: Sequence[Load], chosen: Sequence[Proxy]) -> list[tuple[Load, Proxy]]:
-    """Return what is measured in one round, in its order.
+    """Return the measurements of one round, in order.
 
-    What is held against each other comes close together, so that what else the machine does
-    meets it alike: all proxies of one load, and right after it the load that is beside it.
+    Measurements to be compared are close together, so that other work on the machine affects them
+    equally: all proxies of one load, then the load that is compared with it.
     """
     places = [load.name for load in LOADS]
     found = [(load, proxy) for load in loads for proxy in chosen if proxy.takes_part(load)]
@@ -96,24 +96,24 @@ def turns(loads: Sequence[Load], chosen: Sequence[Proxy]) -> list[tuple[Load, Pr
 
 
 def _chosen(only: Sequence[str]) -> tuple[list[Load], list[Proxy]]:
-    """Return the loads and proxies that are named, or all where none of a kind is."""
+    """Return the named loads and proxies, or all of a kind if none is named."""
     loads = [load for load in LOADS if load.name in only]
     chosen = [proxy for proxy in proxies() if proxy.name in only]
     return loads or list(LOADS), chosen or proxies()
 
 
 def _broken(results: Results) -> bool:
-    """Return whether the gate failed, on this Python at least."""
+    """Return whether the gate on this Python failed."""
     return any(name == GATE for _, name in results.left_out)
 
 
 def leave(number: int, _frame: FrameType | None) -> None:
-    """End as an exception does, so that all processes are ended on the way."""
+    """Raise SystemExit, so that all processes are ended."""
     raise SystemExit(128 + number)
 
 
 def count_of(text: str) -> int:
-    """Return a number of the command line, for what is bounded."""
+    """Parse a number of the command line, from 1 to 600."""
     number = int(text)
     if not 1 <= number <= 600:
         raise argparse.ArgumentTypeError("give 1 to 600")
@@ -121,7 +121,7 @@ def count_of(text: str) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return what reads the command line."""
+    """Return the parser of the command line."""
     made = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
     names = [load.name for load in LOADS] + [proxy.name for proxy in proxies()]
     made.add_argument(
@@ -140,11 +140,11 @@ def parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="FILE",
-        help="put the report into a file as well (Markdown), and a plot beside it (SVG)",
+        help="also write the report to a file (Markdown), and a plot next to it (SVG)",
     )
     made.add_argument("--check", action="store_true", help="exit with 1 if a bar is missed")
     made.add_argument(
-        "--profile", action="store_true", help="tell where the gate spends its time, instead"
+        "--profile", action="store_true", help="only show where the gate spends its time"
     )
     return made
 

@@ -1,4 +1,4 @@
-"""What many routes, origins and idle connections cost the gate: `make bench-scale`."""
+"""Measure the cost of many routes, origins and idle connections: `make bench-scale`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from bench.run import count_of, leave
 
 ROUTES, ORIGINS, IDLE = 1_000, 10_000, 10_000
 MOST: Final = 1.05
-"""What a request may take with many of them, over what it takes with one."""
+"""The maximum ratio of a request's CPU time with many of them to that with one."""
 START_MOST_S: Final = {100: 0.6, ROUTES: 1.0}
-"""How long it may take from the start to the first connection, by the number of routes."""
+"""The maximum time from the start to the first connection, by the number of routes."""
 START, END = "<!-- scale: start -->", "<!-- scale: end -->"
 
 _PAGE: Final = f"https://page-{NUMBER}.example"
@@ -41,11 +41,11 @@ _FROM_MANY: Final = attrs.evolve(
 
 @attrs.frozen(kw_only=True)
 class Pair:
-    """A gate with many of something beside one with one, under loads that differ in no more.
+    """A gate with many of something and one with one, under loads that differ only in that.
 
     Attributes:
-        title: What there are many of.
-        one: The CPU times for one request with one, of each round, in µs.
+        title: The thing that there are many of.
+        one: The CPU times per request with one, for each round, in µs.
         many: The same with many.
     """
 
@@ -64,9 +64,9 @@ class Starts:
     """How long a gate's starts took.
 
     Attributes:
-        routes: How many it has.
-        wall: In seconds, until the first connection was accepted.
-        cpu: In seconds of CPU time.
+        routes: The number of routes.
+        wall: The seconds until the first connection was accepted.
+        cpu: The seconds of CPU time.
     """
 
     routes: int
@@ -76,7 +76,7 @@ class Starts:
 
 @attrs.frozen(kw_only=True)
 class Scale:
-    """All that a run has found."""
+    """All results of a run."""
 
     pairs: Sequence[Pair]
     starts: Sequence[Starts]
@@ -96,9 +96,9 @@ def gate_with(name: str, routes: Sequence[str], origins: Sequence[str]) -> Proxy
     """Return a gate with these routes and origins.
 
     Args:
-        name: What it is called.
+        name: Its name.
         routes: Their prefixes.
-        origins: What each of them allows.
+        origins: The origins that each route allows.
     """
     gate = next(proxy for proxy in proxies() if proxy.name == GATE)
     tables = (f'[routes."{route}"]\nupstream = "box"\ncors = "pages"\n' for route in routes)
@@ -114,12 +114,12 @@ def _routes(count: int) -> list[str]:
 
 
 def measure(made: Bench, seconds: int, rounds: int) -> Scale:
-    """Measure all of it.
+    """Measure everything.
 
     Args:
-        made: Where the gates run.
+        made: The bench in which the gates run.
         seconds: How long each measurement under load takes.
-        rounds: How many there are of each.
+        rounds: The number of rounds.
 
     Raises:
         LeftOut: The gate failed a request, or this machine has too few descriptors.
@@ -133,7 +133,7 @@ def measure(made: Bench, seconds: int, rounds: int) -> Scale:
     _measure_pair(made, pairs[1], (one, _FROM_ONE), (many_origins, _FROM_MANY), seconds, rounds)
     starts = [Starts(routes=count) for count in START_MOST_S]
     _measure_starts(made, starts, rounds)
-    _tell(f"{IDLE:,} idle connections")
+    _report(f"{IDLE:,} idle connections")
     return Scale(pairs=pairs, starts=starts, idle=measure_idle(made, one, IDLE, seconds))
 
 
@@ -145,13 +145,13 @@ def _measure_pair(
     seconds: int,
     rounds: int,
 ) -> None:
-    """Put both gates, which run at the same time, under load by turns."""
+    """Run both gates at the same time, and put them under load in turn."""
     with made.running(one[0]) as first, made.running(many[0]) as second:
         sides = [(*one, first, pair.one), (*many, second, pair.many)]
         for gate, load, daemon, _ in sides:
             made.drive(gate, load, daemon, seconds)
         for number in range(1, rounds + 1):
-            _tell(f"round {number} of {rounds}, {pair.title}")
+            _report(f"round {number} of {rounds}, {pair.title}")
             sides.reverse()
             for gate, load, daemon, times in sides:
                 times.append(made.sample(gate, load, daemon, seconds).cpu_us)
@@ -160,13 +160,13 @@ def _measure_pair(
 def _measure_starts(made: Bench, starts: Sequence[Starts], rounds: int) -> None:
     for number in range(1, rounds + 1):
         for each in starts:
-            _tell(f"round {number} of {rounds}, start with {each.routes:,} routes")
+            _report(f"round {number} of {rounds}, start with {each.routes:,} routes")
             with made.running(gate_with("start", _routes(each.routes), [ORIGIN])) as daemon:
                 each.wall.append(daemon.started_s)
                 each.cpu.append(usage(daemon.pid).cpu_s)
 
 
-def _tell(words: str) -> None:
+def _report(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
 
@@ -174,9 +174,9 @@ def markdown(scale: Scale, *, seconds: int, rounds: int) -> str:
     """Return the report.
 
     Args:
-        scale: What was found.
+        scale: The results.
         seconds: How long each measurement took.
-        rounds: How many there were of each.
+        rounds: The number of rounds.
     """
     pairs = [
         [
@@ -202,10 +202,10 @@ def markdown(scale: Scale, *, seconds: int, rounds: int) -> str:
     ]
     idle = scale.idle
     facts = [
-        ["held, and served again in the end", f"{idle.kept:,} of {idle.opened:,}"],
+        ["held, and served again at the end", f"{idle.kept:,} of {idle.opened:,}"],
         ["resident memory for each", f"{idle.kib_each:.1f} KiB"],
-        ["resident memory in all", f"{idle.rss_mib:.0f} MiB"],
-        ["of a core while nobody sends", f"{idle.at_rest:.1%}"],
+        ["total resident memory", f"{idle.rss_mib:.0f} MiB"],
+        ["share of a core while no client sends", f"{idle.at_rest:.1%}"],
         ["1 KB on other connections, CPU time per request", f"{idle.beside_us:,.0f} µs"],
         ["the same without them", f"{idle.alone_us:,.0f} µs"],
     ]
@@ -225,10 +225,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark.
 
     Args:
-        arguments: Of the command line.
+        arguments: The command line's arguments.
 
     Returns:
-        The exit status: 1 where something broke, or `--check` was given and a bar was missed.
+        The exit status: 1 if something failed, or if `--check` was given and a bar was missed.
     """
     options = parser().parse_args(arguments)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
@@ -247,11 +247,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return what reads the command line."""
+    """Return the parser of the command line."""
     made = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
-    made.add_argument("--seconds", type=count_of, default=1, help="of each measurement (1)")
+    made.add_argument("--seconds", type=count_of, default=1, help="length of each measurement (1)")
     made.add_argument("--rounds", type=count_of, default=20, help="how many of each (20)")
-    made.add_argument("--output", type=Path, metavar="FILE", help="put the report there, too")
+    made.add_argument("--output", type=Path, metavar="FILE", help="also write the report there")
     made.add_argument("--check", action="store_true", help="exit with 1 if a bar is missed")
     return made
 

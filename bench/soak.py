@@ -1,6 +1,6 @@
-"""A minute with three servers, of which one is killed, one hangs, and both come back: `make soak`.
+"""Run a minute with three servers; one is killed, one hangs, and both come back: `make soak`.
 
-The gate and HAProxy with the same settings go through it one after the other.
+The gate and HAProxy run it with the same settings, one after the other.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from bench.soak_load import Load, Outcome
 SECONDS: Final = 60
 RATE: Final = 150
 KILL_S, HANG_S, BACK_S, GO_ON_S = 10, 15, 30, 35
-"""When b is killed, c stops, b is started anew, and c goes on."""
+"""When b is killed, c is stopped, b is restarted, and c is continued."""
 SLOW_START_S: Final = 5
 NOTICED_S: Final = 4
-"""How long a proxy may take to see that a server is back: two passes of a probe per second."""
+"""How long a proxy may take to notice that a server is back: two passed probes, one per second."""
 EVEN: Final = 0.1
-"""How far from a third of the load each server may be, once all are back."""
+"""By what fraction each server's load may differ from a third of the total once all are back."""
 
 _HERE: Final = Path(__file__).resolve().parent
 _PROXY_CORE, _LOAD_CORE = 0, 1
@@ -40,7 +40,7 @@ _PROXY_CORE, _LOAD_CORE = 0, 1
 
 @attrs.frozen(kw_only=True)
 class Proxy:
-    """A proxy that goes through it."""
+    """A proxy to test."""
 
     name: str
     config: str
@@ -48,7 +48,7 @@ class Proxy:
 
 
 def proxies() -> list[Proxy]:
-    """Return the gate, and HAProxy where it can be had."""
+    """Return the gate, and HAProxy if it is available."""
     run_twistd = "from twisted.scripts.twistd import run; run()"
     gate = [sys.executable, "-c", run_twistd, "-n", "--pidfile=", "corsgate", "--config"]
     found = [Proxy(name="corsgate", config="soak.toml", command=gate)]
@@ -64,7 +64,7 @@ class Boxes:
     """The three servers.
 
     Args:
-        directory: Empty; they run below it.
+        directory: An empty directory, below which they run.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -84,7 +84,7 @@ class Boxes:
         self._stack.close()
 
     def start(self, name: str) -> None:
-        """Start a server, for the first time or anew."""
+        """Start or restart a server."""
         place = self._directory / name
         place.mkdir(exist_ok=True)
         command = [sys.executable, "-m", "bench.soak_box", name, str(self.ports[name])]
@@ -99,14 +99,14 @@ class Boxes:
         self._running[name] = self._stack.enter_context(daemon)
 
     def signal(self, name: str, number: signal.Signals) -> None:
-        """Send a server a signal, if it is there."""
+        """Send a server a signal, if it is running."""
         if self._running[name].running:
             os.kill(self._running[name].pid, number)
 
 
 @contextmanager
 def running(proxy: Proxy, ports: Mapping[str, int], directory: Path) -> Iterator[Daemon]:
-    """Run a proxy in front of the servers for a while."""
+    """Run a proxy in front of the servers during the context."""
     place = directory / proxy.name
     place.mkdir()
     values = {**{name: str(port) for name, port in ports.items()}, "directory": str(place)}
@@ -127,11 +127,11 @@ async def soak(port: int, boxes: Boxes) -> list[Outcome]:
     """Put a proxy under load for a minute while its servers fail.
 
     Args:
-        port: The proxy's.
+        port: The proxy's port.
         boxes: Its servers.
 
     Returns:
-        What became of each request.
+        The outcome of each request.
     """
     load = Load(port=port, rate=RATE)
     loop = asyncio.get_running_loop()
@@ -149,11 +149,11 @@ async def soak(port: int, boxes: Boxes) -> list[Outcome]:
 
 @attrs.frozen(kw_only=True)
 class Verdict:
-    """What a proxy's minute came to.
+    """The result of a proxy's minute.
 
     Attributes:
         proxy: Its name.
-        outcomes: What became of each request.
+        outcomes: The outcome of each request.
     """
 
     proxy: str
@@ -166,24 +166,24 @@ class Verdict:
 
     @property
     def shares(self) -> Mapping[str, float]:
-        """Each server's part of the load once all were back and had started slowly."""
+        """Each server's fraction of the load after all were back and their slow start was over."""
         even_from_s = GO_ON_S + NOTICED_S + SLOW_START_S
         late = Counter(each.server for each in self.outcomes if each.sent_s >= even_from_s)
         return {name: late[name] / late.total() for name in "abc"}
 
     @property
     def held(self) -> bool:
-        """Whether nothing failed and the load was even again."""
+        """Whether no request failed and the load was even again."""
         even = all(abs(share - 1 / 3) <= EVEN / 3 for share in self.shares.values())
         return not self.failed and even
 
     def took_ms(self, part: float) -> float:
-        """Return what so large a part of the requests took at most."""
+        """Return a quantile of the times in milliseconds, such as 0.99 for p99."""
         times = sorted(each.took_s for each in self.outcomes)
         return times[min(int(part * len(times)), len(times) - 1)] * 1000
 
     def row(self) -> list[str]:
-        """Return its row of the report."""
+        """Return the row of the report."""
         return [
             self.proxy,
             f"{len(self.outcomes):,}",
@@ -194,12 +194,12 @@ class Verdict:
 
 
 def report(verdicts: Sequence[Verdict]) -> str:
-    """Return what came of it, as Markdown."""
+    """Return the report as Markdown."""
     header = ["proxy", "requests", "failed", "p50 ms", "p99 ms", "p99.9 ms", "slowest ms"]
     rows = [verdict.row() for verdict in verdicts]
     lines = [
         f"{SECONDS} s at {RATE} requests per second; {machine()}.",
-        table([*header, "load in the end"], rows),
+        table([*header, "load at the end"], rows),
     ]
     for verdict in verdicts:
         if verdict.failed:
@@ -212,13 +212,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the soak.
 
     Args:
-        arguments: Of the command line.
+        arguments: The command line's arguments.
 
     Returns:
-        The exit status: 1 where the gate failed a request, or its load was not even in the end.
+        The exit status: 1 if the gate failed a request, or its load was not even at the end.
     """
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the report there, too")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="also write the report there")
     options = parser.parse_args(arguments)
     verdicts = []
     with tempfile.TemporaryDirectory(prefix="corsgate-soak-") as name:

@@ -1,4 +1,4 @@
-"""A server of the soak: ``python -m bench.soak_box NAME PORT`` answers every GET with its name."""
+"""A server of the soak; ``python -m bench.soak_box NAME PORT`` responds to each GET with NAME."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from typing import Final
 
 SERVICE_TIME_S: Final = 0.005
-"""How long a request takes, as if there were work to do."""
+"""How long it waits before each response, to simulate work."""
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: bytes) -> None:
@@ -23,7 +23,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, nam
 
 
 async def main(name: str, port: int) -> None:
-    """Serve for ever."""
+    """Serve until the process is ended."""
     server = await asyncio.start_server(
         lambda reader, writer: answer(reader, writer, name.encode()), "127.0.0.1", port
     )

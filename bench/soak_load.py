@@ -1,4 +1,4 @@
-"""The soak's load: GETs at a steady rate, whatever becomes of those that were sent before."""
+"""The soak's load: GETs at a steady rate, even if earlier ones have no response yet."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Final
 import attrs
 
 PATIENCE_S: Final = 10.0
-"""A client gives a request up after this, which is longer than any proxy may."""
+"""After how many seconds a client gives up, which is longer than any proxy may take."""
 
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What became of one request.
+    """The outcome of one request.
 
     Attributes:
-        sent_s: When it was sent, after the start.
-        took_s: How long it took.
-        status: The response's, or 0 for none.
-        server: Who answered.
+        sent_s: When it was sent, in seconds after the start.
+        took_s: How many seconds it took.
+        status: The response's status; 0 without a response.
+        server: The name of the server that responded; empty without a response.
     """
 
     sent_s: float
@@ -31,12 +31,12 @@ class Outcome:
 
 @attrs.define
 class Load:
-    """A client that keeps its connections, and has as many as it needs.
+    """A client that reuses connections, and opens as many as it needs.
 
     Attributes:
-        port: Where the proxy listens on 127.0.0.1.
+        port: The proxy's port on 127.0.0.1.
         rate: Requests per second.
-        outcomes: In the order in which they ended.
+        outcomes: The outcomes, in the order in which requests ended.
     """
 
     port: int
@@ -45,7 +45,7 @@ class Load:
     _idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = attrs.Factory(list)
 
     async def run(self, seconds: float) -> None:
-        """Send requests for so long, and wait for the last of them."""
+        """Send requests for some seconds, and wait for the last of them."""
         loop = asyncio.get_running_loop()
         start = loop.time()
         tasks = []
@@ -64,7 +64,7 @@ class Load:
             async with asyncio.timeout(PATIENCE_S):
                 status, server = await self._exchange()
         except (OSError, EOFError, TimeoutError, ValueError):
-            pass  # Its status is 0.
+            pass  # The status stays 0.
         ended = loop.time()
         self.outcomes.append(
             Outcome(sent_s=sent - start, took_s=ended - sent, status=status, server=server)
@@ -92,7 +92,7 @@ class Load:
 
 
 def _fields(head: bytes) -> Mapping[bytes, bytes]:
-    """Return the fields of a head, which has none twice."""
+    """Return the fields of a head, which must have no repeated ones."""
     pairs = (line.partition(b":") for line in head.split(b"\r\n")[1:] if line)
     fields = {name.strip().lower(): value.strip() for name, _, value in pairs}
     if b"content-length" not in fields:

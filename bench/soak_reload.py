@@ -1,8 +1,8 @@
-"""A gate under steady load whose configuration changes every second: `make soak-reload`.
+"""Change a gate's configuration every second under steady load: `make soak-reload`.
 
-The gate runs through twistd, as in production. Routes, policies, servers, certificates and
-listeners change in turn, each time with SIGHUP; each fifth file is broken on purpose. Exit status 1
-if a request was lost or answered wrongly, or a reload did not do what it should.
+The gate runs under twistd, as in production. Routes, policies, servers, certificates and listeners
+change in turn, each followed by SIGHUP. Every fifth file is broken on purpose. The exit status is 1
+if a request was lost or got a wrong response, or if a reload had a wrong effect.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ SECONDS: Final = 60
 INTERVAL_S: Final = 1.0
 """The time between two reloads."""
 _WAIT_S: Final = 10.0
-"""A reload that takes longer has no effect; one that takes longer than the interval is slow."""
+"""A reload that takes longer counts as failed; one that takes longer than the interval as slow."""
 _POLL_S: Final = 0.02
 _SETTLE_S: Final = 3.0
-"""How long the gate has, after its clients have left, to close what they used."""
+"""How many seconds the gate has to close connections after its clients have left."""
 
 _HERE: Final = Path(__file__).resolve().parent
 _GATE_CORE, _LOAD_CORE = 0, 1
@@ -41,11 +41,11 @@ _GATE_CORE, _LOAD_CORE = 0, 1
 
 @attrs.frozen(kw_only=True)
 class Sample:
-    """What the gate's process holds at a time.
+    """The resources that the gate's process holds at one time.
 
     Attributes:
-        rss_kb: Resident memory.
-        descriptors: Open ones.
+        rss_kb: Resident memory, in KiB.
+        descriptors: Open descriptors.
         threads: All threads.
     """
 
@@ -55,10 +55,10 @@ class Sample:
 
 
 def sample(pid: int) -> Sample:
-    """Return what a process holds now.
+    """Return the resources that a process holds now.
 
     Raises:
-        LeftOut: It has ended.
+        LeftOut: The process has ended.
     """
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
     found = dict(re.findall(r"(?m)^(VmRSS|Threads):\s+(\d+)", status))
@@ -73,17 +73,17 @@ def sample(pid: int) -> Sample:
 
 @attrs.define
 class Reloads:
-    """Changes the file of a gate and has it reload, again and again.
+    """Repeatedly changes the configuration file of a gate, and makes the gate reload it.
 
     Attributes:
         files: The configuration.
         daemon: The gate.
-        output: What the gate logs to.
-        port: Where it listens.
-        good: How many reloads took effect, by kind; broken ones: were refused and logged.
-        bad: How many didn't do what they should, by kind and what they did.
-        slow: How many took longer than the interval, so that the next one was late.
-        samples: What the gate held, once for each reload.
+        output: The file of the gate's log.
+        port: The gate's port.
+        good: How many reloads worked, by kind; those of broken files were rejected and logged.
+        bad: How many did not, by kind and actual effect.
+        slow: How many took longer than the interval, which delayed the next one.
+        samples: The gate's resources after each reload.
     """
 
     files: Files
@@ -96,7 +96,7 @@ class Reloads:
     samples: list[Sample] = attrs.Factory(list)
 
     async def run(self, seconds: float) -> None:
-        """Reload once each interval, for so long."""
+        """Reload once per interval, for some seconds."""
         clock = asyncio.get_running_loop().time
         start = due = clock()
         while due - start < seconds:
@@ -111,7 +111,7 @@ class Reloads:
             due = max(due + INTERVAL_S, clock())
 
     async def _check(self, step: Step, served: int) -> None:
-        """Wait until a reload has done what it should."""
+        """Wait until a reload has had its expected effect."""
         clock = asyncio.get_running_loop().time
         until, what = clock() + _WAIT_S, "no effect"
         while clock() < until:
@@ -129,7 +129,7 @@ class Reloads:
         self.bad[f"{step.kind}: {what}"] += 1
 
     async def _version(self) -> int | None:
-        """Return the version that is served on a new connection."""
+        """Return the configuration version that a new connection gets."""
         try:
             connection = Http1(*await asyncio.open_connection("127.0.0.1", self.port))
         except OSError:
@@ -146,15 +146,15 @@ class Reloads:
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What came of a soak.
+    """The outcome of a soak.
 
     Attributes:
         seconds: How long it took.
-        tally: What became of the clients' requests.
-        reloads: What became of the reloads.
-        left: What the gate held when its clients had left.
+        tally: The outcomes of the clients' requests.
+        reloads: The outcomes of the reloads.
+        left: The gate's resources after its clients had left.
         status: The gate's exit status.
-        complaints: Lines of its log that tell of errors.
+        complaints: Lines of its log that report errors.
     """
 
     seconds: float
@@ -166,14 +166,14 @@ class Outcome:
 
     @property
     def held(self) -> bool:
-        """Whether nothing was lost or wrong, and each reload did what it should."""
+        """Whether nothing was lost or wrong, and each reload had the expected effect."""
         tally, first = self.tally, self.reloads.samples[0]
         flat = self.left.descriptors <= first.descriptors
         ended = self.status == 0 and not self.complaints
         return not (tally.lost or tally.wrong or self.reloads.bad) and flat and ended
 
     def report(self) -> str:
-        """Return it as Markdown."""
+        """Return the report as Markdown."""
         tally, reloads = self.tally, self.reloads
         samples = [*reloads.samples, self.left]
         count, fds = len(reloads.samples), [each.descriptors for each in samples]
@@ -182,13 +182,13 @@ class Outcome:
         good = ", ".join(f"{kind} {reloads.good[kind]}" for kind in (*KINDS, "broken"))
         facts = [
             f"requests, streams and sockets: {tally.done.total():,} done,"
-            f" {tally.lost.total():,} lost, {tally.wrong.total():,} answered wrongly",
+            f" {tally.lost.total():,} lost, {tally.wrong.total():,} with a wrong response",
             f"sent again after an idle connection was closed: {tally.again:,}; WebSockets closed"
             f" with 1001: {tally.sent_away:,}; refused while there was no listener:"
             f" {tally.refused:,}",
             f"reloads: {reloads.good.total():,} as expected ({good}), {reloads.bad.total():,} not",
             f"memory (MiB): {memory}; {self.left.rss_kb / 1024:.1f} once the clients had left",
-            f"descriptors: {min(fds)} to {max(fds)}, {self.left.descriptors} in the end;"
+            f"descriptors: {min(fds)} to {max(fds)}, {self.left.descriptors} at the end;"
             f" threads: at most {max(each.threads for each in samples)}",
             f"exit status {self.status}, {len(self.complaints)} line(s) of errors",
         ]
@@ -203,7 +203,7 @@ class Outcome:
 
 
 async def soak(seconds: float, reloads: Reloads, clients: Clients) -> Sample:
-    """Put a gate under load while it reloads; return what it holds afterwards."""
+    """Put a gate under load while it reloads; return its resources afterwards."""
     async with asyncio.timeout(seconds + LIFE_S + 2 * PATIENCE_S + _WAIT_S):
         await asyncio.gather(clients.run(seconds), reloads.run(seconds))
     await asyncio.sleep(_SETTLE_S)
@@ -211,7 +211,7 @@ async def soak(seconds: float, reloads: Reloads, clients: Clients) -> Sample:
 
 
 def run(seconds: float, directory: Path) -> Outcome:
-    """Run a soak in a directory, and end all that it has started."""
+    """Run a soak in a directory, and end all its processes."""
     boxes = [free_port() for _ in range(3)]
     ports = Ports(plain=free_port(), tls=free_port(), extra=free_port(), boxes=boxes)
     files = Files(directory, ports)
@@ -230,7 +230,7 @@ def run(seconds: float, directory: Path) -> Outcome:
     gate = Daemon(
         [*command, str(files.config)],
         core=_GATE_CORE,
-        # The last one that it opens: the others are open then, too.
+        # This port is opened last, so all others are open by then.
         port=ports.tls,
         directory=directory,
         environ=environ,
@@ -241,14 +241,14 @@ def run(seconds: float, directory: Path) -> Outcome:
             clients = Clients(ports, str(files.authority))
             reloads = Reloads(files, gate, output, ports.plain)
             left = asyncio.run(soak(seconds, reloads, clients))
-        said = output.read_text("utf-8", "replace").splitlines()
+        logged = output.read_text("utf-8", "replace").splitlines()
     return Outcome(
         seconds=seconds,
         tally=clients.tally,
         reloads=reloads,
         left=left,
         status=gate.status,
-        complaints=[line for line in said if re.search("Traceback|Unhandled|critical", line)],
+        complaints=[line for line in logged if re.search("Traceback|Unhandled|critical", line)],
     )
 
 
@@ -256,7 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the soak.
 
     Args:
-        arguments: Of the command line.
+        arguments: The command line's arguments.
 
     Returns:
         The exit status.

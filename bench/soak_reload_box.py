@@ -1,7 +1,7 @@
-"""The box of the soak with reloads: ``python -m bench.soak_reload_box PORT...`` serves each port.
+"""The server of the soak with reloads: ``python -m bench.soak_reload_box PORT...``.
 
-It responds with the target of a request, or with the length and hash of what was uploaded. It
-also has an event stream that never ends, and a WebSocket that echoes.
+It listens on all these ports, and responds with the request's target, or with the length and hash
+of an upload. It also has an endless event stream, and a WebSocket that echoes messages.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def fields_of(head: bytes) -> Mapping[bytes, bytes]:
-    """Return the fields of a head by their lower-cased names; none is there twice."""
+    """Return the fields of a head by lower-cased name; there must be no repeated ones."""
     pairs = (line.partition(b":") for line in head.split(b"\r\n")[1:] if line)
     return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
@@ -37,7 +37,7 @@ async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
 
     Raises:
         asyncio.IncompleteReadError: The connection ended.
-        ValueError: It is no such frame.
+        ValueError: The frame is fragmented or longer.
     """
     first, second = await reader.readexactly(2)
     if not first & 0x80 or second & 0x7F > 125:
@@ -95,7 +95,7 @@ async def _echo(
 
 
 async def main(ports: list[int]) -> None:
-    """Serve for ever."""
+    """Serve until the process is ended."""
     servers = [await asyncio.start_server(serve, "127.0.0.1", port) for port in ports]
     await asyncio.gather(*(server.serve_forever() for server in servers))
 

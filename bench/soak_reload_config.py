@@ -1,4 +1,4 @@
-"""The configurations of the soak with reloads: each differs from the last one in one respect."""
+"""The configurations of the soak with reloads; each makes one kind of change to the last one."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ ORIGIN: Final = "https://app.example"
 """The origin of every request; it is always allowed."""
 
 KINDS: Final = ("routes", "policies", "servers", "certificates", "listeners")
-"""What changes, in turn."""
+"""The kinds of changes, in turn."""
 
 EVERY_BROKEN: Final = 5
-"""Each reload of this number is of a broken file."""
+"""Every reload whose number is a multiple of this has a broken file."""
 
 _DAY: Final = timedelta(days=1)
 
 
 @attrs.frozen(kw_only=True)
 class Ports:
-    """Where all listens on 127.0.0.1.
+    """The ports on 127.0.0.1.
 
     Attributes:
-        plain: The gate, without TLS.
-        tls: The gate, with TLS.
-        extra: The gate, on a listener that comes and goes.
-        boxes: The servers; the last one comes and goes.
+        plain: The gate's port without TLS.
+        tls: The gate's port with TLS.
+        extra: The gate's port on a listener that is added and removed.
+        boxes: The servers' ports; the last server is added and removed.
     """
 
     plain: int
@@ -49,7 +49,7 @@ class Step:
     """One change of the file.
 
     Attributes:
-        number: Counted from 1.
+        number: The number of the change, from 1.
         kind: One of `KINDS`, or ``broken``.
     """
 
@@ -58,7 +58,7 @@ class Step:
 
     @property
     def mark(self) -> str:
-        """What the fault of a broken file names."""
+        """The text that the error of a broken file contains."""
         return f"broken-{self.number}"
 
 
@@ -66,14 +66,14 @@ class Files:
     """The configuration and its certificates.
 
     Args:
-        directory: Where they are.
-        ports: What listens where.
+        directory: The directory of the files.
+        ports: The ports of the gate and its servers.
 
     Attributes:
-        config: The configuration.
-        authority: The certificate by which clients know the gate.
-        version: Stands in each response under the configuration that was written last, unless
-            that was broken.
+        config: The path of the configuration.
+        authority: The path of the CA certificate with which clients verify the gate.
+        version: The version in each response under the configuration that was written last, except
+            broken ones.
     """
 
     def __init__(self, directory: Path, ports: Ports) -> None:
@@ -92,7 +92,7 @@ class Files:
         self.config.write_text(self._text(), "utf-8")
 
     def change(self) -> Step:
-        """Write the next configuration; return how it differs."""
+        """Write the next configuration; return the change."""
         self._steps += 1
         number = self._steps
         if number % EVERY_BROKEN == 0:
@@ -139,7 +139,7 @@ class Files:
         return "\n".join(lines) + "\n"
 
     def _broken(self, mark: str) -> str:
-        """Return a configuration with a fault, of one kind or another."""
+        """Return a configuration with an error, of several kinds in turn."""
         text = self._text()
         faults = (
             ("access_log", f'"{mark}" = 1\naccess_log'),

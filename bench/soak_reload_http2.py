@@ -32,14 +32,14 @@ class _Stream:
 
 
 class Http2:
-    """One connection, which many requests share.
+    """One connection that many requests share.
 
     Args:
-        reader: What comes.
-        writer: What goes.
+        reader: The stream of incoming data.
+        writer: The stream of outgoing data.
 
     Attributes:
-        leaving: Whether the other side takes no new request, or is gone.
+        leaving: Whether the peer accepts no new requests, or the connection is lost.
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -57,8 +57,8 @@ class Http2:
         """Return the status, the fields and the body of the response to a GET.
 
         Raises:
-            EOFError: There is none. Without an argument, the other side says that it has not
-                looked at the request, so that it may be sent again (RFC 9113 6.8).
+            EOFError: There is no response. Without an argument, the peer did not process the
+                request, so it may be resent (RFC 9113 6.8).
         """
         if self.leaving:
             raise EOFError
@@ -81,7 +81,7 @@ class Http2:
         return status, stream.fields, stream.body
 
     async def close(self) -> None:
-        """End it."""
+        """Close the connection."""
         self.leaving = True
         with contextlib.suppress(ProtocolError):
             self._h2.close_connection()
@@ -105,9 +105,9 @@ class Http2:
             self._fail(number, stream, "the connection ended")
 
     def _without_goaway(self, data: bytes) -> bytes:
-        """Return the whole frames by now, except for GOAWAY: h2 takes nothing after one.
+        """Return the complete frames so far except GOAWAY, after which h2 accepts nothing.
 
-        The responses to what the other side has seen are still to come then.
+        But the responses to earlier requests still follow.
         """
         self._came += data
         frames = b""

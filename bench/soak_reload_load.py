@@ -1,4 +1,4 @@
-"""The clients of the soak with reloads: several kinds, each at a steady rate, all accounted for."""
+"""The clients of the soak with reloads: several kinds, each at a steady rate, with all outcomes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from bench.soak_reload_config import ORIGIN, Ports
 from bench.soak_reload_http2 import Http2
 
 PATIENCE_S: Final = 15.0
-"""A request is lost if it takes longer."""
+"""A request that takes longer is lost, in seconds."""
 LIFE_S: Final = 20.0
-"""How long an event stream or a WebSocket is kept."""
+"""For how many seconds an event stream or a WebSocket is kept open."""
 UPLOAD_PIECES: Final = 8
 UPLOAD_PIECE: Final = bytes(range(256)) * 128
 UPLOAD_PAUSE_S: Final = 0.25
-"""An upload takes two seconds, so that reloads come in its midst."""
+"""The pause before each piece. An upload takes two seconds, so that reloads happen during it."""
 _GOING_AWAY: Final = 1001
 """RFC 6455 7.4.1."""
 
@@ -33,28 +33,28 @@ Opener = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter
 
 
 class ClosedIdle(Exception):
-    """A connection that was used before ended without a byte: the request is sent again."""
+    """A reused connection ended without a response byte, so the request is resent."""
 
 
 class Lost(Exception):
-    """A request, a stream or a socket ended otherwise than it should; the message says how."""
+    """A request, a stream or a socket ended in a wrong way; the message says how."""
 
 
 class Wrong(Exception):
-    """A response is whole, but not the one to its request."""
+    """A response is complete, but not the right one for its request."""
 
 
 @attrs.define
 class Tally:
-    """What became of everything.
+    """The outcomes of everything.
 
     Attributes:
-        done: Whole responses, streams and sockets, by kind of client.
-        lost: What had none, by kind and reason.
-        wrong: Responses that were not what was asked for, by kind and difference.
-        again: Requests sent again, since an idle connection was closed under them.
-        refused: Connections refused where that is expected, on the listener that comes and goes.
-        sent_away: WebSockets that were closed with 1001, as a drain does.
+        done: Complete responses, streams and sockets, by kind of client.
+        lost: Those that were not completed, by kind and reason.
+        wrong: Responses that differ from the expected ones, by kind and difference.
+        again: Requests that were resent, because an idle connection was closed as they were sent.
+        refused: Expected refusals of connections, on the listener that is added and removed.
+        sent_away: WebSockets that were closed with 1001, as by a drain.
     """
 
     done: Counter[str] = attrs.Factory(Counter)
@@ -69,8 +69,8 @@ class Http1:
     """One HTTP/1.1 connection.
 
     Args:
-        reader: What comes.
-        writer: What goes.
+        reader: The stream of incoming data.
+        writer: The stream of outgoing data.
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -82,9 +82,9 @@ class Http1:
         """Return the status and the body of the response to a request.
 
         Raises:
-            ClosedIdle: The connection was closed before the request came to it.
-            Lost: There is no whole response.
-            Wrong: The response lacks what every response has.
+            ClosedIdle: The connection was closed before the request arrived.
+            Lost: There is no complete response.
+            Wrong: The response lacks the required CORS header.
         """
         head = b""
         try:
@@ -120,7 +120,7 @@ class Http1:
         return await self.reader.readuntil(b"\r\n\r\n")
 
     def close(self) -> None:
-        """End it."""
+        """Close the connection."""
         self.closed = True
         self.writer.close()
 
@@ -135,8 +135,8 @@ class Clients:
     """All clients of one gate.
 
     Args:
-        ports: Where it listens.
-        authority: The file of the certificate that its own are issued by.
+        ports: The gate's ports.
+        authority: The path of the CA certificate of the gate.
     """
 
     def __init__(self, ports: Ports, authority: str) -> None:
@@ -149,7 +149,7 @@ class Clients:
         self.tally = Tally()
 
     async def run(self, seconds: float) -> None:
-        """Send requests for so long, and wait for their ends."""
+        """Send requests for some seconds, and wait until all have ended."""
         loop = asyncio.get_running_loop()
         loop.call_later(seconds, self._stop)
         plain, tls = self._to(self._ports.plain), self._to(self._ports.tls, self._tls)
@@ -177,7 +177,7 @@ class Clients:
         return lambda: asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname=name)
 
     async def _account(self, kind: str, work: Awaitable[object]) -> bool:
-        """Do something once and note how it ended; return whether it ended well."""
+        """Do something once and record its outcome; return whether it succeeded."""
         tally = self.tally
         try:
             async with asyncio.timeout(LIFE_S + PATIENCE_S):
@@ -206,7 +206,7 @@ class Clients:
     async def _asking(
         self, kind: str, connect: Opener, pause_s: float, *, keep: bool, path: str = "/api"
     ) -> None:
-        """Send requests one by one, on one connection or on one each."""
+        """Send requests one by one, on the same connection or a new one for each."""
         connection: Http1 | None = None
         allowed = (200, 404) if path == "/extra" else (200,)
 
@@ -222,7 +222,7 @@ class Clients:
                 raise Wrong("another request's response")
 
         while not self._stopped:
-            # What was closed idle is sent again at once.
+            # After ClosedIdle, resend immediately.
             before = self.tally.again
             good = await self._account(kind, once())
             if connection is not None and not (good and keep):
@@ -262,7 +262,7 @@ class Clients:
                     if event == "data:":
                         continue
                     if int(event) != wanted:
-                        raise Wrong(f"event {event} in the place of {wanted}")
+                        raise Wrong(f"event {event} instead of {wanted}")
                     wanted += 1
         except asyncio.IncompleteReadError:
             raise Lost("ended by the gate") from None
@@ -270,7 +270,7 @@ class Clients:
             connection.close()
 
     async def _socket(self, connect: Opener) -> None:
-        """Talk over a WebSocket for a while, or until the end of the load."""
+        """Exchange messages over a WebSocket for a while, or until the end of the load."""
         connection = Http1(*await connect())
         clock = asyncio.get_running_loop().time
         until = clock() + LIFE_S
@@ -282,14 +282,14 @@ class Clients:
             if not head.startswith(b"HTTP/1.1 101"):
                 raise Wrong(repr(head[:40]))
             while clock() < until and not self._stopped:
-                said = b"%d" % next(self._numbers)
-                connection.writer.write(frame(1, said, mask=os.urandom(4)))
+                sent = b"%d" % next(self._numbers)
+                connection.writer.write(frame(1, sent, mask=os.urandom(4)))
                 opcode, payload = await read_frame(connection.reader)
                 if opcode == 8 and int.from_bytes(payload[:2]) == _GOING_AWAY:
                     self.tally.sent_away += 1
                     return
-                if (opcode, payload) != (1, said):
-                    raise Wrong(f"{payload!r} for {said!r}")
+                if (opcode, payload) != (1, sent):
+                    raise Wrong(f"{payload!r} for {sent!r}")
                 await asyncio.sleep(0.2)
         except asyncio.IncompleteReadError:
             raise Lost("cut by the gate") from None
@@ -297,7 +297,7 @@ class Clients:
             connection.close()
 
     async def _over_http2(self) -> None:
-        """Send requests over one HTTP/2 connection after the other."""
+        """Send requests over HTTP/2 connections, one connection after the other."""
         connect = self._to(self._ports.tls, self._http2)
         connection: Http2 | None = None
 

@@ -1,4 +1,4 @@
-"""How long a start takes, from exec to READY=1, as systemd sees it: `make bench-startup`."""
+"""Measure the start, from exec to READY=1, as systemd sees it: `make bench-startup`."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Start:
     """One start.
 
     Attributes:
-        cpu_s: The CPU time that it took, in seconds; a busy machine does not lengthen it.
-        wall_s: How long it took, in seconds.
+        cpu_s: Its CPU time in seconds, which doesn't depend on other work on the machine.
+        wall_s: Its duration in seconds.
     """
 
     cpu_s: float
@@ -43,7 +43,7 @@ def start(config: str, directory: str) -> Start:
 
     Args:
         config: Its configuration file.
-        directory: Where its messages to systemd come in.
+        directory: A directory for the socket that receives its messages to systemd.
 
     Raises:
         SystemExit: It did not start.
@@ -75,13 +75,13 @@ def start(config: str, directory: str) -> Start:
 
 
 def main() -> None:
-    """Measure, and print the best."""
+    """Measure several starts, and print the best."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", nargs="?", help="a configuration file")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        config = given.config or f"{directory}/corsgate.toml"
-        if given.config is None:
+        config = options.config or f"{directory}/corsgate.toml"
+        if options.config is None:
             Path(config).write_text(_TOML)
         best = min(start(config, directory) for _ in range(RUNS))
     print(f"from exec to READY=1: {best.cpu_s:.2f} s of CPU in {best.wall_s:.2f} s, best of {RUNS}")

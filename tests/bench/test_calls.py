@@ -122,7 +122,7 @@ class ReportTests(SynchronousTestCase):
         self.assertIsNone(pin.fault(85))
         self.assertEqual(
             pin.fault(105.1),
-            "105 are more than 100 and 5 %: shorten the way, or raise the pin and say for what",
+            "105 are more than 100 and 5 %: shorten the path, or raise the pin and give the reason",
         )
         self.assertEqual(pin.fault(84.9), "85 are less than 100 by more than 15 %: lower the pin")
 

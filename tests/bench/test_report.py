@@ -18,7 +18,7 @@ FOUND = results(
     (("1k", "nginx"), [10.0, 11.0, 10.5]),
     (("http2", GATE), [120.0]),
     (("http2", "caddy"), [100.0]),
-    left_out={("http2", "http-proxy"): "it speaks no HTTP/2"},
+    left_out={("http2", "http-proxy"): "it does not support HTTP/2"},
 )
 
 
@@ -70,7 +70,7 @@ class Reports(SynchronousTestCase):
 
     def test_says_who_is_left_out(self) -> None:
         """The reason stands below the load's table."""
-        self.assertIn("\nLeft out: http-proxy, as it speaks no HTTP/2.\n", report())
+        self.assertIn("\nLeft out: http-proxy, as it does not support HTTP/2.\n", report())
 
     def test_shows_the_plot(self) -> None:
         """It is shown where one was made."""

@@ -78,5 +78,5 @@ class Reports(SynchronousTestCase):
         found = rows(markdown(FOUND, seconds=2, rounds=3))
         self.assertIn(["1,000 routes", "50", "51", "1.02", "1.05", "holds by 2%"], found)
         self.assertIn(["100 routes", "0.60", "0.50", "0.50", "0.60", "holds by 0%"], found)
-        self.assertIn(["held, and served again in the end", "10,000 of 10,000"], found)
+        self.assertIn(["held, and served again at the end", "10,000 of 10,000"], found)
         self.assertIn(["resident memory for each", "5.2 KiB"], found)
