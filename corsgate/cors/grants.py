@@ -40,8 +40,8 @@ class Grant:
 class GrantFactory:
     """The common parts of all responses of one policy, computed once.
 
-    Nothing here grows with the number of origins, because the origins that match a pattern get
-    their grants one by one, when their first requests arrive.
+    Nothing here grows with the number of origins. An origin that matches a pattern gets its grant
+    when its first request arrives.
     """
 
     _credentials: tuple[Header, ...]

@@ -48,7 +48,7 @@ def nearest(
     Only policies qualify that allow the page's origin, and that let this client see why a call is
     refused (`corsgate.cors.debug.may_know`). The nearest one has the longest prefix of whole
     segments in common with the path; among equals the first one wins. A policy without a common
-    segment qualifies only if it allows the origin by name, so that ``*`` on one route does not open
+    segment qualifies only if it allows the origin by name. Otherwise ``*`` on one route would open
     all other paths.
 
     Args:

@@ -123,7 +123,7 @@ class LoadTests(CommandTestCase):
         broken = self.file("no certificate", "chain.pem")
         for text, fault in (
             (TOP + ROUTE, "there is no [upstreams.a]"),
-            (TOP + 'x = "\n', "a text has no closing quote"),
+            (TOP + 'x = "\n', "the text has no closing quote"),
             (
                 CERTIFIED.replace("#", f'{{ chain = "{broken}", key = "/no/a.key" }}'),
                 "it contains no certificate",

@@ -162,7 +162,7 @@ class Balancing:
         sticky: A cookie that keeps each client on its server, or None.
         slow_start_s: How long a recovered server takes to reach its full share; 0 for no delay.
         health: How to probe the servers, or None.
-        eject: When a server that fails requests gets no more for a while.
+        eject: When a server that fails requests gets none for a while.
         retries: How often a request that may have reached a server is sent to another one. A
             request that reached no server is sent to others in turn. 0 turns off both.
         max_tries: The maximum number of servers to try for a request. It includes the first one,

@@ -42,8 +42,8 @@ def read_addresses(
         table: The table of the upstream.
         servers: Its servers; of discovered servers, the templates.
         has_accounts: Whether it has ``credentials_by_origin``. If so, cookies are dropped by
-            default. A browser has one set of cookies for all pages that call the gate, and a box
-            may identify the user by a session cookie instead of the credentials.
+            default. A browser has one set of cookies for all pages that call the gate. A box may
+            identify the user by a session cookie instead of the credentials.
 
     Returns:
         Their values. A faulty value is recorded, and replaced by the default.
