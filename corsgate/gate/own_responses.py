@@ -29,6 +29,23 @@ from corsgate.transport.log_throttle import place_of
 
 _log = Logger()
 
+_FROM_PROXIES = frozenset(
+    (
+        *(b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"),
+        *(b"x-forwarded-server", b"x-forwarded-port", b"x-real-ip", b"via", b"cdn-loop"),
+    )
+)
+"""Fields by which a proxy on this machine gives itself away; its client may be anywhere."""
+
+
+def came_through_proxy(request: GateRequest) -> bool:
+    """Return whether a request shows that a proxy has passed it on.
+
+    A proxy may hide itself. nginx does unless it is configured otherwise, but then it usually
+    speaks HTTP/1.0 to its upstreams, which neither browsers nor curl do.
+    """
+    return request.clientproto == b"HTTP/1.0" or not _FROM_PROXIES.isdisjoint(request.index)
+
 
 def respond(request: GateRequest, problem: Problem, decision: Decision | None = None) -> None:
     """Respond with an error to a request that is not served.
@@ -103,7 +120,8 @@ def _explained(request: GateRequest, route: CompiledRoute, error: BaseException 
     problem, policy = problem_of(error), route.policy
     if policy is None or not policy.debugs or not isinstance(error, UpstreamError):
         return problem
-    if not may_know(policy, request.index, loopback=is_loopback_address(request.log.client)):
+    is_local = is_loopback_address(request.log.client) and not came_through_proxy(request)
+    if not may_know(policy, request.index, loopback=is_local):
         return problem
     if is_readable_by_strangers(policy, request.index):
         return problem

@@ -19,7 +19,7 @@ from corsgate.gate.compiled_route import CompiledRoute
 from corsgate.gate.error_page import Problem, title_of
 from corsgate.gate.guide import MAX_ROUTES, Guide
 from corsgate.gate.near_paths import near_paths
-from corsgate.gate.own_responses import respond
+from corsgate.gate.own_responses import came_through_proxy, respond
 from corsgate.message.client import Client
 from corsgate.message.head import ResponseHead
 from corsgate.message.host import is_loopback_address, is_loopback_name, read_host
@@ -29,14 +29,6 @@ from corsgate.server.request import GateRequest
 
 MAX_POLICIES = 500
 """The maximum number of policies that are compared with a path, so that a request costs little."""
-
-_FROM_PROXIES = frozenset(
-    (
-        *(b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"),
-        *(b"x-forwarded-server", b"x-forwarded-port", b"x-real-ip", b"via", b"cdn-loop"),
-    )
-)
-"""Fields that reveal a proxy on this machine, whose client may be anywhere."""
 
 
 class Unrouted:
@@ -97,7 +89,7 @@ class Unrouted:
             b"" if host is None else host.name,
             path,
             request.index,
-            loopback=is_loopback_address(shown),
+            loopback=is_loopback_address(shown) and not came_through_proxy(request),
         )
 
     def _guide(self, target: bytes) -> Guide:
@@ -129,7 +121,5 @@ def _is_developer(request: GateRequest, client: Client) -> bool:
         and is_loopback_address(client.peer)
         and host is not None
         and is_loopback_name(host.name)
-        # nginx hides itself unless told otherwise, but it speaks HTTP/1.0 to its upstreams then.
-        and request.clientproto != b"HTTP/1.0"
-        and _FROM_PROXIES.isdisjoint(request.index)
+        and not came_through_proxy(request)
     )

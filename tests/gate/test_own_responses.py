@@ -66,6 +66,14 @@ class OwnResponseTests(SynchronousTestCase):
             self.fail(ConnectFailed(f"https://box:1: {words.decode()}"))
             self.assertEqual(self.request.status, 502)
             self.assertEqual(words in self.request.sent, told, (cors, client))
+        self.request = FakeRequest(self.clock)
+        self.request.log.client, self.request.index = (
+            "127.0.0.1",
+            {b"x-forwarded-for": [b"1.2.3.4"]},
+        )
+        self.route = compiled(self.clock, cors=debug)
+        self.fail(ConnectFailed(f"https://box:1: {words.decode()}"))
+        self.assertNotIn(words, self.request.sent)
         star = 'allow_origins = ["*"], debug = true'
         for origin in ({}, {b"origin": [b"https://any.example"]}):
             # Any page may read what a page gets here.

@@ -180,6 +180,14 @@ class TerminalTests(SynchronousTestCase):
         client.request("GET", target, headers={"Origin": ORIGIN})
         return client.getresponse().status
 
+    def test_no_password_is_given(self) -> None:
+        """Ctrl-D at the question for a password ends the command, which says what is missing."""
+        child = self.quick("--auth", "digest:admin")
+        child.expect("Password for admin at")
+        child.sendeof()
+        child.expect("no password was given")
+        self.assertEqual(self.ended(child), 2)
+
     def test_asks(self) -> None:
         """It asks for the name and the password, which is not echoed, and signs with them."""
         child = self.quick("--auth", "basic")
