@@ -250,7 +250,7 @@ def _redirects(look: Look) -> Iterator[Finding]:
         words = f"redirects to {place}; if that is the same box, it is an alias"
         yield Finding(topic="redirect", words=words, off={"aliases": [place]})
     elif look.visited:
-        inside = f"redirects to {look.visited[0]}; the gate translates its own addresses"
+        inside = f"redirects to {look.visited[0]}; the gate rewrites them to its own address"
         yield Finding(topic="redirect", words=clip(inside, 140), mark=Mark.FINE)
 
 
