@@ -17,7 +17,7 @@ WORDS = "404, readable; the box sends the same error without the gate"
 class Terminal(io.StringIO):
     """Text that goes to a terminal."""
 
-    encoding = "utf-8"  # type: ignore[assignment]  # That of StringIO is None.
+    encoding = "utf-8"
 
     def isatty(self) -> bool:
         """Say that it does."""
