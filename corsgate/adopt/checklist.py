@@ -149,7 +149,9 @@ def verdict(case: Case, probe: Probe, reply: Reply) -> Check:
         case "error":
             is_fine = _is_readable(case, reply)
             fix = "" if is_fine else "the policy's headers are missing; run: corsgate explain"
-            return Check(title=probe.words, is_fine=is_fine, words=_said(reply), fix=fix)
+            # Some boxes respond to any path, such as with their app's page.
+            title = probe.words if reply.status >= 400 else "a path that is unknown is readable"
+            return Check(title=title, is_fine=is_fine, words=_said(reply), fix=fix)
         case "redirect":
             return _redirect(case, probe, reply)
         case "websocket":
@@ -217,7 +219,7 @@ def _get(case: Case, probe: Probe, reply: Reply) -> Check:
     elif not _is_expected(case, reply):
         problem, fix = _said(reply), _fix_of(case, reply)
     size = "" if reply.is_whole else ", as a stream"
-    same = "; an error, which the box also sends without the gate" if reply.status >= 400 else ""
+    same = "; the box sends the same error without the gate" if reply.status >= 400 else ""
     words = problem or f"{reply.status}, readable{size}{same}"
     return Check(title=probe.words, is_fine=not problem, words=words, fix=fix)
 

@@ -256,7 +256,7 @@ def _redirects(look: Look) -> Iterator[Finding]:
         words = f"{clip(words, 140)}; adopt the box's / if pages need that"
         yield Finding(topic="redirect", words=words, mark=Mark.HURDLE)
     elif look.visited:
-        inside = f"redirects to {look.visited[0]}; the gate translates its own addresses"
+        inside = f"redirects to {look.visited[0]}; the gate rewrites them to its own address"
         yield Finding(topic="redirect", words=clip(inside, 140), mark=Mark.FINE)
 
 

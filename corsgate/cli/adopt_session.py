@@ -183,6 +183,8 @@ class Adoption:
         variable = self.auth_env or variable_of(kind)
         self._secret = os.environ.get(variable) or None
         if self._secret is None and is_asked and self.starts:
+            if not needs_user(kind) or self.user:
+                self._say.line("")
             what = "Password" if needs_user(kind) else "Token"
             self._secret = getpass(f"{what} (not written to the file): ") or None
             self._was_typed = True
@@ -336,14 +338,16 @@ class Adoption:
         prefix = prefix_of(plan.url).rstrip("/")
         self._say.title("Next")
         box = f"{plan.url.scheme}://{plan.url.authority}{prefix}"
-        self._say.line(f"  In the page, call http://localhost:{plan.port}{prefix} instead of {box}")
+        self._say.line(f"  In the page, call http://localhost:{plan.port}{prefix}")
+        self._say.line(f"  instead of        {box}")
         account = plan.account
         if is_running:
             self._say.line("  The gate is starting; press Ctrl-C to stop it. To start it again:")
+            self._say.line("")
         is_unset = self._was_typed or self._secret is None
         if account is not None and needs_secret(account.kind) and is_unset:
-            self._say.line(f"  read -rs {account.variable} && export {account.variable}")
-        self._say.line(f"  corsgate run {shlex.quote(self.output)}")
+            self._say.line(f"    read -rs {account.variable} && export {account.variable}")
+        self._say.line(f"    corsgate run {shlex.quote(self.output)}")
         if is_running:
             self._say.line("")
 

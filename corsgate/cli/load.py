@@ -17,7 +17,7 @@ from corsgate.config.model.command import Command
 from corsgate.config.model.values import Config
 from corsgate.config.parse import parse_with
 from corsgate.config.sections.secrets import Sources
-from corsgate.config.toml.document import read_source
+from corsgate.config.toml.document import mark_policies, read_source
 from corsgate.cors.check import CORS_RULES
 from corsgate.errors import BadValue
 from corsgate.transport.files import read_file, read_given
@@ -76,7 +76,10 @@ def load_source(source: bytes, file: str) -> Loaded:
         ),
         cors_rules=CORS_RULES,
     )
-    return Loaded(file=file, config=config, document=tomllib.loads(source.decode("utf-8")))
+    text = source.decode("utf-8")
+    document: dict[str, object] = tomllib.loads(text)
+    mark_policies(document, text)
+    return Loaded(file=file, config=config, document=document)
 
 
 def _stand_in(what: str) -> str:

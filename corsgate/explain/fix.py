@@ -11,7 +11,7 @@ from corsgate.config.model.rules import show
 from corsgate.config.model.values import Config, Cors, Route
 from corsgate.config.sections.policies import Finding
 from corsgate.config.sections.routes import parse_place
-from corsgate.config.toml.lines import Path, key_text
+from corsgate.config.toml.lines import HeaderTable, Path, key_text
 from corsgate.config.toml.writer import Toml, toml_tables
 from corsgate.cors.faults import injected_names, injection_faults, route_faults
 from corsgate.cors.names import SAFELISTED_METHODS
@@ -67,7 +67,7 @@ class Place:
 
     Attributes:
         route: The route's table.
-        policy: The table of a named policy, or None.
+        policy: The table of a named policy, or of one with a header below the route; or None.
         inline: The keys of a policy inside the route, or None.
         shared: The other routes that use the same named policy.
     """
@@ -102,6 +102,8 @@ def find_place(document: Mapping[str, object], route: Route) -> Place:
     if isinstance(cors, str):
         others = tuple(each for each in tables if each != key and _cors_of(tables[each]) == cors)
         return Place(route=("routes", key), policy=("cors", cors), shared=others)
+    if isinstance(cors, HeaderTable):
+        return Place(route=("routes", key), policy=("routes", key, "cors"))
     return Place(route=("routes", key), inline=cors if isinstance(cors, dict) else None)
 
 

@@ -44,6 +44,17 @@ class Configured(CommandTestCase):
             done.out,
         )
 
+    def test_policy_with_a_header(self) -> None:
+        """What to write to a policy below a header of its own goes below that header."""
+        done = self.explain("--origin", ORIGIN, "http://localhost:5555/table")
+        self.assertIn(
+            '    [routes."/table".cors]\n'
+            f'    allow_origins = ["https://app.example", "{ORIGIN}"]\n',
+            done.out,
+        )
+        done = self.explain("--origin", ORIGIN, "http://localhost:5555/inline")
+        self.assertIn('    [routes."/inline"]\n    cors = { allow_origins = [', done.out)
+
     def test_json(self) -> None:
         """--json has the same facts."""
         found = self.explain("--origin", "http://localhost:4201", "--json", URL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable
 
-from corsgate.config.toml.lines import key_lines
+from corsgate.config.toml.lines import HeaderTable, header_paths, key_lines
 from corsgate.config.toml.reader import Notes
 from corsgate.config.toml.syntax import syntax_fault
 from corsgate.errors import ConfigError, Fault
@@ -42,9 +42,32 @@ def load_document(
     except ValueError:
         # Python limits the digits of an integer, and tomllib does not catch that exception.
         raise _unusable(file, None, "a number has too many digits", "write a shorter one") from None
+    mark_policies(document, toml)
     if not document:
         raise _unusable(file, None, "the file contains no keys", f"add {needs}")
     return document, Notes(file=file, lines=lines)
+
+
+def mark_policies(document: dict[str, object], text: str) -> None:
+    """Make the policies of routes that have a header of their own into `HeaderTable` objects.
+
+    So a change of such a policy is shown, and made, below its header.
+
+    Args:
+        document: What tomllib has read from the text; it is changed.
+        text: The text.
+    """
+    routes = document.get("routes")
+    tables = routes.items() if isinstance(routes, dict) else ()
+    inside = [
+        (key, table)
+        for key, table in tables
+        if isinstance(table, dict) and isinstance(table.get("cors"), dict)
+    ]
+    headers = header_paths(text) if inside else ()
+    for key, table in inside:
+        if ("routes", key, "cors") in headers:
+            table["cors"] = HeaderTable(table["cors"])
 
 
 def _decode(source: str | bytes, file: str) -> str:

@@ -26,6 +26,14 @@ _STRING = re.compile(
 )
 
 
+class HeaderTable(dict[str, object]):
+    """A table that has a header of its own, such as ``[routes."/v1".cors]``.
+
+    tomllib returns the same for it and for ``cors = { ... }``. But keys are added to it in another
+    way.
+    """
+
+
 def key_text(path: Path) -> str:
     """Return a path in TOML notation, such as ``routes."/v1".methods[0]``.
 
@@ -69,6 +77,17 @@ def key_lines(text: str) -> Mapping[Path, int]:
     return _Scanner(text.replace("\r\n", "\n")).document()
 
 
+def header_paths(text: str) -> frozenset[Path]:
+    """Return the paths of all headers, except for those of arrays of tables.
+
+    Args:
+        text: A document that tomllib accepts. For other text, the result is undefined.
+    """
+    scanner = _Scanner(text.replace("\r\n", "\n"))
+    scanner.document()
+    return frozenset(scanner.headers)
+
+
 def last_statement(text: str) -> tuple[Path, Path, int | None]:
     """Return the path that the last statement of a text defines, and its earlier definition.
 
@@ -106,7 +125,7 @@ class _Scanner:
     """Scans valid text once: `_at` is the position, `_line` the line of position `_counted`.
 
     `statement` is the path of the last header or key. `defined` is the part of it that was already
-    defined, at `defined_line`.
+    defined, at `defined_line`. `headers` has the paths of all headers of single tables.
     """
 
     _text: str
@@ -116,6 +135,7 @@ class _Scanner:
     statement: Path = ()
     defined: Path = ()
     defined_line: int | None = None
+    headers: set[Path] = attrs.Factory(set)
     _lines: dict[Path, int] = attrs.Factory(dict)
     _assigned: set[Path] = attrs.Factory(set)
     _tables_in_array: dict[Path, int] = attrs.Factory(dict)
@@ -157,6 +177,8 @@ class _Scanner:
             self._tables_in_array[path] = index + 1
             path = (*path, index)
             self._mark(path)
+        else:
+            self.headers.add(path)
         return path
 
     def _step(self, path: Path, key: str) -> Path:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.toml.lines import Path, key_lines, key_text, line_of
+from corsgate.config.toml.lines import Path, header_paths, key_lines, key_text, line_of
 
 DOCUMENT = r"""# a comment = 1 [x]
 listen = [ "a", # "not = this"
@@ -116,6 +116,12 @@ def written(value: object) -> str:
 
 class KeyLinesTests(SynchronousTestCase):
     maxDiff = None
+
+    def test_headers(self) -> None:
+        """Headers of single tables are found, and neither dotted keys nor arrays of tables."""
+        found = {("routes", "/v1"), ("listener", 1, "sub")}
+        self.assertEqual(header_paths(DOCUMENT), found)
+        self.assertEqual(header_paths("a.b = 1\n[[c]]\n[ d ]\ne = { f = 1 }\n"), {("d",)})
 
     def test_every_form(self) -> None:
         """Each key and array item has the line it begins on, whatever strings and comments say."""
