@@ -92,9 +92,9 @@ class RouteTable(Generic[T]):
 
         Args:
             routes: In any order.
-            compiled: Returns the compiled form of a route. Its arguments are the route, its prefix
-                in percent-encoded form, which is empty for ``/``, and the number of segments in the
-                prefix, which `strip_prefix` removes.
+            compiled: Returns the compiled form of a route. It is called with the route, its
+                percent-encoded prefix, and the number of segments in the prefix. The prefix is
+                empty for ``/``. `strip_prefix` removes that many segments.
 
         Returns:
             The table.

@@ -80,9 +80,9 @@ def parse_challenges(values: Iterable[bytes]) -> list[Challenge]:
 
     Real servers break the grammar. This accepts the same mistakes as curl and browsers:
 
-    - a missing value, or one with blanks but without quotes
-    - a quoted string without a closing quote at the end of the field
-    - a repeated parameter, whose last value is used
+    - a missing value, or one with blanks but without quotes;
+    - a quoted string without a closing quote at the end of the field;
+    - a repeated parameter, whose last value is used.
 
     Anything else that can't be parsed is skipped up to the next comma. A field with a control
     character has no challenge. Everything after the first 8 KiB is ignored, and so is everything

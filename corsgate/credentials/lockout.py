@@ -17,8 +17,8 @@ MAX_REJECTIONS: Final = 2
 requests in flight is limited to the rejections that are left."""
 
 MAX_FAILURES: Final = 4
-"""How many failures in a row start a block if some of them may have a reason other than wrong
-credentials, such as a nonce that another request has used up."""
+"""How many failures in a row start a block if some may have a reason other than wrong credentials,
+such as a nonce that another request has used up."""
 
 TRIAL_FAILURES: Final = 2
 """The same number, after a block."""
@@ -76,8 +76,8 @@ class Lockout:
     term: Term = attrs.Factory(Term)
     block_s: float = 0.0
     until_s: float = 0.0
-    # Since when there has been no response, how long that must last until one more request may be
-    # sent, and how many more are allowed because of it.
+    # Since when there has been no response. How long that must last until one more request may be
+    # sent. How many more are allowed because of it.
     _quiet_s: float = 0.0
     _wait_s: float = 0.0
     _more: int = 0

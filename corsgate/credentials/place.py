@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from corsgate.credentials.guard import Guard
 
 _NO_VERDICT: Final = frozenset((429, 502, 503, 504))
-"""Statuses that are no verdict on the credentials, perhaps never checked (RFC 9110 15.6)."""
+"""Statuses that are no verdict, since the credentials may be unchecked (RFC 9110 15.6)."""
 
 
 class Place:

@@ -140,7 +140,7 @@ class DigestServer:
     def is_fresh(self, turn: Turn) -> bool:
         """Return whether a 401 to a signed request would mean that the login is wrong.
 
-        If not, another request in flight may get a challenge that replaces this one's nonce.
+        It need not: another request in flight may get a challenge that replaces this one's nonce.
 
         Args:
             turn: The request, just signed.
