@@ -31,8 +31,8 @@ class ReloadOutcome:
     Attributes:
         time_s: When it ended, in seconds since 1970.
         trigger: The cause of the reload, such as ``SIGHUP``.
-        faults: The faults because of which the old configuration is kept, one text for each; empty
-            if the new one is in force.
+        faults: The faults that keep the old configuration in force, one text for each; empty if
+            the new one is in force.
         changes: The effects of the change, as ``corsgate diff`` describes them.
     """
 

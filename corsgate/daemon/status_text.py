@@ -36,7 +36,7 @@ class LastReload:
     Attributes:
         trigger: Its cause.
         age_s: How long ago it ended, in seconds.
-        faults: The faults because of which the old configuration is kept; empty if it is not.
+        faults: The faults that keep the old configuration in force; empty if there are none.
     """
 
     trigger: str

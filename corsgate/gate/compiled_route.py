@@ -76,7 +76,7 @@ class CompiledRoute:
         direct: Whether a request without a body can be sent immediately, because nothing has to be
             learned from a server first.
         whole: Whether a response that has arrived whole is written in one piece.
-        reach: The methods and paths that its requests may use; None for all.
+        reach: The restrictions on its requests, such as to some paths; None for none.
         counters: Counts its requests; None if nothing does.
     """
 

@@ -46,8 +46,8 @@ class LogChange:
         output: Standard output; None if there is none.
         reactor: The gate's reactor.
 
-    OSError: The file can't be opened, or its thread can't be started. Nothing has changed.
-        OSError: The file can't be opened, or no thread started for it; nothing has changed.
+    Raises:
+        OSError: The file can't be opened, or its thread can't be started. Nothing has changed.
     """
 
     def __init__(

@@ -51,8 +51,8 @@ def cut(text: str, most: int) -> str:
 def sender(origins: list[bytes] | None, reason: str) -> str:
     """Return the origin of a refused call, for the end of a line with the reason.
 
-    origins: The values of the request's Origin fields.
-        origins: The values of Origin.
+    Args:
+        origins: The values of the request's Origin fields.
         reason: Why the call was refused.
 
     Returns:

@@ -39,8 +39,8 @@ class RouteTimeout:
         arrived_s: When the request arrived, by the reactor's clock in seconds.
         timeout_s: How long it may take, in seconds.
 
-        Attributes:
-            deadline_s: When `timed_out` is due: first after half of the timeout, then at its end.
+    Attributes:
+        deadline_s: When `timed_out` is due: first after half of the timeout, then at its end.
     """
 
     __slots__ = ("_body", "_deadlines", "_ends_s", "_suspect", "_waiting", "deadline_s")

@@ -52,7 +52,6 @@ class Ruling:
             credentials.
         gate_origin: The gate's origin, as the client's browser sees it.
         takes_trailers: Whether the client accepts trailers (RFC 9110 10.1.4).
-        takes_trailers: Whether the client takes trailers (RFC 9110 10.1.4).
         binds: Whether its credentials authenticate the upstream connection that carries them.
         shared: Whether the client's connection may carry the requests of several users.
         pins_none: Whether no upstream connection may be pinned to the client's connection: that is
