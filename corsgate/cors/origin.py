@@ -232,7 +232,7 @@ def _refuse_by_characters(text: str) -> None:
             f"{show(text)} is longer than {MAX_ORIGIN_BYTES} bytes", "write a shorter origin"
         )
     if text.lower() == NULL:
-        raise BadValue(f"{show(text)} is not how browsers spell it", f"write {show(NULL)}")
+        raise BadValue(f"{show(text)} is spelled differently by browsers", f"write {show(NULL)}")
     if "," in text or text.count("://") > 1 or any(c.isspace() for c in text.strip()):
         raise BadValue(
             f"{show(text)} looks like two origins joined",

@@ -56,7 +56,7 @@ MANY = (
 # The entry; a part of the problem; a part of the fix.
 REFUSED = (
     ("", "empty", "https://app.example.com"),
-    ("NULL", "not how browsers spell it", 'write "null"'),
+    ("NULL", "spelled differently", 'write "null"'),
     ("example.com", "no scheme", "https://example.com"),
     ("localhost:4200", "no scheme", 'write "http://localhost:4200"'),
     ("localhost", "no scheme", 'write "http://localhost"'),
