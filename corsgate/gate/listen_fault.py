@@ -91,7 +91,9 @@ def _elsewhere(
         return "use another port"
     endpoint = text.replace(str(port), str(free), 1)
     if file == COMMAND_LINE:
-        return f"use another port: --listen {endpoint}"
+        # A port alone means this, which is the usual case.
+        is_usual = endpoint == f"tcp:{free}:interface=127.0.0.1"
+        return f"use another port: --listen {free if is_usual else endpoint}"
     if key.startswith("admin"):
         return f'use another port: listen = "{endpoint}" under [admin]'
     return f'use another port, such as "{endpoint}"'

@@ -70,7 +70,7 @@ class FaultTests(SynchronousTestCase):
         """The process is named, with the option or key that works, and a port that is free."""
         text, stop = "tcp:5555:interface=127.0.0.1", "stop process 4711 (node), which uses it, or"
         for file, key, other in (
-            (COMMAND_LINE, "listen[0]", "use another port: --listen tcp:5557:interface=127.0.0.1"),
+            (COMMAND_LINE, "listen[0]", "use another port: --listen 5557"),
             ("gate.toml", "listen[0]", 'use another port, such as "tcp:5557:interface=127.0.0.1"'),
             (
                 "gate.toml",
