@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
@@ -14,10 +15,15 @@ from corsgate.config.model.values import Config
 from corsgate.config.parse import parse_with
 from corsgate.config.sections.policies import CorsRules
 from corsgate.config.sections.secrets import Sources
-from corsgate.errors import BadValue
+from corsgate.errors import BadValue, ConfigError, Fault
 
 PASTED = "pasted.toml"
 """The name of the configuration in messages."""
+
+MAX_PARTS = 100
+"""How many parts a key may have. The time that tomllib takes grows with their cube."""
+
+_BETWEEN_KEYS = re.compile(r"[=,{}\[\]\n#]")
 
 _SERVERS = b'servers = ["http://servers-of-another-file.invalid"]\n'
 
@@ -35,6 +41,9 @@ def read_pasted(source: str, cors_rules: CorsRules) -> tuple[Config, Mapping[str
     Raises:
         ConfigError: The text has faults.
     """
+    if any(part.count(".") > MAX_PARTS for part in _BETWEEN_KEYS.split(source)):
+        problem, fix = f"a key has more than {MAX_PARTS} parts", "remove some of its dots"
+        raise ConfigError([Fault(file=PASTED, problem=problem, fix=fix)])
     config = parse_with(source, file=PASTED, sources=_sources(), cors_rules=cors_rules)
     return config, tomllib.loads(source)
 

@@ -84,6 +84,13 @@ class PastedTests(SynchronousTestCase):
         bad = '{ chain = "", key = "/b" }'
         self.assertIn("is not a path", "".join(self.faults_of(CERTIFIED.replace("@", bad) + PLAIN)))
 
+    def test_many_parts(self) -> None:
+        """A key with very many parts, on which tomllib spends minutes, is refused at once."""
+        for key in (".".join("a" * 30_000), " . ".join(['"a"'] * 10_000)):
+            for text in (f"{key} = 1\n", f"[{key}]\n", f"x = {{ {key} = 1 }}\n"):
+                (fault,) = self.faults_of(text)
+                self.assertIn("a key has more than 100 parts", fault)
+
     def test_every_example(self) -> None:
         """The files that come with corsgate can be pasted."""
         names = [path for path in (ROOT / "etc").glob("*.toml") if b"[routes" in path.read_bytes()]
