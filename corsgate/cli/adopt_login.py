@@ -9,10 +9,10 @@ from os import urandom
 import attrs
 
 from corsgate.adopt.probes import Probe, Reply
+from corsgate.config.model.ntlm import check_password
 from corsgate.config.model.rules import (
     check_basic_username,
     check_bearer_token,
-    check_secret,
     check_username,
 )
 from corsgate.credentials.digest.answer import Login as DigestLogin
@@ -39,7 +39,7 @@ def check_login(kind: str, user: str, secret: str) -> None:
     if kind == "bearer":
         check_bearer_token(secret)
     else:
-        check_secret(secret)
+        check_password(secret)
 
 
 @attrs.define

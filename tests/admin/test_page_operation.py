@@ -322,7 +322,7 @@ cors = "app"
         await self.accessible(page, dark)
         await client.close()
         self.assertEqual(await self.gate.ended(), 0)
-        self.assertIn("lost since", await in_thread(page.wait, BANNER))
+        self.assertIn("was lost at", await in_thread(page.wait, BANNER))
 
 
 class QuickModeTests(StatusPageTestCase):

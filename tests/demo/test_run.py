@@ -181,7 +181,7 @@ class RunTests(SynchronousTestCase):
         gate = child.match[1]
         child.expect(r"status +(http://127\.0\.0\.1:\d+/)\r\n")
         self.assertEqual(_fetch(child.match[1])[0], 200)
-        child.expect("Ctrl-C ends all three")
+        child.expect("Press Ctrl-C to stop all three")
         _fetch(gate + TARGET, Origin="http://localhost:1")
         child.expect(r"\d\d:\d\d:\d\d.*403.* GET /v1/documents\?uri=/test.json .*\x1b.*refused: ")
         self.assertNotIn("id ", child.after)

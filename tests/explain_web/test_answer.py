@@ -90,7 +90,7 @@ class AnswerTests(SynchronousTestCase):
         found = self.explained(paste=curl, response=f"{good}\nHTTP/1.1 401\n{good[13:]}")
         self.assertEqual(found["verdict"], "allowed")
         self.assertIn("CORS is not the problem", found["notes"][0])
-        self.assertIn("Status 401: the server wants a login", found["notes"][1])
+        self.assertIn("Status 401: the server requires a login", found["notes"][1])
 
     def test_refused_by_a_gate(self) -> None:
         """A refusal of a corsgate is explained by its policy, and no second gate is proposed."""
@@ -115,7 +115,7 @@ class AnswerTests(SynchronousTestCase):
         """A message that is not about CORS says so, and one about a status explains it."""
         said = "Failed to load resource: the server responded with a status of 404 (Not Found)"
         found = self.explained(paste=said, origin=PAGE, url=BOX)
-        self.assertIn("Status 404: there is nothing at this path", " ".join(found["notes"]))
+        self.assertIn("Status 404: nothing exists at this path", " ".join(found["notes"]))
         found = self.explained(paste=f"GET {BOX} net::ERR_CONNECTION_REFUSED", origin=PAGE)
         self.assertIn("not a CORS problem", " ".join(found["notes"]))
         self.assertEqual(found["fixes"], [])

@@ -20,7 +20,7 @@ def check_name(text: str) -> None:
 
 
 def check_password(text: str) -> None:
-    """Reject a password that NTLM can't hash because it is not Unicode; never show it."""
+    """Reject a secret as `rules.check_secret` does, and one that is not Unicode; never show it."""
     rules.check_secret(text)
     if not _is_unicode(text):
         raise BadValue("the secret is not valid UTF-8", "store it in UTF-8")

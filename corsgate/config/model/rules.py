@@ -198,8 +198,6 @@ def check_secret(text: str) -> None:
     """Reject a secret that is empty or contains control characters; never show it."""
     if not text:
         raise BadValue("the secret is empty", "add a value")
-    if _SURROGATE.search(text):
-        raise BadValue("the secret is not valid UTF-8", "encode it as UTF-8")
     if _CONTROL.search(text):
         raise BadValue(
             "the secret contains control characters",
