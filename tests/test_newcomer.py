@@ -159,7 +159,7 @@ class NewcomerTests(SynchronousTestCase):
         """Start the demo, and return the URL of its box, whose user and password are admin."""
         demo = self.type("corsgate demo --box-port 0 --gate-port 0 --app-port 0")
         box = demo.expect(r"the box +(http://localhost:\d+)")[1]
-        demo.expect("Ctrl-C ends all three")
+        demo.expect("Press Ctrl-C to stop all three")
         self.addCleanup(lambda: self.assertEqual(demo.end(demo.child.sendintr), 0))
         return box
 
@@ -263,7 +263,7 @@ class NewcomerTests(SynchronousTestCase):
         """Adopt a box whose login is asked for, and read it in a page."""
         port = free_port(20_000 + self.app.port % 9_000)
         adopt = self.type(f"corsgate adopt {box} --origin {self.origin} --port {port}")
-        adopt.expect(r"The box wants a login\. .*: ")
+        adopt.expect(r"The box requires a login\. .*: ")
         adopt.type(user)
         adopt.expect(r"Password .*: ")
         adopt.type_secret(password)
