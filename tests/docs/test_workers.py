@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -37,9 +38,9 @@ class WorkersTests(SynchronousTestCase):
         """nginx serves pages through both gates, each of which knows the client and the name."""
         nginx = require("nginx", "nginx-light")
         (toml,), (block,) = PAGE.blocks("toml"), PAGE.blocks("nginx")
-        place = Path(self.mktemp()).resolve()
-        place.mkdir()
         with ExitStack() as stack:
+            # Its path is short enough for a socket.
+            place = Path(stack.enter_context(TemporaryDirectory(prefix="corsgate-")))
             box = stack.enter_context(Box("u", "p"))
             file = place / "gate.toml"
             shown = toml.replace(":5555:", ":0:").replace(":9901:", ":0:")
