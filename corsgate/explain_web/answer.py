@@ -201,7 +201,7 @@ def _verdict_of(cause: Cause | None) -> str:
     """Return the verdict on the call of a console message."""
     if cause is None or is_block(cause):
         return BLOCKED
-    return {"status": ALLOWED, "unspecific": UNKNOWN}.get(cause.value, FAILED)
+    return {Cause.STATUS: ALLOWED, Cause.UNSPECIFIC: UNKNOWN}.get(cause, FAILED)
 
 
 def _of_gate(found: dict[str, Any], call: Call, trace: Trace, page: str) -> dict[str, Any]:

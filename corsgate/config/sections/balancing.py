@@ -266,7 +266,6 @@ HEALTH = table_key(
 EJECT = table_key(
     "eject",
     EJECT_KEYS,
-    "When a server that fails requests gets none for a while.",
     example="{ failures = 3 }",
 )
 ON_DOWN = table_key(

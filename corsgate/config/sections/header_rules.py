@@ -107,7 +107,6 @@ REQUEST_HEADERS_KEYS = Keys(
 REQUEST_HEADERS = table_key(
     "request_headers",
     REQUEST_HEADERS_KEYS,
-    "Header fields to set, add or remove in requests to the upstream.",
     example='{ set = { X-Real-IP = "{client_ip}" } }',
 )
 RESPONSE_HEADERS_KEYS = Keys(

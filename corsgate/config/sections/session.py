@@ -200,13 +200,11 @@ QUERY = Key(
 CSRF = table_key(
     "csrf",
     CSRF_KEYS,
-    "The token against cross-site requests (CSRF) that the server requires.",
     example='{ fetch = "HEAD /", header = "X-CSRF-Token" }',
 )
 EXPIRED = table_key(
     "expired",
     EXPIRED_KEYS,
-    "Which responses mean that the session has ended, so that the gate logs in again.",
     example='{ status = [401], location = "/login" }',
 )
 LIFETIME = Key(

@@ -54,7 +54,6 @@ TLS_KEYS = Keys(
 TLS = table_key(
     "tls",
     TLS_KEYS,
-    "How TLS is used with https servers that are old, or have a pinned key.",
     example='{ min_version = "1.0" }',
 )
 

@@ -229,18 +229,19 @@ def tables_by_name(schema: Schema, names: str = f"^{ENTRY_NAME}$") -> Callable[[
     )
 
 
-def table_key(name: str, keys: Keys, description: str, *, example: str, **more: Any) -> AnyKey:
+def table_key(name: str, keys: Keys, description: str = "", *, example: str, **more: Any) -> AnyKey:
     """Declare a key whose value is one table.
 
     Args:
         name: The name of the key.
         keys: The keys of the table.
-        description: What it does.
+        description: What it does; empty for the description of the table.
         example: A value in TOML.
         more: Other arguments of `Key`.
     """
     read = by_hand(keys.schema)
-    return Key(name, read, None, description, example=example, tables=(keys,), **more)
+    words = description or keys.description
+    return Key(name, read, None, words, example=example, tables=(keys,), **more)
 
 
 def field_key(
