@@ -26,16 +26,20 @@ _SOCKETS = "/proc/net/unix"
 _NAME = re.compile(rb"@corsgate-control-([1-9][0-9]{0,9})$")
 
 
-class Unreachable(Exception):
+class ControlError(Exception):
+    """A daemon could not be asked. The message has the reason, and the fix if there is one."""
+
+
+class Unreachable(ControlError):
     """The daemon's socket can't be reached."""
 
 
-class Refused(Exception):
+class Denied(ControlError):
     """This user has no permission to use the daemon's socket."""
 
 
-class NoDaemon(Exception):
-    """The daemon can't be determined. The message has the reason and the fix."""
+class NoDaemon(ControlError):
+    """The daemon can't be determined, or there is none."""
 
 
 def add_daemon_options(options: ArgumentParser) -> None:
@@ -165,8 +169,9 @@ def ask(pid: int, request: bytes) -> bytes:
         request: A request of `corsgate.daemon.control`.
 
     Raises:
+        NoDaemon: There is no such process.
         Unreachable: Its socket can't be reached.
-        Refused: It would refuse the request of this user.
+        Denied: It would refuse the request of this user.
         OSError: The connection was lost.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -174,13 +179,21 @@ def ask(pid: int, request: bytes) -> bytes:
         try:
             connection.connect(control_address(pid))
         except OSError:
-            raise Unreachable("it has no control socket in this network namespace") from None
+            if not os.path.exists(f"/proc/{pid}"):
+                raise NoDaemon(f"there is no process {pid}") from None
+            raise Unreachable(
+                f"process {pid} has no control socket in this network namespace"
+            ) from None
         peer, uid = peer_of(connection)
         # Process ids are reused: another process may own a socket with this name.
         if peer != pid or uid != user_of(pid):
-            raise Unreachable(f"its control socket belongs to process {peer} of user {uid}")
+            raise Unreachable(
+                f"the control socket of process {pid} belongs to process {peer} of user {uid}"
+            )
         if os.geteuid() not in (0, uid):
-            raise Refused
+            raise Denied(
+                f"access to process {pid} is denied: run this command as its user or as root"
+            )
         pieces: list[bytes] = []
         try:
             connection.sendall(request)

@@ -12,9 +12,7 @@ from typing import Any
 from corsgate.cli import usage
 from corsgate.cli.control_client import (
     DEFAULT_PIDFILE,
-    NoDaemon,
-    Refused,
-    Unreachable,
+    ControlError,
     add_daemon_options,
     ask,
     chosen,
@@ -53,21 +51,12 @@ def main(argv: Sequence[str]) -> int:
     given = parser().parse_args(argv)
     try:
         pid = chosen(given.pid, given.pidfile)
-    except NoDaemon as error:
-        return complain(str(error))
-    try:
         found = _asked(pid)
-    except Unreachable as error:
-        if not os.path.exists(f"/proc/{pid}"):
-            return complain(f"there is no process {pid}")
-        return complain(f"process {pid} can't be reached: {error}")
-    except Refused:
-        return complain(
-            f"access to process {pid} is denied: run this command as its user or as root"
-        )
+    except ControlError as error:
+        return complain(str(error))
     except (OSError, ValueError) as error:
         return complain(
-            f"process {pid} did not send its refusals: {error}; it may be an older version"
+            f"the daemon did not send its refusals: {error}; it may be an older version"
         )
     if given.json:
         print(json.dumps(found, indent=2))

@@ -13,8 +13,7 @@ from pathlib import Path
 from corsgate.cli import usage
 from corsgate.cli.control_client import (
     DEFAULT_PIDFILE,
-    NoDaemon,
-    Refused,
+    ControlError,
     Unreachable,
     add_daemon_options,
     ask,
@@ -48,16 +47,14 @@ def main(argv: Sequence[str]) -> int:
     given = parser().parse_args(argv)
     try:
         pid = chosen(given.pid, given.pidfile)
-    except NoDaemon as error:
+    except ControlError as error:
         return complain(str(error))
     try:
         return _report(ask(pid, RELOAD))
     except Unreachable as error:
         return _signal(pid, str(error))
-    except Refused:
-        return complain(
-            f"access to process {pid} is denied: run this command as its user or as root"
-        )
+    except ControlError as error:
+        return complain(str(error))
     except (OSError, ValueError) as error:
         return complain(f"the daemon did not report the outcome: {error}; see its log")
 
@@ -75,16 +72,14 @@ def _report(said: bytes) -> int:
 
 def _signal(pid: int, why: str) -> int:
     """Send SIGHUP to a process without a control socket; the outcome is unknown."""
-    if not os.path.exists(f"/proc/{pid}"):
-        return complain(f"there is no process {pid}")
     if not reloads_on_hangup(pid):
         # SIGHUP would end it.
-        return complain(f"process {pid} can't be reached: {why}, and it is not a corsgate daemon")
+        return complain(f"{why}, and it is not a corsgate daemon")
     try:
         os.kill(pid, signal.SIGHUP)
     except OSError as error:
         return complain(f"process {pid} can't be signalled: {error.strerror}")
-    return complain(f"sent SIGHUP to process {pid}; the outcome is unknown: {why}. See its log")
+    return complain(f"{why}; it got SIGHUP. The outcome is unknown: see its log")
 
 
 def _runs_gate(arguments: Sequence[bytes]) -> bool:

@@ -161,7 +161,7 @@ class ReloadTests(DaemonTestCase):
             self.patch(control_client, "user_of", lambda pid: os.geteuid() + 1)
             done = corsgate("reload", "--pid", str(pid))
         self.assertEqual(done.status, 2)
-        self.assertIn(f"belongs to process {pid} of user {os.geteuid()}", done.err)
+        self.assertIn(f"process {pid} belongs to process {pid} of user {os.geteuid()}", done.err)
         self.assertNotIn("Traceback", daemon.said)
 
     def test_no_process(self) -> None:
