@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import select
 import sys
@@ -18,6 +19,9 @@ _INTERRUPTED = 128 + 2
 _BROKEN_PIPE = 128 + 13
 """The last two are the exit statuses of a program that SIGINT or SIGPIPE ended, as shells report
 them."""
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""The errors of a disk that has no room or is broken."""
 
 
 @attrs.frozen(kw_only=True)
@@ -119,53 +123,62 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 for success; 1 for a finding (a fault, a blocked call, a difference);
-        2 for bad usage, or if the command can't decide; 141 if the reader of its output is gone.
+        2 for bad usage, or if the command can't decide or write its output; 141 if the reader of
+        its output is gone.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         status = _run(arguments)
-    except BrokenPipeError:
-        if _is_read():
-            # It was another pipe or socket.
+    except (OSError, SystemExit) as error:
+        # argparse exits, after printing the help too. An OSError may be about another file.
+        lost = _lost_output(error)
+        if lost is None:
             raise
-        return _BROKEN_PIPE
+        return lost
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return _INTERRUPTED
-    except SystemExit:
-        # argparse ends so, after the help too.
-        if _is_read():
-            raise
-        return _BROKEN_PIPE
-    return status if _is_read() else _BROKEN_PIPE
+    lost = _lost_output()
+    return status if lost is None else lost
 
 
-def _is_read() -> bool:
-    """Write what is buffered for standard output; return whether somebody may read it.
+def _lost_output(error: BaseException | None = None) -> int | None:
+    """Write what is buffered for standard output; return the exit status if that is impossible.
 
-    Nobody does after the end of ``head`` in ``corsgate diff A B | head``. Then what is buffered
-    goes to the null device. Otherwise Python would fail to write it at its exit, with a traceback.
+    Args:
+        error: What ended the command, if anything did.
+
+    Nobody reads a pipe after the end of ``head`` in ``corsgate diff A B | head``, and a disk may be
+    full. Then what is buffered goes to the null device. Otherwise Python would fail to write it at
+    its exit, with a traceback.
 
     Source: poll(2), which reports ``POLLERR`` for a pipe without a reader.
     """
-    if sys.stdout is None:
-        return True
     try:
+        output = sys.stdout.fileno()
+    except (AttributeError, OSError, ValueError):
+        # There is no standard output, or it is not a file.
+        return None
+    lost = None
+    try:
+        # Python drops what it failed to write because the disk is full, so flush() may succeed.
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise error
         sys.stdout.flush()
-        output = sys.stdout.fileno()
     except BrokenPipeError:
-        output = sys.stdout.fileno()
-    except (OSError, ValueError):
-        # It is not a file, or another fault, which Python reports at its exit.
-        return True
+        lost = _BROKEN_PIPE
+    except OSError as fault:
+        print(f"the output can't be written: {fault.strerror}", file=sys.stderr)
+        lost = _BAD_USAGE
     poll = select.poll()
     poll.register(output, 0)
-    if not any(event & select.POLLERR for _, event in poll.poll(0)):
-        return True
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, output)
-    os.close(null)
-    return False
+    if lost is None and any(event & select.POLLERR for _, event in poll.poll(0)):
+        lost = _BROKEN_PIPE
+    if lost is not None:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, output)
+        os.close(null)
+    return lost
 
 
 def _run(arguments: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""The ``corsgate`` command itself: its first argument, and a reader of its output that leaves."""
+"""The ``corsgate`` command itself: its first argument, and how every command ends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.cli import COMMANDS
+from corsgate import cli
+from corsgate.cli import COMMANDS, schema
 from tests.cli.commands import corsgate
 from tests.tree import ROOT, outside
 
@@ -77,3 +78,30 @@ class MainTests(SynchronousTestCase):
             self.assertNotIn(b"BrokenPipe", done.stderr)
             if words == ("schema",):
                 self.assertEqual((done.returncode, done.stderr), (141, b""))
+
+    def test_interrupt(self) -> None:
+        """Ctrl-C leaves no traceback either."""
+
+        def interrupted(argv: object) -> int:
+            raise KeyboardInterrupt
+
+        self.patch(schema, "main", interrupted)
+        self.assertEqual(cli.main(["schema"]), 130)
+
+    def test_full_disk(self) -> None:
+        """If the output can't be written, the command says why, once and without a traceback."""
+        # The schema is larger than Python's buffer, the version is smaller.
+        for words in ("schema", "--version"):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run(
+                    [sys.executable, "-m", "corsgate", words],
+                    cwd=ROOT,
+                    env={**outside(), "PYTHONUNBUFFERED": ""},
+                    stdin=subprocess.DEVNULL,
+                    stdout=full,
+                    stderr=subprocess.PIPE,
+                    timeout=PATIENCE_S,
+                    check=False,
+                )
+            wanted = b"the output can't be written: No space left on device\n"
+            self.assertEqual((done.returncode, done.stderr), (2, wanted))
