@@ -6,7 +6,7 @@ import attrs
 from zope.interface import implementer
 
 from corsgate.config.model.oauth2 import OAuth2Credentials
-from corsgate.credentials.attempt import with_fields
+from corsgate.credentials.attempt import BaseAttempt, with_fields
 from corsgate.credentials.back_off import BackOff
 from corsgate.credentials.logins import LoginFailure
 from corsgate.credentials.means import Means
@@ -99,7 +99,7 @@ class OAuth2Signer:
 
 
 @implementer(IAttempt)
-class _Attempt:
+class _Attempt(BaseAttempt):
     """One request to one server.
 
     Args:
@@ -149,14 +149,3 @@ class _Attempt:
             return False
         self._refused = token
         return True
-
-    def client_head(self, response: ResponseHead) -> ResponseHead:
-        """Return the head unchanged.
-
-        Args:
-            response: The head.
-        """
-        return response
-
-    def end(self) -> None:
-        """Do nothing, since no other request waits for this one."""
