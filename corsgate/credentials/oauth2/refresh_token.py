@@ -21,7 +21,8 @@ from twisted.logger import Logger
 from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.secret import Secret
 
-MAX_FILE_BYTES = 64 * 1024
+MAX_FILE_BYTES = 512 * 1024
+"""How much of the file is read: more than any response of a token server that is accepted."""
 
 _log = Logger()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from math import ceil
+
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -23,6 +26,9 @@ MAX_SKEW_S = 10.0
 """A token is renewed in the background in the last fifth of its life, which is limited to its last
 five minutes. In the last tenth, limited to ten seconds, it is used only if no other can be fetched.
 """
+
+# Advice to set a key of upstreams that these credentials don't have.
+_UPSTREAM_KEY = re.compile(r"(?:, or its key in|: set) tls\.[a-z_]+(?: = \"[^\"]*\")?")
 
 _log = Logger()
 
@@ -139,7 +145,7 @@ class TokenSource:
         waiting: Deferred[Token] = Deferred(self._left)
         pause_s = self._pause_s(now)
         if not self._is_fetching and pause_s and self.failure is not None:
-            waiting.errback(LoginFailed(f"{self.failure.words} (next attempt in {pause_s:.0f} s)"))
+            waiting.errback(self.failure.paused(pause_s))
             return waiting
         self._waiting.append(waiting)
         self._begin()
@@ -190,7 +196,7 @@ class TokenSource:
             "no token for client {client}: {reason}; next attempt {next}{valid}",
             client=client,
             reason=reason,
-            next=f"in {pause_s:.0f} s" if pause_s else "with the next request",
+            next=f"in {ceil(pause_s)} s" if pause_s else "with the next request",
             valid="; the old token is still valid" if valid else "",
         )
         for each in self._ended():
@@ -204,8 +210,9 @@ class TokenSource:
         return waiting
 
     def _named(self, reason: str) -> str:
-        """Return a reason prefixed with the token server's origin, unless it already is."""
+        """Return a reason in terms of these credentials' keys, after the token server's origin."""
         origin = self._server.server.origin
+        reason = _UPSTREAM_KEY.sub("", reason).replace("in servers", "in token_url")
         return reason if reason.startswith(origin) else f"{origin}: {reason}"
 
     def _left(self, waiting: Deferred[Token]) -> None:
@@ -241,4 +248,5 @@ class TokenSource:
         head, body = token_request(credentials, refresh_token=refresh_token, assertion=assertion)
         asked_s = means.seconds()
         response, content = await means.fetch(self._server, head, body)
-        return read_grant(response, content, secrets_in(head, body)), asked_s
+        secrets = tuple(secrets_in(head, body))
+        return read_grant(response, content, secrets, credentials.auth_method), asked_s

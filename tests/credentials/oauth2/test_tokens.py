@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Secret
@@ -201,7 +201,7 @@ class Failing(SourceTestCase):
             self.assertEqual(self.error(asked), words)
             count = len(self.server.asked)
             self.server.clock.advance(pause - 0.5)
-            self.assertIn("next attempt in", self.error(self.ask()))
+            self.assertIn("next attempt in 1 s", self.error(self.ask()))
             self.assertEqual(len(self.server.asked), count)
             self.server.clock.advance(0.5)
         self.have("t1")
@@ -251,6 +251,19 @@ class Failing(SourceTestCase):
         self.server.grant("t2")
         self.assertEqual(self.value(), "t2")
 
+    def test_advice_of_upstreams(self) -> None:
+        """No advice names a key that only upstreams have."""
+        for said, shown in (
+            ("it is not trusted: name it in ca, or its key in tls.pin", "name it in ca"),
+            ("it has no subjectAltName: set tls.pin", "it has no subjectAltName"),
+            ('its key is weak: set tls.ciphers = "X:@SECLEVEL=0"', "its key is weak"),
+            ("it speaks TLS: write https:// in servers", "write https:// in token_url"),
+        ):
+            self.setUp()
+            asked = self.ask()
+            self.server.fail(ConnectFailed(f"https://login.example: {said}"))
+            self.assertTrue(self.error(asked).endswith(shown), said)
+
     def test_bug(self) -> None:
         """An error of our own ends the wait too, and the next attempt is a new one."""
         asked = self.ask()
@@ -274,6 +287,32 @@ class Failing(SourceTestCase):
 
 
 class Sharing(SourceTestCase):
+    def test_kept_before_use(self) -> None:
+        """No request gets the access token before the new refresh token is stored."""
+        writes: list[Deferred[None]] = []
+        calls: list[str] = []
+
+        def in_thread(call: Any, *_: object) -> Deferred[Any]:
+            calls.append(call.__name__)
+            if call.__name__ == "read_private":
+                return fail(FileNotFoundError())
+            writes.append(Deferred())
+            return writes[-1]
+
+        server = FakeTokenServer(in_thread)
+        made = credentials(
+            grant="refresh_token", refresh_token=Secret("r1"), token_file="/var/lib/x"
+        )
+        asked = Deferred.fromCoroutine(TokenSource(made, server.means).token())
+        # An unwritable file is found before the first token is used up.
+        self.assertEqual((calls, server.asked), (["read_private", "replace_private"], []))
+        writes[0].callback(None)
+        server.grant("t1", refresh_token="r2")
+        self.assertEqual(calls[2:], ["replace_private"])
+        self.assertNoResult(asked)
+        writes[1].callback(None)
+        self.assertEqual(self.successResultOf(asked).value, "t1")
+
     def test_rotation_over_sources(self) -> None:
         """Credentials with one refresh token use it one after the other, each the newest."""
         first = credentials(
