@@ -181,7 +181,8 @@ def replace_private(path: str, data: bytes) -> None:
     Raises:
         OSError: It can't be written; the old file is unchanged.
     """
-    made = f"{path}.{os.getpid()}.new"
+    # Always the same name, so that a process that is killed leaves one file at most.
+    made = f"{path}.new"
     with suppress(FileNotFoundError):
         os.unlink(made)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
