@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail
@@ -42,6 +43,12 @@ class SourceTestCase(SynchronousTestCase):
         asked = self.ask()
         self.server.grant(token, **more)
         return self.successResultOf(asked)
+
+
+def deferreds() -> int:
+    """Return how many Deferreds there are."""
+    gc.collect()
+    return sum(isinstance(each, Deferred) for each in gc.get_objects())
 
 
 def _cancel(_: object, other: Deferred[Token]) -> None:
@@ -113,6 +120,16 @@ class Renewing(SourceTestCase):
         self.assertEqual(len(self.server.asked), 2)
         self.server.grant("t2")
         self.assertEqual(self.value(), "t2")
+
+    def test_many_in_the_background(self) -> None:
+        """Requests that don't wait for the new token leave nothing behind."""
+        self.have("t1", expires_in=100)
+        self.server.clock.advance(80)
+        self.value()
+        before = deferreds()
+        for _ in range(100):
+            self.value()
+        self.assertLess(deferreds() - before, 50)
 
     def test_shortly_before_its_end(self) -> None:
         """In its last seconds a token isn't used if another one can be had."""
