@@ -113,7 +113,8 @@ class TokenSource:
         if current is not None and current not in (refused, self._doubted):
             if now < current.renew_at_s:
                 return current
-            if now < current.use_until_s:
+            # While the token server is down, no request waits as long as the token is valid.
+            if now < (current.use_until_s if self.failure is None else current.ends_s):
                 if not self._fetching.is_running and not self._pause_s(now):
                     # A failure is logged, and the current token is used.
                     self._fetching.join(self._renew).addErrback(lambda _: None)

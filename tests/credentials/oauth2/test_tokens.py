@@ -209,6 +209,20 @@ class Failing(SourceTestCase):
         self.server.fail(UpstreamTimedOut("it takes longer than 10 s"))
         self.assertIn("it takes longer", self.error(self.ask()))
 
+    def test_slow_with_a_valid_token(self) -> None:
+        """Only the first request waits for a token server that doesn't respond."""
+        self.have("t1", expires_in=100)
+        self.server.clock.advance(92)
+        asked = self.ask()
+        self.server.fail(UpstreamTimedOut("it takes longer than 10 s"))
+        self.assertEqual(self.successResultOf(asked).value, "t1")
+        self.server.clock.advance(2)
+        for _ in range(3):
+            self.assertEqual(self.value(), "t1")
+        self.assertEqual(len(self.server.asked), 3)
+        self.server.clock.advance(6)
+        self.assertNoResult(self.ask())
+
     def test_down_without_one(self) -> None:
         """Requests fail at once during a pause that doubles, and not as the API's own failures."""
         for pause in (1, 2, 4, 8, 16, 32, 60, 60):
