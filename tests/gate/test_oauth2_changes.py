@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from tests.authorization_server import Client
 from tests.gate.test_oauth2 import BASIC, SECRET, OAuth2TestCase, parse
-from tests.peers import Message, request
+from tests.peers import Message, request, response
 from tests.support import FROM_APP, LISTEN, POLICY, Gate
 
 
@@ -87,3 +87,18 @@ class Changes(OAuth2TestCase):
             self.assertEqual((await self.get(gate, target)).status, 200)
         mine, others = set(self.tokens_sent()), set(self.tokens_sent(other))
         self.assertEqual((len(mine), len(others), len(mine & others)), (1, 1, 0))
+
+    async def test_closed_path(self) -> None:
+        """A page that alternates between a closed path and an open one gets few tokens fetched."""
+        accept = self.api.answer
+
+        def answer(message: Message) -> bytes | None:
+            closed = message.target.endswith(b"/closed")
+            return response(401, [(b"WWW-Authenticate", b"Bearer")]) if closed else accept(message)
+
+        self.api.answer = answer
+        gate = self.gate()
+        for _ in range(10):
+            self.assertEqual((await self.get(gate, b"/u0/open")).status, 200)
+            self.assertEqual((await self.get(gate, b"/u0/closed")).status, 401)
+        self.assertEqual(len(self.tokens.forms), 2)
