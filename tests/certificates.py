@@ -42,6 +42,14 @@ def key_pem(key: Key, password: bytes | None = None) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
 
+def unsound_rsa_pem() -> bytes:
+    """Return an RSA key in PEM whose numbers don't fit, which only a test of them notices."""
+    found = rsa.generate_private_key(65537, 2048).private_numbers()
+    crt = (found.dmp1, found.dmq1, found.iqmp)
+    wrong = rsa.RSAPrivateNumbers(found.p, found.q, found.d + 2, *crt, found.public_numbers)
+    return key_pem(wrong.private_key(unsafe_skip_rsa_key_validation=True))
+
+
 @attrs.frozen(kw_only=True)
 class Issued:
     """A certificate and its key."""

@@ -1,4 +1,4 @@
-"""An attempt that adds the same fields to every request."""
+"""What the attempts of several kinds share, and the attempt that always adds the same fields."""
 
 from __future__ import annotations
 
@@ -12,9 +12,38 @@ from corsgate.message.headers import Header
 from corsgate.message.signed import Signed
 
 
+class BaseAttempt:
+    """The methods of an attempt that learns nothing from responses, and hides nothing in them.
+
+    Subclasses define `sign`, and replace the other methods if they need more.
+    """
+
+    __slots__ = ()
+
+    def responded(self, signed: Signed, response: ResponseHead) -> bool:
+        """Return False: a refused request would be refused again.
+
+        Args:
+            signed: The request that was sent.
+            response: The response.
+        """
+        return False
+
+    def client_head(self, response: ResponseHead) -> ResponseHead:
+        """Return the head unchanged.
+
+        Args:
+            response: The head.
+        """
+        return response
+
+    def end(self) -> None:
+        """Do nothing, since no other request waits for this one."""
+
+
 @implementer(IAttempt)
-class FixedAttempt:
-    """Adds the same fields to every request, and learns nothing from responses.
+class FixedAttempt(BaseAttempt):
+    """Adds the same fields to every request.
 
     Args:
         fields: The fields.
@@ -33,26 +62,6 @@ class FixedAttempt:
             body: Its body, which is not used.
         """
         return Signed(head=with_fields(head, self._fields))
-
-    def responded(self, signed: Signed, response: ResponseHead) -> bool:
-        """Return False: a refused field would be refused again.
-
-        Args:
-            signed: The request that was sent.
-            response: The response.
-        """
-        return False
-
-    def client_head(self, response: ResponseHead) -> ResponseHead:
-        """Return the head unchanged.
-
-        Args:
-            response: The head.
-        """
-        return response
-
-    def end(self) -> None:
-        """Do nothing, since no other request waits for this one."""
 
 
 def with_fields(head: RequestHead, fields: Sequence[Header]) -> RequestHead:

@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from corsgate.config.model.credentials import AWS_FIELDS
 from corsgate.config.model.values import AwsCredentials
+from corsgate.credentials.attempt import BaseAttempt
 from corsgate.credentials.sigv4 import (
     UNSIGNED_PAYLOAD,
     Scope,
@@ -177,7 +178,7 @@ class AwsSigner:
 
 
 @implementer(IAttempt)
-class AwsAttempt:
+class AwsAttempt(BaseAttempt):
     """Signs one request, and signs it again if the server's clock differs from the gate's.
 
     Args:
@@ -232,17 +233,6 @@ class AwsAttempt:
             return False
         self._before_s = before_s
         return True
-
-    def client_head(self, response: ResponseHead) -> ResponseHead:
-        """Return the head unchanged.
-
-        Args:
-            response: The head.
-        """
-        return response
-
-    def end(self) -> None:
-        """Do nothing, since no other request waits for this one."""
 
 
 def _is_chunk_signed(head: RequestHead) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import ceil
 
 import attrs
 from twisted.internet.defer import Deferred, FirstError, gatherResults, maybeDeferred
 from twisted.python.failure import Failure
 
+from corsgate.errors import LoginFailed
 from corsgate.interfaces import ICredentials, ILogin, ILogOut
 
 
@@ -35,6 +37,14 @@ class LoginFailure:
             words: As above.
         """
         return cls(time_s=time_s, words=words, count=1 if before is None else before.count + 1)
+
+    def paused(self, left_s: float) -> LoginFailed:
+        """Return the error for a request in the pause after this failure.
+
+        Args:
+            left_s: How many seconds of the pause are left.
+        """
+        return LoginFailed(f"{self.words} (next attempt in {ceil(left_s)} s)")
 
 
 def login_failure_of(signers: Iterable[ICredentials | None]) -> LoginFailure | None:

@@ -20,7 +20,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from corsgate.config.model.ntlm import NtlmCredentials
-from corsgate.credentials.attempt import with_fields
+from corsgate.credentials.attempt import BaseAttempt, with_fields
 from corsgate.credentials.auth_fields import Challenge, challenges_of
 from corsgate.credentials.means import Means, Pin
 from corsgate.credentials.ntlm_messages import NEGOTIATE, NTLM, Handshake
@@ -146,7 +146,7 @@ class NtlmSigner:
 
 
 @implementer(IAttempt)
-class _Attempt:
+class _Attempt(BaseAttempt):
     """One request, sent on an authenticated connection or with its own handshake.
 
     A buffered body is also sent with the first message of the handshake: if the resource is public,
@@ -239,14 +239,6 @@ class _Attempt:
         # The server may offer the other scheme, which was not tried on this connection.
         self._tried.add(self._scheme)
         return self._next_scheme(challenges)
-
-    def client_head(self, response: ResponseHead) -> ResponseHead:
-        """Return the head unchanged; the gate removes challenges of every scheme elsewhere.
-
-        Args:
-            response: The head.
-        """
-        return response
 
     def end(self) -> None:
         """Release the connection; close it unless its authentication state is known."""

@@ -8,6 +8,7 @@ import attrs
 from zope.interface import implementer
 
 from corsgate.config.model.values import QueryCredentials
+from corsgate.credentials.attempt import BaseAttempt
 from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.query import add_parameter, drop_parameters, normal_name, parameter
@@ -66,7 +67,7 @@ class QuerySigner:
 
 
 @implementer(IAttempt)
-class QueryAttempt:
+class QueryAttempt(BaseAttempt):
     """Adds the parameter to one request.
 
     Args:
@@ -99,15 +100,6 @@ class QueryAttempt:
             has_credentials=signed != target,
         )
 
-    def responded(self, signed: Signed, response: ResponseHead) -> bool:
-        """Return False: a refused parameter would be refused again.
-
-        Args:
-            signed: The request that was sent.
-            response: The response.
-        """
-        return False
-
     def client_head(self, response: ResponseHead) -> ResponseHead:
         """Return the head without the parameter, since redirects often repeat it.
 
@@ -119,9 +111,6 @@ class QueryAttempt:
         if headers == response.headers and reason == response.reason:
             return response
         return ResponseHead(status=response.status, reason=reason, headers=headers)
-
-    def end(self) -> None:
-        """Do nothing, since no other request waits for this one."""
 
 
 class Echo:

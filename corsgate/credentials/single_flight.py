@@ -18,6 +18,11 @@ class SingleFlight(Generic[_T]):
         self._task: Deferred[_T] | None = None
         self._waiting: list[Deferred[_T]] = []
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the task is running."""
+        return self._task is not None
+
     def join(self, start: Callable[[], Coroutine[Any, Any, _T]]) -> Deferred[_T]:
         """Return a Deferred of the result of the running task, or of a new one.
 

@@ -77,6 +77,11 @@ class LoginTests(SynchronousTestCase):
         self.assertEqual(first, LoginFailure(time_s=1.0, words="a", count=1))
         self.assertEqual(LoginFailure.after(first, 2.0, "b").count, 2)
 
+    def test_paused(self) -> None:
+        """The rest of a pause is rounded up, so it is never 0 s."""
+        for left_s, shown in ((0.2, 1), (4.0, 4), (4.1, 5)):
+            self.assertEqual(str(FAILURE.paused(left_s)), f"down (next attempt in {shown} s)")
+
     def test_wrapped(self) -> None:
         """Credentials that consist of others pass both on."""
         command = Secret("p", Command(arguments=("pass",)))

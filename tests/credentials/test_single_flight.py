@@ -23,9 +23,12 @@ class SingleFlightTests(SynchronousTestCase):
 
     def test_shared(self) -> None:
         """All get the result of one piece of work; who comes later begins another."""
+        self.assertFalse(self.flight.is_running)
         waiting = [self.flight.join(self.work) for _ in range(3)]
         self.assertEqual(len(self.started), 1)
+        self.assertTrue(self.flight.is_running)
         self.started[0].callback(5)
+        self.assertFalse(self.flight.is_running)
         self.assertEqual([self.successResultOf(each) for each in waiting], [5, 5, 5])
         self.assertNoResult(self.flight.join(self.work))
         self.assertEqual(len(self.started), 2)

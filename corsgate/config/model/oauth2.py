@@ -293,9 +293,10 @@ class OAuth2Credentials:
 
     @property
     def signing_key(self) -> PrivateKey:
-        """The key in `private_key`, which must be present."""
+        """The key in `private_key`, which must be present, and was checked when it was read."""
         assert self.private_key is not None
-        return parse_key(self.private_key.reveal().encode("utf-8", "surrogateescape"))
+        pem = self.private_key.reveal().encode("utf-8", "surrogateescape")
+        return parse_key(pem, is_checked=True)
 
     @property
     def url(self) -> TokenUrl:

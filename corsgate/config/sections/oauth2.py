@@ -327,9 +327,8 @@ def _check_algorithm(
     if private_key is None or sources.stands_in:
         return
     try:
-        check_algorithm(
-            algorithm, parse_key(private_key.reveal().encode("utf-8", "surrogateescape"))
-        )
+        pem = private_key.reveal().encode("utf-8", "surrogateescape")
+        check_algorithm(algorithm, parse_key(pem, is_checked=True))
     except BadValue as error:
         key = "private_key" if algorithm is None else "algorithm"
         table.notes.add((*table.path, key), error.problem, error.fix)

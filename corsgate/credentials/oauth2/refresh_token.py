@@ -21,7 +21,8 @@ from twisted.logger import Logger
 from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.secret import Secret
 
-MAX_FILE_BYTES = 64 * 1024
+MAX_FILE_BYTES = 512 * 1024
+"""How much of the file is read: more than any response of a token server that is accepted."""
 
 _log = Logger()
 
@@ -180,7 +181,8 @@ def replace_private(path: str, data: bytes) -> None:
     Raises:
         OSError: It can't be written; the old file is unchanged.
     """
-    made = f"{path}.{os.getpid()}.new"
+    # Always the same name, so that a process that is killed leaves one file at most.
+    made = f"{path}.new"
     with suppress(FileNotFoundError):
         os.unlink(made)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

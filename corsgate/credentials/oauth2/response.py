@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from math import isfinite
 from urllib.parse import quote, quote_plus
 
@@ -24,6 +24,10 @@ _PIECE_CHARS = 8
 """The number of consecutive characters of a secret that are enough to hide a text."""
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
+# A refresh token goes into a form, so it may contain spaces (RFC 6749 A.17).
+_REFRESH_TOKEN = re.compile(r"[\x20-\x7e]+")
+# Apigee names the type "BearerToken".
+_BEARER = frozenset(("bearer", "bearertoken"))
 _NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
 _ERROR_CODE = re.compile(r"[a-zA-Z_]{1,40}")
 _MEANINGS: Mapping[str, str] = {
@@ -36,6 +40,14 @@ _MEANINGS: Mapping[str, str] = {
     "invalid_request": "it wants other parameters, or another auth_method",
     "access_denied": "this client may not have the token",
 }
+_UNKNOWN_CLIENT: Mapping[str, str] = {
+    "private_key_jwt": "it does not know client_id, the key or key_id, or it wants another"
+    " assertion_audience or auth_method",
+    "tls": "it does not know client_id or the certificate, or it wants another auth_method",
+    "none": "it does not know client_id, or it wants a secret",
+}
+"""The meaning of invalid_client for some values of ``auth_method``."""
+
 _PASSING = frozenset(("temporarily_unavailable", "server_error", "slow_down"))
 
 
@@ -54,13 +66,16 @@ class Grant:
     refresh_token: str | None = attrs.field(default=None, repr=False)
 
 
-def read_grant(head: ResponseHead, body: bytes, secrets: Iterable[str] = ()) -> Grant:
+def read_grant(
+    head: ResponseHead, body: bytes, secrets: Collection[str] = (), auth_method: str = "basic"
+) -> Grant:
     """Return the tokens in a token server's response.
 
     Args:
         head: The head of its response.
         body: The body.
         secrets: The secrets sent to it. Its own text is not shown if it contains one of these.
+        auth_method: How the gate identified itself.
 
     Raises:
         TokenRefused: The server rejects the request.
@@ -74,12 +89,12 @@ def read_grant(head: ResponseHead, body: bytes, secrets: Iterable[str] = ()) -> 
     fields = _json_object(body)
     code = fields.get("error") if fields is not None else None
     if code is not None or status in (400, 401, 403):
-        raise _refusal(status, fields or {}, secrets)
+        raise _refusal(status, fields or {}, secrets, auth_method)
     if not 200 <= status < 300:
         raise NoToken(f"it responds {status}: token_url is probably wrong")
     if fields is None:
         raise NoToken(f"it responds {status} without a JSON object: token_url is probably wrong")
-    return _grant(fields)
+    return _grant(fields, secrets)
 
 
 def _json_object(body: bytes) -> Mapping[str, object] | None:
@@ -92,19 +107,21 @@ def _json_object(body: bytes) -> Mapping[str, object] | None:
     return found if isinstance(found, dict) else None
 
 
-def _grant(fields: Mapping[str, object]) -> Grant:
+def _grant(fields: Mapping[str, object], secrets: Collection[str]) -> Grant:
     token = fields.get("access_token")
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise NoToken("its response has no usable access_token")
     if len(token) > MAX_TOKEN_CHARS:
         raise NoToken(f"its access_token has more than {MAX_TOKEN_CHARS:,} characters")
     # RFC 6749 5.1 requires the type, but some servers leave it out.
-    kind = fields.get("token_type", "Bearer")
-    if not isinstance(kind, str) or kind.lower() != "bearer":
+    kind = fields.get("token_type") or "Bearer"
+    if not isinstance(kind, str) or kind.lower() not in _BEARER:
         shown = f" {_printable(kind, 40)!r}" if isinstance(kind, str) else ""
+        if _has_secret(shown, (*secrets, token)):
+            shown = ""
         raise NoToken(f"it gives a token of another type{shown}, not Bearer")
     refresh = fields.get("refresh_token")
-    usable = isinstance(refresh, str) and _TOKEN.fullmatch(refresh) is not None
+    usable = isinstance(refresh, str) and _REFRESH_TOKEN.fullmatch(refresh) is not None
     return Grant(
         access_token=token,
         lifetime_s=_lifetime_s(fields.get("expires_in")),
@@ -129,13 +146,17 @@ def _lifetime_s(value: object) -> float | None:
 
 
 def _refusal(
-    status: int, fields: Mapping[str, object], secrets: Iterable[str]
+    status: int, fields: Mapping[str, object], secrets: Collection[str], auth_method: str
 ) -> TokenRefused | NoToken:
     """Return the error for an error response (RFC 6749 5.2)."""
     raw = fields.get("error")
     code = raw if isinstance(raw, str) and _ERROR_CODE.fullmatch(raw) else ""
-    shown = f"it responds {status} ({code})" if code else f"it responds {status}"
     meaning = _MEANINGS.get(code, "")
+    if code == "invalid_client":
+        meaning = _UNKNOWN_CLIENT.get(auth_method, meaning)
+    if not meaning and _has_secret(code, secrets):
+        code = ""
+    shown = f"it responds {status} ({code})" if code else f"it responds {status}"
     words = f"{shown}: {meaning}" if meaning else shown
     description = fields.get("error_description")
     if isinstance(description, str) and description:
@@ -145,7 +166,7 @@ def _refusal(
     return NoToken(words) if code in _PASSING else TokenRefused(words)
 
 
-def _has_secret(text: str, secrets: Iterable[str]) -> bool:
+def _has_secret(text: str, secrets: Collection[str]) -> bool:
     """Return whether text contains a secret or a part of one, raw or encoded.
 
     Servers that repeat a secret may shorten it, or escape some of its characters.

@@ -6,7 +6,7 @@ import attrs
 from zope.interface import implementer
 
 from corsgate.config.model.oauth2 import OAuth2Credentials
-from corsgate.credentials.attempt import with_fields
+from corsgate.credentials.attempt import BaseAttempt, with_fields
 from corsgate.credentials.back_off import BackOff
 from corsgate.credentials.logins import LoginFailure
 from corsgate.credentials.means import Means
@@ -17,6 +17,10 @@ from corsgate.message.signed import Signed
 
 MAX_SERVERS = 1000
 """For how many servers rejections are kept at most, since discovery may keep adding servers."""
+
+
+MIN_PAUSE_S = 5.0
+"""For how many seconds no token is fetched for a server that rejected a new one."""
 
 
 @implementer(ICredentials, ILogin)
@@ -74,7 +78,17 @@ class OAuth2Signer:
         return token, token is not before or refused is not None or was_rejected
 
     def _accepted(self, server: str) -> None:
-        self._rejections.pop(server, None)
+        """Forget a server's rejections, except one in the last seconds.
+
+        One path may always respond with 401 and another with 200. Each pair must not cost a token.
+        """
+        known = self._rejections.get(server)
+        if known is None:
+            return
+        now = self._means.seconds()
+        known.failures, known.until_s = 1, min(known.until_s, now + MIN_PAUSE_S)
+        if not known.left_s(now):
+            del self._rejections[server]
 
     def _rejected(self, server: str, token: Token, *, is_fresh: bool) -> bool:
         """Record a 401; return whether another token may help.
@@ -87,7 +101,7 @@ class OAuth2Signer:
             if known is None:
                 if len(self._rejections) >= MAX_SERVERS:
                     self._rejections.clear()
-                known = self._rejections[server] = BackOff(first_s=5.0, most_s=300.0)
+                known = self._rejections[server] = BackOff(first_s=MIN_PAUSE_S, most_s=300.0)
             # Count one failure, since many requests may have used the same token.
             known.failed_together(now)
             return False
@@ -99,7 +113,7 @@ class OAuth2Signer:
 
 
 @implementer(IAttempt)
-class _Attempt:
+class _Attempt(BaseAttempt):
     """One request to one server.
 
     Args:
@@ -149,14 +163,3 @@ class _Attempt:
             return False
         self._refused = token
         return True
-
-    def client_head(self, response: ResponseHead) -> ResponseHead:
-        """Return the head unchanged.
-
-        Args:
-            response: The head.
-        """
-        return response
-
-    def end(self) -> None:
-        """Do nothing, since no other request waits for this one."""

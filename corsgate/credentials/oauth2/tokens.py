@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from math import ceil
+
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.rules import show
@@ -16,6 +18,7 @@ from corsgate.credentials.oauth2.client_assertion import client_assertion
 from corsgate.credentials.oauth2.refresh_token import RefreshToken, refresh_token_key
 from corsgate.credentials.oauth2.request import secrets_in, token_request, token_server
 from corsgate.credentials.oauth2.response import Grant, read_grant
+from corsgate.credentials.single_flight import SingleFlight
 from corsgate.errors import LoginFailed, NoToken, TokenRefused, UpstreamError
 
 MAX_RENEWAL_S = 300.0
@@ -23,6 +26,9 @@ MAX_SKEW_S = 10.0
 """A token is renewed in the background in the last fifth of its life, which is limited to its last
 five minutes. In the last tenth, limited to ten seconds, it is used only if no other can be fetched.
 """
+
+# Advice to set a key of upstreams that these credentials don't have.
+_UPSTREAM_KEY = re.compile(r"(?:, or its key in|: set) tls\.[a-z_]+(?: = \"[^\"]*\")?")
 
 _log = Logger()
 
@@ -82,8 +88,7 @@ class TokenSource:
         self._means = means
         self._server = token_server(credentials)
         self._doubted: Token | None = None
-        self._is_fetching = False
-        self._waiting: list[Deferred[Token]] = []
+        self._fetching: SingleFlight[Token] = SingleFlight()
         # Only the first rejection causes no pause: token servers lock out clients that guess.
         self._rejected = BackOff(first_s=5.0, most_s=300.0, free=1)
         self._down = BackOff(first_s=1.0, most_s=60.0)
@@ -108,12 +113,17 @@ class TokenSource:
         if current is not None and current not in (refused, self._doubted):
             if now < current.renew_at_s:
                 return current
-            if now < current.use_until_s:
-                if not self._pause_s(now):
-                    self._begin()
+            # While the token server is down, no request waits as long as the token is valid.
+            if now < (current.use_until_s if self.failure is None else current.ends_s):
+                if not self._fetching.is_running and not self._pause_s(now):
+                    # A failure is logged, and the current token is used.
+                    self._fetching.join(self._renew).addErrback(lambda _: None)
                 return current
         try:
-            return await self._next(now)
+            pause_s = self._pause_s(now)
+            if pause_s and self.failure is not None:
+                raise self.failure.paused(pause_s)
+            return await self._fetching.join(self._renew)
         except LoginFailed:
             # An old token is better than none, unless it is the refused one.
             current = self.current
@@ -134,47 +144,34 @@ class TokenSource:
         """Return for how many seconds no request to the token server is sent."""
         return max(self._rejected.left_s(now), self._down.left_s(now))
 
-    def _next(self, now: float) -> Deferred[Token]:
-        """Return a Deferred of the next token, which is fetched unless that is paused."""
-        waiting: Deferred[Token] = Deferred(self._left)
-        pause_s = self._pause_s(now)
-        if not self._is_fetching and pause_s and self.failure is not None:
-            waiting.errback(LoginFailed(f"{self.failure.words} (next attempt in {pause_s:.0f} s)"))
-            return waiting
-        self._waiting.append(waiting)
-        self._begin()
-        return waiting
+    async def _renew(self) -> Token:
+        """Fetch a token, and record the result.
 
-    def _begin(self) -> None:
-        """Start to fetch a token, unless one is being fetched."""
-        if self._is_fetching:
-            return
-        # Set this first, because the result may arrive synchronously.
-        self._is_fetching = True
-        fetched = Deferred.fromCoroutine(self._fetch())
+        Raises:
+            LoginFailed: There is no token.
+        """
+        ended: Deferred[None] = Deferred()
         if self._refresh is not None:
             # A replaced refresh token must be stored, or there is none after a restart.
-            self._means.shared.await_at_end(fetched)
-        fetched.addCallbacks(self._succeeded, self._failed)
-        fetched.addErrback(lambda failure: _log.failure("a token could not be delivered", failure))
-
-    def _succeeded(self, token: Token) -> None:
-        """Pass a new token to all waiting requests."""
+            self._means.shared.await_at_end(ended)
+        try:
+            token = await self._fetch()
+        except Exception as error:
+            raise self._failed(error) from None
+        finally:
+            ended.callback(None)
         if self.failure is not None:
             _log.info("token server {server} gives tokens again", server=self._server.server.origin)
         self.current, self._doubted, self.failure = token, None, None
         self._rejected.succeeded()
         self._down.succeeded()
-        for each in self._ended():
-            # Resuming one request may cancel others, such as those of the same connection.
-            if not each.called:
-                each.callback(token)
+        return token
 
-    def _failed(self, failure: Failure) -> None:
-        """Fail all waiting requests, and pause requests to the token server."""
-        error, now = failure.value, self._means.seconds()
+    def _failed(self, error: Exception) -> LoginFailed:
+        """Pause requests to the token server, and return the error for waiting requests."""
+        now = self._means.seconds()
         if not isinstance(error, UpstreamError | CancelledError):
-            _log.failure("a token could not be fetched", failure)
+            _log.failure("a token could not be fetched")
         reason = str(error) if isinstance(error, UpstreamError) else "the gate could not ask it"
         client, reason = show(self._credentials.client_id), self._named(reason)
         words = f"no token for client {client}: {reason}"
@@ -190,28 +187,16 @@ class TokenSource:
             "no token for client {client}: {reason}; next attempt {next}{valid}",
             client=client,
             reason=reason,
-            next=f"in {pause_s:.0f} s" if pause_s else "with the next request",
+            next=f"in {ceil(pause_s)} s" if pause_s else "with the next request",
             valid="; the old token is still valid" if valid else "",
         )
-        for each in self._ended():
-            if not each.called:
-                each.errback(LoginFailed(words))
-
-    def _ended(self) -> list[Deferred[Token]]:
-        """Return the requests that waited for the attempt that has ended."""
-        self._is_fetching = False
-        waiting, self._waiting = self._waiting, []
-        return waiting
+        return LoginFailed(words)
 
     def _named(self, reason: str) -> str:
-        """Return a reason prefixed with the token server's origin, unless it already is."""
+        """Return a reason in terms of these credentials' keys, after the token server's origin."""
         origin = self._server.server.origin
+        reason = _UPSTREAM_KEY.sub("", reason).replace("in servers", "in token_url")
         return reason if reason.startswith(origin) else f"{origin}: {reason}"
-
-    def _left(self, waiting: Deferred[Token]) -> None:
-        """Forget a request that no longer waits."""
-        if waiting in self._waiting:
-            self._waiting.remove(waiting)
 
     async def _fetch(self) -> Token:
         """Return a new token from the token server.
@@ -241,4 +226,5 @@ class TokenSource:
         head, body = token_request(credentials, refresh_token=refresh_token, assertion=assertion)
         asked_s = means.seconds()
         response, content = await means.fetch(self._server, head, body)
-        return read_grant(response, content, secrets_in(head, body)), asked_s
+        secrets = tuple(secrets_in(head, body))
+        return read_grant(response, content, secrets, credentials.auth_method), asked_s

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.certificates import CertifiedKey, parse_chain, parse_key
 from corsgate.errors import BadValue
-from tests.certificates import Authority, key_pem, new_key
+from tests.certificates import Authority, key_pem, new_key, unsound_rsa_pem
 from tests.config.support import TableTestCase, fault_of
 
 AUTHORITY = Authority.make()
@@ -76,6 +76,12 @@ class ParseTests(TableTestCase):
             ),
         }
         self.assert_checked(parse_key, good, bad)
+
+    def test_checked_before(self) -> None:
+        """The numbers of an RSA key, whose test takes long, are tested once only."""
+        unsound = unsound_rsa_pem()
+        self.assertRaises(BadValue, parse_key, unsound)
+        self.assertIsInstance(parse_key(unsound, is_checked=True), rsa.RSAPrivateKey)
 
     def test_a_bad_key_leaves_no_trace(self) -> None:
         """No exception that led to the fault is kept, since it might show the key."""

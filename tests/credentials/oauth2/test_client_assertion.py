@@ -8,9 +8,14 @@ from joserfc.jwk import ECKey, RSAKey
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Secret
-from corsgate.credentials.oauth2.client_assertion import LIFETIME_S, client_assertion, has_jose
+from corsgate.credentials.oauth2.client_assertion import (
+    BACKDATED_S,
+    LIFETIME_S,
+    client_assertion,
+    has_jose,
+)
 from corsgate.credentials.oauth2.request import token_request
-from tests.certificates import key_pem
+from tests.certificates import key_pem, unsound_rsa_pem
 from tests.credentials.oauth2.helpers import credentials
 
 RSA = rsa.generate_private_key(65537, 2048)
@@ -49,7 +54,7 @@ class AssertionTests(SynchronousTestCase):
                     "sub": "gate",
                     "aud": "https://login.example/token",
                     "jti": "0102",
-                    "iat": 1000,
+                    "iat": 1000 - BACKDATED_S,
                     "exp": 1000 + LIFETIME_S,
                 },
             )
@@ -68,3 +73,12 @@ class AssertionTests(SynchronousTestCase):
         self.assertNotIn("kid", token.header)
         _, body = token_request(made, assertion=text)
         self.assertIn(text.encode(), body)
+
+    def test_numbers_not_tested(self) -> None:
+        """An RSA key's numbers are not tested again, which would stop the gate for up to 0.6 s."""
+        made = credentials(
+            auth_method="private_key_jwt",
+            client_secret=None,
+            private_key=Secret(unsound_rsa_pem().decode()),
+        )
+        self.assertEqual(client_assertion(made, 0.0, b"").count("."), 2)

@@ -111,8 +111,8 @@ class RefreshTokenTests(SynchronousTestCase):
         self.assertEqual((self.path.read_bytes(), other.read_bytes()), (b"new", b"other"))
 
     def test_left_over(self) -> None:
-        """What a killed process left is no obstacle."""
-        (self.folder / f"refresh-token.{os.getpid()}.new").write_bytes(b"half")
+        """What a killed process left is no obstacle, and is gone after the next write."""
+        (self.folder / "refresh-token.new").write_bytes(b"half")
         self.newest(self.make())
         self.assertEqual(os.listdir(self.folder), ["refresh-token"])
 

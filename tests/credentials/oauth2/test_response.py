@@ -32,6 +32,9 @@ class Grants(SynchronousTestCase):
             granted("t1", token_type="bearer"),
             granted("t1", token_type="BEARER"),
             granted("t1", token_type=None),
+            granted("t1", token_type=""),
+            granted("t1", token_type="BearerToken"),
+            b'{"access_token": "t1", "token_type": null}',
             b"\xef\xbb\xbf" + granted("t1"),
             b"\r\n " + granted("t1") + b"\n",
             granted("t1", scope=None, id_token="x", more={"a": [1]}),
@@ -41,8 +44,13 @@ class Grants(SynchronousTestCase):
 
     def test_useless_refresh_token(self) -> None:
         """A refresh token that can't be one doesn't replace the one that was used."""
-        for value in (None, "", 7, ["r"], "a b", "a\n"):
+        for value in (None, "", 7, ["r"], "a\n", "\ud800", "\xe9"):
             self.assertIsNone(read(granted("t1", refresh_token=value)).refresh_token, value)
+
+    def test_refresh_token_with_a_space(self) -> None:
+        """A refresh token may contain all that RFC 6749 A.17 permits."""
+        token = "".join(map(chr, range(0x20, 0x7F)))
+        self.assertEqual(read(granted("t1", refresh_token=token)).refresh_token, token)
 
     def test_hidden(self) -> None:
         """The repr shows neither token."""
@@ -139,6 +147,26 @@ class Refusals(SynchronousTestCase):
         ):
             self.assertIn(f"({code}): ", self.refused(error=code))
             self.assertIn(reason, self.refused(error=code))
+
+    def test_unknown_client(self) -> None:
+        """What to look at depends on how the gate identified itself."""
+        for method, reason in (
+            ("basic", "client_id or the secret is wrong"),
+            ("private_key_jwt", "the key or key_id, or it wants another assertion_audience"),
+            ("tls", "client_id or the certificate"),
+            ("none", "or it wants a secret"),
+        ):
+            body = b'{"error": "invalid_client"}'
+            error = self.assertRaises(TokenRefused, read_grant, head(401), body, (), method)
+            self.assertIn(reason, str(error))
+
+    def test_secret_as_a_code_or_type(self) -> None:
+        """A secret in the place of a code or of a type is not shown either."""
+        self.assertEqual(self.refused(400, "hunterhunter", error="hunterhunter"), "it responds 400")
+        for kind in ("acc3ss-token", "hunterhunter"):
+            body = granted("acc3ss-token", token_type=kind)
+            error = self.assertRaises(NoToken, read_grant, head(200), body, ("hunterhunter",))
+            self.assertEqual(str(error), "it gives a token of another type, not Bearer")
 
     def test_success_status(self) -> None:
         """Some servers send errors with 200."""

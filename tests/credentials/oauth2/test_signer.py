@@ -155,6 +155,38 @@ class Rejected(SignerTestCase):
             self.assertEqual(len(self.server.asked), count)
             self.server.clock.advance(pause)
 
+    def test_closed_path(self) -> None:
+        """A path that always gets 401 costs one token in 5 s, even if other paths get 200."""
+        self.have("t1")
+        for count in (2, 3):
+            attempt = self.signer.begin(SERVER)
+            self.assertTrue(attempt.responded(self.sent(attempt)[1], response(401)))
+            signing = self.signing(attempt)
+            self.server.grant("t", expires_in=3600)
+            self.assertFalse(attempt.responded(self.successResultOf(signing), response(401)))
+            for status in (200, 401) * 20:
+                attempt = self.signer.begin(SERVER)
+                self.assertFalse(attempt.responded(self.sent(attempt)[1], response(status)))
+            self.assertEqual(len(self.server.asked), count)
+            self.server.clock.advance(5)
+            attempt = self.signer.begin(SERVER)
+            self.assertFalse(attempt.responded(self.sent(attempt)[1], response(200)))
+
+    def test_accepted_after_many_rejections(self) -> None:
+        """A long pause ends soon after a server has accepted the token again."""
+        self.test_api_that_rejects_all()
+        attempt = self.signer.begin(SERVER)
+        self.assertTrue(attempt.responded(self.sent(attempt)[1], response(401)))
+        signing = self.signing(attempt)
+        self.server.grant("t", expires_in=3600)
+        self.assertFalse(attempt.responded(self.successResultOf(signing), response(401)))
+        for passed, is_renewed in ((0, False), (5, True)):
+            self.server.clock.advance(passed)
+            accepted, rejected = self.signer.begin(SERVER), self.signer.begin(SERVER)
+            self.assertFalse(accepted.responded(self.sent(accepted)[1], response(200)))
+            signed = self.sent(rejected)[1]
+            self.assertEqual(rejected.responded(signed, response(401)), is_renewed)
+
     def test_other_api_accepts(self) -> None:
         """An API's rejections don't keep another API from a renewal."""
         self.test_api_that_rejects_all()

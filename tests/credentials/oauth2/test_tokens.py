@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Secret
@@ -42,6 +43,12 @@ class SourceTestCase(SynchronousTestCase):
         asked = self.ask()
         self.server.grant(token, **more)
         return self.successResultOf(asked)
+
+
+def deferreds() -> int:
+    """Return how many Deferreds there are."""
+    gc.collect()
+    return sum(isinstance(each, Deferred) for each in gc.get_objects())
 
 
 def _cancel(_: object, other: Deferred[Token]) -> None:
@@ -113,6 +120,16 @@ class Renewing(SourceTestCase):
         self.assertEqual(len(self.server.asked), 2)
         self.server.grant("t2")
         self.assertEqual(self.value(), "t2")
+
+    def test_many_in_the_background(self) -> None:
+        """Requests that don't wait for the new token leave nothing behind."""
+        self.have("t1", expires_in=100)
+        self.server.clock.advance(80)
+        self.value()
+        before = deferreds()
+        for _ in range(100):
+            self.value()
+        self.assertLess(deferreds() - before, 50)
 
     def test_shortly_before_its_end(self) -> None:
         """In its last seconds a token isn't used if another one can be had."""
@@ -192,6 +209,20 @@ class Failing(SourceTestCase):
         self.server.fail(UpstreamTimedOut("it takes longer than 10 s"))
         self.assertIn("it takes longer", self.error(self.ask()))
 
+    def test_slow_with_a_valid_token(self) -> None:
+        """Only the first request waits for a token server that doesn't respond."""
+        self.have("t1", expires_in=100)
+        self.server.clock.advance(92)
+        asked = self.ask()
+        self.server.fail(UpstreamTimedOut("it takes longer than 10 s"))
+        self.assertEqual(self.successResultOf(asked).value, "t1")
+        self.server.clock.advance(2)
+        for _ in range(3):
+            self.assertEqual(self.value(), "t1")
+        self.assertEqual(len(self.server.asked), 3)
+        self.server.clock.advance(6)
+        self.assertNoResult(self.ask())
+
     def test_down_without_one(self) -> None:
         """Requests fail at once during a pause that doubles, and not as the API's own failures."""
         for pause in (1, 2, 4, 8, 16, 32, 60, 60):
@@ -201,7 +232,7 @@ class Failing(SourceTestCase):
             self.assertEqual(self.error(asked), words)
             count = len(self.server.asked)
             self.server.clock.advance(pause - 0.5)
-            self.assertIn("next attempt in", self.error(self.ask()))
+            self.assertIn("next attempt in 1 s", self.error(self.ask()))
             self.assertEqual(len(self.server.asked), count)
             self.server.clock.advance(0.5)
         self.have("t1")
@@ -251,6 +282,19 @@ class Failing(SourceTestCase):
         self.server.grant("t2")
         self.assertEqual(self.value(), "t2")
 
+    def test_advice_of_upstreams(self) -> None:
+        """No advice names a key that only upstreams have."""
+        for said, shown in (
+            ("it is not trusted: name it in ca, or its key in tls.pin", "name it in ca"),
+            ("it has no subjectAltName: set tls.pin", "it has no subjectAltName"),
+            ('its key is weak: set tls.ciphers = "X:@SECLEVEL=0"', "its key is weak"),
+            ("it speaks TLS: write https:// in servers", "write https:// in token_url"),
+        ):
+            self.setUp()
+            asked = self.ask()
+            self.server.fail(ConnectFailed(f"https://login.example: {said}"))
+            self.assertTrue(self.error(asked).endswith(shown), said)
+
     def test_bug(self) -> None:
         """An error of our own ends the wait too, and the next attempt is a new one."""
         asked = self.ask()
@@ -274,6 +318,32 @@ class Failing(SourceTestCase):
 
 
 class Sharing(SourceTestCase):
+    def test_kept_before_use(self) -> None:
+        """No request gets the access token before the new refresh token is stored."""
+        writes: list[Deferred[None]] = []
+        calls: list[str] = []
+
+        def in_thread(call: Any, *_: object) -> Deferred[Any]:
+            calls.append(call.__name__)
+            if call.__name__ == "read_private":
+                return fail(FileNotFoundError())
+            writes.append(Deferred())
+            return writes[-1]
+
+        server = FakeTokenServer(in_thread)
+        made = credentials(
+            grant="refresh_token", refresh_token=Secret("r1"), token_file="/var/lib/x"
+        )
+        asked = Deferred.fromCoroutine(TokenSource(made, server.means).token())
+        # An unwritable file is found before the first token is used up.
+        self.assertEqual((calls, server.asked), (["read_private", "replace_private"], []))
+        writes[0].callback(None)
+        server.grant("t1", refresh_token="r2")
+        self.assertEqual(calls[2:], ["replace_private"])
+        self.assertNoResult(asked)
+        writes[1].callback(None)
+        self.assertEqual(self.successResultOf(asked).value, "t1")
+
     def test_rotation_over_sources(self) -> None:
         """Credentials with one refresh token use it one after the other, each the newest."""
         first = credentials(
