@@ -74,6 +74,42 @@ class SessionTests(SessionTestCase):
             self.assertEqual((await self.ask(gate, b"GET", b"/api/items")).status, 502)
         self.assertEqual(box.logins, 2)
 
+    async def test_wrong_password_with_a_cookie(self) -> None:
+        """A box that gives any login a cookie: clients get 502, not its login page."""
+        gate, upstream, box = await self.open("Django")
+        known = upstream.answer
+
+        def respond(message: Message) -> bytes | None:
+            answer = known(message)
+            if message.method == b"POST" and message.target == b"/accounts/login/":
+                fields = [(b"Location", b"/home"), (b"Set-Cookie", b"sessionid=nobody; Path=/")]
+                return response(302, fields)
+            return answer
+
+        upstream.answer = respond
+        origin = [(b"Origin", b"http://localhost:4200")]
+        for _ in range(4):
+            answer = await self.ask(gate, b"GET", b"/api/items", origin)
+            self.assertEqual(answer.status, 502)
+            self.assertIn(b"redirects to its login page", answer.body)
+            self.assertIn(b"access-control-allow-origin", answer.fields)
+        self.assertEqual(box.logins, 1)
+
+    async def test_clients_login_and_logout(self) -> None:
+        """A client's own login or logout is sent without the session, and does not end it."""
+        gate, upstream, box = await self.open("CouchDB")
+        self.check(await self.ask(gate, b"GET", b"/db"))
+        own = json.dumps({"name": "gate", "password": PASSWORD}).encode()
+        for method, body in ((b"POST", own), (b"DELETE", b"")):
+            sent = [(b"Cookie", b"AuthSession=mine; a=b")]
+            answer = await self.ask(gate, method, b"/_session", sent, body)
+            self.assertEqual(answer.status, 200)
+            self.assertNotIn(b"set-cookie", answer.fields)
+            self.assertEqual(upstream.requests[-1].one(b"cookie"), b"a=b")
+        self.check(await self.ask(gate, b"GET", b"/db"))
+        self.assertEqual(upstream.requests[-1].one(b"cookie"), b"AuthSession=session-1")
+        self.assertEqual(box.logins, 2)
+
     async def test_no_right(self) -> None:
         """A resource that refuses every session brings one more login, not one for each request."""
         gate, upstream, box = await self.open(
