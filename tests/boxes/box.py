@@ -73,6 +73,12 @@ class Box:
             _end_group(process)
         shutil.rmtree(self.home, ignore_errors=True)
 
+    def restart(self) -> None:
+        """End it, and start it again on the same port; its directory stays."""
+        assert self._process is not None, "it has been started"
+        _end_group(self._process)
+        assert self._started(self.port), f"it did not start again:\n{self.said()}"
+
     def _started(self, port: int) -> bool:
         """Start it; return False if it ended, most likely because the port was taken."""
         command = self.command(port)
