@@ -63,7 +63,7 @@ class SessionAttempt:
         keeper, login, credentials = self._keeper, self._login, self._credentials
         before, now_s = keeper.current, keeper.means.seconds()
         session = await keeper.session(self._server)
-        if login.is_of_client(head):
+        if login.is_of_client(head, session):
             # With the session, the box might make it the session of the client's user, or end it.
             bare = login.unsigned(head, keeper.names)
             return Signed(head=bare, has_credentials=False, sends_secret=False, is_fresh=False)

@@ -22,14 +22,13 @@ from corsgate.credentials.session.messages import (
     csrf_of_cookie,
     fetch_problem,
     is_for,
-    is_in,
     is_rejection,
+    leads_back,
     leads_to,
     login_head,
     login_pages,
     login_problem,
     own_head,
-    path_of,
     token_in,
     with_query,
 )
@@ -48,6 +47,7 @@ class Session:
 
     Attributes:
         server: The origin of the server for which it was made.
+        base: The path of that server's URL, which came before that of the login.
         made_s: When it was made, in the clock's seconds.
         used_s: When it was last used.
         jar: Its cookies.
@@ -60,6 +60,7 @@ class Session:
     server: str
     made_s: float
     used_s: float
+    base: bytes = b""
     jar: CookieJar = attrs.field(factory=CookieJar, repr=False)
     token: bytes | None = attrs.field(default=None, repr=False)
     csrf: bytes | None = attrs.field(default=None, repr=False)
@@ -190,23 +191,23 @@ class Login:
         """Return whether a response redirects a request to the login page, so the session is over.
 
         Args:
-            head: The request's head. Redirects of the login page itself don't count.
+            head: The request's head.
             response: The response's head, with any status.
         """
-        return leads_to(response, self._pages) and not is_in(path_of(head.target), self._pages)
+        return leads_to(response, self._pages) and not leads_back(head.target, response)
 
-    def is_of_client(self, head: RequestHead) -> bool:
-        """Return whether a client's request may be its own login or logout.
+    def is_of_client(self, head: RequestHead, session: Session) -> bool:
+        """Return whether a client's request is its own login or logout.
 
         Args:
             head: The request's head, with the target as sent.
+            session: The gate's session.
         """
-        login, logout = self._login, self._logout
-        if login is not None and head.method not in SAFE_METHODS and is_for(head.target, login):
+        login, logout, base = self._login, self._logout, session.base
+        method = head.method.decode("ascii")
+        if login and head.method not in SAFE_METHODS and is_for(head.target, login, base):
             return True
-        if logout is None or logout.method not in ("", head.method.decode("ascii")):
-            return False
-        return is_for(head.target, logout)
+        return bool(logout and logout.method in ("", method) and is_for(head.target, logout, base))
 
     def csrf_of(self, session: Session) -> bytes | None:
         """Return the CSRF token of a session; None if there is none, or the server rejected it."""
@@ -268,6 +269,7 @@ class Login:
             head, body = login_head(credentials, call)
             head = self.signed(head, session, names, with_csrf=True)
             response = await self._ask(call, server, head, body)
+            session.base = response.target.removesuffix(head.target)
             self._take(session, response, names)
             status = response.head.status
             session.needs_cookies = not credentials.token_path

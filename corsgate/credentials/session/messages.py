@@ -25,7 +25,9 @@ MIN_SCRUBBED_BYTES = 8
 """A shorter token could occur by chance, such as in a Content-Length."""
 
 _VALUE = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
-_NO_VERDICT = frozenset((404, 405, 406, 408, 410, 411, 413, 414, 415))
+# Redirects of the login itself, which is not sent to another URL (RFC 9110 15.4.8 and 15.4.9).
+_TO_BE_REPEATED = frozenset((307, 308))
+_NO_VERDICT = _TO_BE_REPEATED | {404, 405, 406, 408, 410, 411, 413, 414, 415}
 _ASKED = frozenset((b"fetch", b"required"))
 
 
@@ -249,7 +251,8 @@ def login_problem(
     """Return why a login failed according to its response; empty if it succeeded.
 
     A 2xx means success, and so does a redirect with a cookie, unless it leads back to the login
-    page. Either must have the token or a session cookie.
+    page, or the login would have to be repeated elsewhere. Either must have the token or a session
+    cookie.
 
     Args:
         credentials: The credentials of the login.
@@ -259,7 +262,7 @@ def login_problem(
             cookies is no login.
     """
     status = head.status
-    if status >= 400 or status < 200:
+    if status >= 400 or status < 200 or status in _TO_BE_REPEATED:
         return _refusal(status)
     if credentials.token_path:
         if token is not None:
@@ -298,6 +301,8 @@ def is_rejection(status: int) -> bool:
 
 def _refusal(status: int) -> str:
     words = {
+        307: "the login has another URL",
+        308: "the login has another URL",
         401: "the user name or the password is probably wrong",
         403: "the user name or the password may be wrong, or the account locked",
         404: "there is no such URL",
@@ -318,22 +323,25 @@ def login_pages(credentials: SessionCredentials) -> frozenset[str]:
 def leads_to(head: ResponseHead, pages: Collection[str]) -> bool:
     """Return whether a response redirects to one of these pages.
 
+    The server's own path may come before the page's.
+
     Args:
         head: The response's head.
-        pages: The pages' paths.
-    """
-    path = location_path(head)
-    return path is not None and is_in(path, pages)
-
-
-def is_in(path: str, pages: Collection[str]) -> bool:
-    """Return whether a path is that of a page, with or without the server's own path before it.
-
-    Args:
-        path: The path, such as that of a redirect.
         pages: The pages' paths, without ``/``.
     """
-    return any(f"{path.rstrip('/')}/".endswith(f"{page.rstrip('/')}/") for page in pages)
+    path = location_path(head)
+    return path is not None and any(_closed(path).endswith(_closed(page)) for page in pages)
+
+
+def leads_back(target: bytes, head: ResponseHead) -> bool:
+    """Return whether a response redirects a request to its own path, such as to add a slash.
+
+    Args:
+        target: The request's target.
+        head: The response's head.
+    """
+    path = location_path(head)
+    return path is not None and _closed(path) == _closed(path_of(target))
 
 
 def path_of(target: bytes) -> str:
@@ -342,15 +350,20 @@ def path_of(target: bytes) -> str:
     return re.sub("/+", "/", re.sub(";[^/]*", "", path))
 
 
-def is_for(target: bytes, call: Call) -> bool:
+def is_for(target: bytes, call: Call, base: bytes) -> bool:
     """Return whether a target is that of a call: it has its path, and all of its query parameters.
 
     Args:
         target: The target, as sent.
         call: The call.
+        base: The path of the server's own URL, which comes before that of the call.
     """
     query = call.target.partition("?")[2].encode("ascii").split(b"&")
     if query != [b""] and not set(query) <= set(target.partition(b"?")[2].split(b"&")):
         return False
-    path, page = path_of(target).lower(), path_of(call.path.encode("ascii")).lower()
-    return path == page or (page != "/" and is_in(path, (page,)))
+    own = path_of(base + call.path.encode("ascii"))
+    return _closed(path_of(target)).lower() == _closed(own).lower()
+
+
+def _closed(path: str) -> str:
+    return f"{path.rstrip('/')}/"

@@ -6,6 +6,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
 
 from corsgate.config.model.session import Expired, SessionCredentials
+from corsgate.credentials.means import OwnResponse
 from corsgate.credentials.session.attempt import IDLE_S
 from corsgate.errors import SentToLogin
 from tests.credentials.helpers import SERVER, request, response
@@ -173,7 +174,7 @@ class ClientLoginTests(SessionCase):
         """It goes without the session, which the box could give to another user, or end."""
         for method, target in (
             (b"POST", b"/login"),
-            (b"POST", b"/base/login/"),
+            (b"POST", b"/login/"),
             (b"PUT", b"/LOGIN;v=1?next=/x"),
             (b"POST", b"//log%69n"),
             (b"POST", b"/logout"),
@@ -182,11 +183,29 @@ class ClientLoginTests(SessionCase):
             sent = self.sent(method, target, "/login", "/logout")
             self.assertEqual(sent, b"a=b", (method, target))
 
+    def test_server_with_a_path(self) -> None:
+        """The path of the server's own URL comes before that of the login, and only this path."""
+        signer = self.signer()
+        self.begin(signer)
+        head = response(200, (b"Set-Cookie", b"sid=1; Path=/"))
+        self.answers[-1].callback(OwnResponse(head=head, body=b"", target=b"/box/login"))
+        for target, is_signed in (
+            (b"/box/login", False),
+            (b"/login", True),
+            (b"/box/api/login", True),
+            (b"/box/box/login", True),
+        ):
+            signing = signer.begin(SERVER).sign(request(target, b"POST"), b"")
+            signed = self.successResultOf(Deferred.fromCoroutine(signing))
+            self.assertEqual(signed.has_credentials, is_signed, target)
+
     def test_others_are_signed(self) -> None:
         """The login page, a session's resource, and other calls at the same URL are signed."""
         for method, target, login, logout in (
             (b"GET", b"/login", "/login", ""),
             (b"POST", b"/login2", "/login", ""),
+            (b"POST", b"/api/login", "/login", "/logout"),
+            (b"POST", b"/api/logout", "/login", "/logout"),
             (b"POST", b"/", "/login", ""),
             (b"POST", b"/x", "/", ""),
             (b"GET", b"/_session", "/_session", "DELETE /_session"),

@@ -81,6 +81,7 @@ class LoginTests(SynchronousTestCase):
             (cookies, response(302, home), None),
             (cookies, response(302, cookie, back), None),
             (cookies, response(302, (b"Set-Cookie", b"gone=; Max-Age=0"), home), None),
+            (cookies, response(307, cookie, home), None),
             (cookies, response(401, cookie), None),
             (cookies, response(500, cookie), None),
             (token, response(200, cookie), None),
@@ -96,7 +97,7 @@ class LoginTests(SynchronousTestCase):
     def test_rejections(self) -> None:
         """What speaks of the URL, or of trouble, does not count against the password."""
         counts = (200, 302, 400, 401, 403, 422, 423, 429)
-        others = (404, 405, 415, 500, 502, 503)
+        others = (307, 308, 404, 405, 415, 500, 502, 503)
         self.assertEqual([each for each in (*counts, *others) if is_rejection(each)], [*counts])
 
     def test_fetch(self) -> None:
