@@ -140,7 +140,7 @@ class PasswordTests(BoxTestCase):
         self.read("/api/contents/none.txt", 404)
         self.check_stranger("GET", "/api/contents/a.txt")
         self.check_strange_socket(EVENTS)
-        self.assertNotIn(PASSWORD, self.gate.said)
+        self.assertNotIn(PASSWORD, self.close_gate())
         self.check_wrong_password(box)
 
     def check_wrong_password(self, box: PasswordJupyter) -> None:
@@ -148,5 +148,5 @@ class PasswordTests(BoxTestCase):
         self.open("jupyter", {8888: box.port}, {"JUPYTER_PASSWORD": "wrong"}, number=1)
         for _ in range(4):
             self.read("/api/contents", 502)
-        self.assertEqual(box.said().count("401 POST /login"), 2)
-        self.assertIn("could not log in at /login: it responded 401", self.gate.said)
+        self.assertEqual(box.count("401 POST /login", 2), 2)
+        self.assertIn("could not log in at /login: it responded 401", self.close_gate())

@@ -83,7 +83,7 @@ class QBittorrentTests(BoxTestCase):
         self.send("POST", "/api/v2/auth/logout", FORM, b"")
         self.read(PREFERENCES)
         self.check_stranger("GET", PREFERENCES)
-        self.assertNotIn(PASSWORD, self.gate.said)
+        self.assertNotIn(PASSWORD, self.close_gate())
 
     def test_wrong_password(self) -> None:
         """Two logins, then none: qBittorrent bans an address after five."""

@@ -66,6 +66,21 @@ class Box:
         path = self.home / "said"
         return path.read_text("utf-8", "replace") if path.exists() else ""
 
+    def count(self, text: str, least: int, name: str = "said") -> int:
+        """Return how often it has written a text, once that is often enough.
+
+        Args:
+            text: The text.
+            least: How often it will have written that; servers log a request after their response.
+            name: The file that it writes to.
+        """
+        deadline = time.monotonic() + START_S
+        while True:
+            found = (self.home / name).read_text("utf-8", "replace").count(text)
+            if found >= least or time.monotonic() > deadline:
+                return found
+            time.sleep(POLL_S)
+
     def stop(self) -> None:
         """End it and what it started, and remove its files; again does no harm."""
         process, self._process = self._process, None
