@@ -226,6 +226,10 @@ class LoginFailed(UpstreamError):
     """The gate can't get the token or session to sign a request; nothing was sent."""
 
 
+class SentToLogin(LoginFailed):
+    """The server redirected a request to its login page, and another login would not help."""
+
+
 class TokenRefused(LoginFailed):
     """The token server rejects the client, its grant, or the requested scope or audience."""
 

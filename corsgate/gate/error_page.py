@@ -22,6 +22,7 @@ from corsgate.errors import (
     CredentialsRejected,
     LoginFailed,
     NoServer,
+    SentToLogin,
     TargetError,
     UnsignableBody,
     UpstreamBusy,
@@ -132,6 +133,14 @@ _PROBLEMS: Sequence[tuple[type[BaseException], Problem]] = (
             status=503,
             detail="No server of the upstream is up; try again in a moment.",
             headers=_SOON,
+        ),
+    ),
+    (
+        SentToLogin,
+        Problem(
+            status=502,
+            detail="The upstream redirects to its login page, although the gate has logged in. The"
+            " gate's password may be wrong, or its user may lack the right to this resource.",
         ),
     ),
     (

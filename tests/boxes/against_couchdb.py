@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from tests.boxes.box import Box
-from tests.boxes.case import BoxTestCase, direct, from_json
+from tests.boxes.case import JSON, BoxTestCase, direct, from_json
 from tests.boxes.installed import node
+from tests.boxes.recipes import blocks
 
 PASSWORD = "password-of-couch"
 DATABASE = "/couch/mydb"
@@ -74,3 +76,63 @@ class CouchDbTests(BoxTestCase):
         self.check_stranger("GET", f"{DATABASE}/one")
         self.check_stranger("PUT", f"{DATABASE}/three", b"{}")
         self.read(f"{DATABASE}/three", 404)
+
+
+class SessionTests(BoxTestCase):
+    """The same with CouchDB's own session."""
+
+    def setUp(self) -> None:
+        """Start the server."""
+        super().setUp()
+        self.box = self.start(PouchDbServer)
+
+    def start_gate(self, password: str = PASSWORD, *, as_json: bool = False) -> None:
+        """Start the gate with the recipe."""
+        _, text = blocks("couchdb")
+        if as_json:
+            text = text.replace("form = {", "json = {")
+        self.open_text(text, {5984: self.box.port}, {"COUCHDB_PASSWORD": password})
+
+    def configure(self, section: str, value: str) -> None:
+        """Change the server's configuration, as its administrator."""
+        form = json.dumps({"name": "replicator", "password": PASSWORD}).encode()
+        session = direct(self.box.port, "POST", "/_session", JSON, form).headers["Set-Cookie"]
+        fields = {**JSON, "Cookie": str(session).partition(";")[0]}
+        target = f"/_config/{section}"
+        done = direct(self.box.port, "PUT", target, fields, json.dumps(value).encode())
+        self.assertEqual(done.status, 200)
+
+    def test_session(self) -> None:
+        """Documents are written and followed, also when the session has ended; no cookie leaks."""
+        self.start_gate()
+        mine = {**JSON, "Cookie": "AuthSession=mine; theme=dark"}
+        made = self.check(self.send("PUT", DATABASE, mine), 201)
+        for name in ("one", "two", "three"):
+            sent = self.send("PUT", f"{DATABASE}/{name}", mine, b'{"n": 1}')
+            done = self.check(sent, 201)
+            # The server prolongs its session with each response.
+            self.assertIsNone(done.headers["Set-Cookie"])
+            # That ends all sessions.
+            self.configure("couch_httpd_auth/secret", f"another secret {name}")
+        self.assertIsNone(made.headers["Set-Cookie"])
+        feed = f"{DATABASE}/_changes?feed=longpoll&since=2"
+        self.assertEqual([each["id"] for each in from_json(self.read(feed))["results"]], ["three"])
+        self.check_stranger("PUT", f"{DATABASE}/four", b"{}")
+        self.read(f"{DATABASE}/four", 404)
+        # A page's own logout, and a login that fails, don't end the gate's session.
+        self.check(self.send("DELETE", "/couch/_session", mine))
+        self.check(self.send("POST", "/couch/_session", mine, b'{"name": "a"}'), 401)
+        self.assertEqual(from_json(self.read(f"{DATABASE}/two"))["n"], 1)
+        self.assertNotIn(PASSWORD, self.close_gate())
+
+    def test_new_password(self) -> None:
+        """A new password ends the session; two logins fail, and no more are tried."""
+        self.start_gate(as_json=True)
+        self.check(self.send("PUT", DATABASE), 201)
+        self.configure("admins/replicator", "another")
+        for _ in range(4):
+            refused = self.read(DATABASE, 502)
+        self.assertIn("Retry-After", refused.headers)
+        # The first two are the gate's at the start, and the one of `configure`.
+        self.assertEqual(self.box.count("POST /_session", 4, "log.txt"), 4)
+        self.assertIn("it responded 401", self.close_gate())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -11,6 +13,9 @@ from tests.boxes.installed import python
 from tests.boxes.recipes import blocks
 
 TOKEN = "token-of-jupyter"
+PASSWORD = "password-of-jupyter"
+DIGEST = hashlib.sha256(PASSWORD.encode() + b"salt").hexdigest()
+EVENTS = "/api/events/subscribe"
 RUN_CODE = """
 const [url, code] = args;
 const response = await fetch(`${url}/api/kernels`, {
@@ -64,6 +69,19 @@ class OpenJupyter(Jupyter):
     access = ("--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True")
 
 
+class PasswordJupyter(Jupyter):
+    """Jupyter Server that wants a password, and forgets its sessions when it starts."""
+
+    access = (
+        "--IdentityProvider.token=",
+        f"--PasswordIdentityProvider.hashed_password=sha256:salt:{DIGEST}",
+    )
+
+    def command(self, port: int) -> Sequence[str]:
+        """Return what starts it."""
+        return [*super().command(port), f"--ServerApp.cookie_secret={secrets.token_hex()}"]
+
+
 class JupyterTests(BoxTestCase):
     """Jupyter with a token that the gate holds."""
 
@@ -101,6 +119,34 @@ class OpenJupyterTests(BoxTestCase):
 
     def open_without_credentials(self, port: int) -> None:
         """Start the gate with the recipe, less its line with the token."""
-        (text,) = blocks("jupyter")
+        text = blocks("jupyter")[0]
         lines = [line for line in text.splitlines() if not line.startswith("credentials")]
         self.open_text("\n".join(lines), {8888: port})
+
+
+class PasswordTests(BoxTestCase):
+    """Jupyter with a password, for which the gate logs in."""
+
+    def test_session(self) -> None:
+        """Changes and WebSockets use the session; when it has ended, a WebSocket gets another."""
+        box = self.start(PasswordJupyter)
+        self.open("jupyter", {8888: box.port}, {"JUPYTER_PASSWORD": PASSWORD}, number=1)
+        note = {"type": "file", "format": "text", "content": "é"}
+        kept = self.write("PUT", "/api/contents/a.txt", note, 201)
+        self.assertIsNone(kept.headers["Set-Cookie"])
+        self.websocket(EVENTS).close()
+        box.restart()
+        self.websocket(EVENTS).close()
+        self.read("/api/contents/none.txt", 404)
+        self.check_stranger("GET", "/api/contents/a.txt")
+        self.check_strange_socket(EVENTS)
+        self.assertNotIn(PASSWORD, self.close_gate())
+        self.check_wrong_password(box)
+
+    def check_wrong_password(self, box: PasswordJupyter) -> None:
+        """The server responds to it with its form and 401: two logins, then none."""
+        self.open("jupyter", {8888: box.port}, {"JUPYTER_PASSWORD": "wrong"}, number=1)
+        for _ in range(4):
+            self.read("/api/contents", 502)
+        self.assertEqual(box.count("401 POST /login", 2), 2)
+        self.assertIn("could not log in at /login: it responded 401", self.close_gate())

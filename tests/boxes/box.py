@@ -66,12 +66,33 @@ class Box:
         path = self.home / "said"
         return path.read_text("utf-8", "replace") if path.exists() else ""
 
+    def count(self, text: str, least: int, name: str = "said") -> int:
+        """Return how often it has written a text, once that is often enough.
+
+        Args:
+            text: The text.
+            least: How often it will have written that; servers log a request after their response.
+            name: The file that it writes to.
+        """
+        deadline = time.monotonic() + START_S
+        while True:
+            found = (self.home / name).read_text("utf-8", "replace").count(text)
+            if found >= least or time.monotonic() > deadline:
+                return found
+            time.sleep(POLL_S)
+
     def stop(self) -> None:
         """End it and what it started, and remove its files; again does no harm."""
         process, self._process = self._process, None
         if process is not None:
             _end_group(process)
         shutil.rmtree(self.home, ignore_errors=True)
+
+    def restart(self) -> None:
+        """End it, and start it again on the same port; its directory stays."""
+        assert self._process is not None, "it has been started"
+        _end_group(self._process)
+        assert self._started(self.port), f"it did not start again:\n{self.said()}"
 
     def _started(self, port: int) -> bool:
         """Start it; return False if it ended, most likely because the port was taken."""

@@ -97,6 +97,12 @@ class BoxTestCase(SynchronousTestCase):
         stack = ExitStack()
         self.gate = stack.enter_context(Gate(command, environ or {}))
         self.addCleanup(stack.close)
+        self._close_gate = stack.close
+
+    def close_gate(self) -> str:
+        """End the gate; return all that it has logged."""
+        self._close_gate()
+        return self.gate.said
 
     @property
     def lan(self) -> str:

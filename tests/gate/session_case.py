@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
 
@@ -20,6 +21,11 @@ PATHS = {
     "UniFi": b"/proxy/network/api/s",
 }
 SECRETS = (b"session-", b"csrf-", PASSWORD.encode(), b64encode(f"gate:{PASSWORD}".encode()))
+
+
+def always(data: bytes) -> Callable[[Message], bytes]:
+    """Return what responds with the same to every request."""
+    return lambda _: data
 
 
 class SessionTestCase(GateTestCase):

@@ -76,6 +76,10 @@ class CookieJar:
         found = [each.value for each in self._valid(now_s) if each.name == name]
         return found[-1] if found else None
 
+    def names(self, now_s: float) -> set[bytes]:
+        """Return the names of all valid cookies."""
+        return {each.name for each in self._valid(now_s)}
+
     def is_empty(self, now_s: float) -> bool:
         """Return whether no valid cookie is left."""
         return not any(True for _ in self._valid(now_s))

@@ -20,11 +20,13 @@ from corsgate.credentials.session.messages import (
     basic_field,
     csrf_in,
     csrf_of_cookie,
-    expiry_of,
     fetch_problem,
-    is_at,
+    is_for,
     is_rejection,
+    leads_back,
+    leads_to,
     login_head,
+    login_pages,
     login_problem,
     own_head,
     token_in,
@@ -45,6 +47,7 @@ class Session:
 
     Attributes:
         server: The origin of the server for which it was made.
+        base: The path of that server's URL, which came before that of the login.
         made_s: When it was made, in the clock's seconds.
         used_s: When it was last used.
         jar: Its cookies.
@@ -57,6 +60,7 @@ class Session:
     server: str
     made_s: float
     used_s: float
+    base: bytes = b""
     jar: CookieJar = attrs.field(factory=CookieJar, repr=False)
     token: bytes | None = attrs.field(default=None, repr=False)
     csrf: bytes | None = attrs.field(default=None, repr=False)
@@ -76,21 +80,21 @@ class Login:
         means: Time, randomness and I/O.
 
     Attributes:
+        credentials: As above.
         is_any: Whether a session starts with one of the gate's own requests.
-        path: The path of that request, for messages; empty if there is none.
-        has_expired: Returns whether a response's head means that its session has ended.
     """
 
     def __init__(self, credentials: SessionCredentials, means: Means) -> None:
-        self._credentials = credentials
+        self.credentials = credentials
         self._means = means
         csrf = credentials.csrf
         self._fetch = parse_call(csrf.fetch) if csrf is not None and csrf.fetch else None
         # Without a login, the session starts with the response that has the CSRF token.
-        self._at = parse_call(credentials.login_url) if credentials.login_url else self._fetch
+        own = dict(credentials.calls())
+        self._login, self._logout = own.get("login_url"), own.get("logout_url")
+        self._at = self._login or self._fetch
         self.is_any = self._at is not None
-        self.path = "" if self._at is None else self._at.path
-        self.has_expired = expiry_of(credentials)
+        self._pages = login_pages(credentials)
 
     async def log_in(self, server: str, names: dict[bytes, None]) -> Session:
         """Return a new session.
@@ -134,7 +138,7 @@ class Login:
         Raises:
             UpstreamError: The server did not respond.
         """
-        csrf, call = self._credentials.csrf, self._fetch
+        csrf, call = self.credentials.csrf, self._fetch
         assert csrf is not None, "the CSRF token is configured"
         assert call is not None, "a URL to fetch it from is configured"
         session.csrf = None
@@ -153,7 +157,7 @@ class Login:
         Args:
             session: The session.
         """
-        call = parse_call(self._credentials.logout_url)
+        call = parse_call(self.credentials.logout_url)
         at = call.origin or session.server
         head = self.signed(own_head(call, "POST"), session, (), with_csrf=True)
         problem = ""
@@ -178,33 +182,51 @@ class Login:
             session: The session of the response.
             head: The response's head.
         """
-        csrf = self._credentials.csrf
+        csrf = self.credentials.csrf
         token = None if csrf is None or csrf.cookie else csrf_in(head, csrf.header)
         if token is not None:
             session.csrf, session.csrf_is_stale = token, False
 
-    def is_login(self, head: RequestHead) -> bool:
-        """Return whether a client's request may be its own login, perhaps as another user.
+    def is_sent_to_login(self, head: RequestHead, response: ResponseHead) -> bool:
+        """Return whether a response redirects a request to the login page, so the session is over.
 
-        The cookies of its response then don't belong to the gate's session.
+        Args:
+            head: The request's head.
+            response: The response's head, with any status.
+        """
+        return leads_to(response, self._pages) and not leads_back(head.target, response)
+
+    def is_of_client(self, head: RequestHead, session: Session) -> bool:
+        """Return whether a client's request is its own login or logout.
 
         Args:
             head: The request's head, with the target as sent.
+            session: The gate's session.
         """
-        if head.method in SAFE_METHODS or not self._credentials.login_url:
-            return False
-        path = head.target.partition(b"?")[0].decode("ascii", "replace")
-        return path == self.path or (self.path != "/" and is_at(path, self.path))
+        login, logout, base = self._login, self._logout, session.base
+        method = head.method.decode("ascii")
+        if login and head.method not in SAFE_METHODS and is_for(head.target, login, base):
+            return True
+        return bool(logout and logout.method in ("", method) and is_for(head.target, logout, base))
 
     def csrf_of(self, session: Session) -> bytes | None:
         """Return the CSRF token of a session; None if there is none, or the server rejected it."""
-        csrf = self._credentials.csrf
+        csrf = self.credentials.csrf
         if csrf is None or session.csrf_is_stale:
             return None
         if not csrf.cookie:
             return session.csrf
         value = session.jar.value(csrf.cookie.encode("ascii"), self._means.wall_clock())
         return None if value is None else csrf_of_cookie(value)
+
+    def unsigned(self, head: RequestHead, names: Collection[bytes]) -> RequestHead:
+        """Return a head without cookies of the gate's names, and with nothing of a session.
+
+        Args:
+            head: The head, with the target as sent.
+            names: The names of cookies that clients must not send.
+        """
+        return RequestHead(head.method, head.target, cookies_replaced(head.headers, names, ()))
 
     def signed(
         self, head: RequestHead, session: Session, names: Collection[bytes], *, with_csrf: bool
@@ -217,7 +239,7 @@ class Login:
             names: The names of cookies that clients must not send.
             with_csrf: Whether to add the CSRF token.
         """
-        credentials, target = self._credentials, head.target
+        credentials, target = self.credentials, head.target
         pairs = session.jar.pairs(target, self._means.wall_clock())
         headers = cookies_replaced(head.headers, names, pairs)
         name, template = credentials.token_header
@@ -235,7 +257,7 @@ class Login:
 
     async def _begin(self, server: str, session: Session, names: dict[bytes, None]) -> None:
         """Start a session at the server."""
-        credentials, call, csrf = self._credentials, self._at, self._credentials.csrf
+        credentials, call, csrf = self.credentials, self._at, self.credentials.csrf
         assert call is not None, "a login is configured"
         if not credentials.login_url:
             status = (await self.fetch_csrf(server, session, names)).status
@@ -247,12 +269,14 @@ class Login:
             head, body = login_head(credentials, call)
             head = self.signed(head, session, names, with_csrf=True)
             response = await self._ask(call, server, head, body)
+            session.base = response.target.removesuffix(head.target)
             self._take(session, response, names)
             status = response.head.status
             session.needs_cookies = not credentials.token_path
             if credentials.token_path:
                 session.token = token_in(response.body, credentials.token_path)
-            problem = login_problem(credentials, response.head, session.token)
+            kept = session.jar.names(self._means.wall_clock())
+            problem = login_problem(credentials, response.head, session.token, kept)
         if problem:
             failed = LoginRejected if is_rejection(status) else LoginFailed
             at = call.origin or server

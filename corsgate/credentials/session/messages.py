@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
-from urllib.parse import quote, unquote_to_bytes, urlencode
+from urllib.parse import quote, unquote, unquote_to_bytes, urlencode
 
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.session import Call, FieldValue, SessionCredentials, parse_call
@@ -25,7 +25,9 @@ MIN_SCRUBBED_BYTES = 8
 """A shorter token could occur by chance, such as in a Content-Length."""
 
 _VALUE = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
-_NO_VERDICT = frozenset((404, 405, 406, 408, 410, 411, 413, 414, 415))
+# Redirects of the login itself, which is not sent to another URL (RFC 9110 15.4.8 and 15.4.9).
+_TO_BE_REPEATED = frozenset((307, 308))
+_NO_VERDICT = _TO_BE_REPEATED | {404, 405, 406, 408, 410, 411, 413, 414, 415}
 _ASKED = frozenset((b"fetch", b"required"))
 
 
@@ -240,31 +242,39 @@ def location_path(head: ResponseHead) -> str | None:
     return None
 
 
-def login_problem(credentials: SessionCredentials, head: ResponseHead, token: bytes | None) -> str:
+def login_problem(
+    credentials: SessionCredentials,
+    head: ResponseHead,
+    token: bytes | None,
+    kept: Collection[bytes],
+) -> str:
     """Return why a login failed according to its response; empty if it succeeded.
 
     A 2xx means success, and so does a redirect with a cookie, unless it leads back to the login
-    page. Either must have the token or a session cookie.
+    page, or the login would have to be repeated elsewhere. Either must have the token or a session
+    cookie.
 
     Args:
         credentials: The credentials of the login.
         head: The response's head.
         token: The token in its body, or None.
+        kept: The names of all cookies that were valid after the response. One that only deletes
+            cookies is no login.
     """
     status = head.status
-    if status >= 400 or status < 200:
+    if status >= 400 or status < 200 or status in _TO_BE_REPEATED:
         return _refusal(status)
     if credentials.token_path:
         if token is not None:
             return ""
         return f"it responded {status}, without a token at {credentials.token_path} of a JSON body"
-    names = {cookie_name(value) for value in set_cookies(head)}
+    names = {cookie_name(value) for value in set_cookies(head)}.intersection(kept)
     if credentials.csrf is not None:
         # A page that reports a failed login also sets a new CSRF cookie.
         names.discard(credentials.csrf.cookie.encode("ascii"))
     if not names:
         return f"it responded {status} without a session cookie"
-    if status >= 300 and expiry_of(credentials)(head):
+    if leads_to(head, login_pages(credentials)):
         return f"it responded {status}, which leads back to the login page"
     return ""
 
@@ -291,6 +301,8 @@ def is_rejection(status: int) -> bool:
 
 def _refusal(status: int) -> str:
     words = {
+        307: "the login has another URL",
+        308: "the login has another URL",
         401: "the user name or the password is probably wrong",
         403: "the user name or the password may be wrong, or the account locked",
         404: "there is no such URL",
@@ -302,30 +314,56 @@ def _refusal(status: int) -> str:
     return f"it responded {status}" + (f"; {more}" if more else "")
 
 
-def expiry_of(credentials: SessionCredentials) -> Callable[[ResponseHead], bool]:
-    """Return a function that decides whether a response's head means an expired session.
-
-    Args:
-        credentials: They have the rules. A redirect to ``login_url`` also means expiry.
-    """
+def login_pages(credentials: SessionCredentials) -> frozenset[str]:
+    """Return the paths of the login pages; a redirect to one of them means an expired session."""
     texts = filter(None, (credentials.expired.location, credentials.login_url))
-    pages = {path for path in (parse_call(text).path for text in texts) if path != "/"}
-    statuses = frozenset(credentials.expired.status)
-
-    def has_expired(head: ResponseHead) -> bool:
-        if head.status in statuses:
-            return True
-        path = location_path(head)
-        return path is not None and any(is_at(path, page) for page in pages)
-
-    return has_expired
+    return frozenset(path for path in (parse_call(text).path for text in texts) if path != "/")
 
 
-def is_at(path: str, page: str) -> bool:
-    """Return whether a path is that of a page, with or without the server's own path before it.
+def leads_to(head: ResponseHead, pages: Collection[str]) -> bool:
+    """Return whether a response redirects to one of these pages.
+
+    The server's own path may come before the page's.
 
     Args:
-        path: The path, such as that of a redirect.
-        page: The page's path, not ``/``.
+        head: The response's head.
+        pages: The pages' paths, without ``/``.
     """
-    return f"{path.rstrip('/')}/".endswith(f"{page.rstrip('/')}/")
+    path = location_path(head)
+    return path is not None and any(_closed(path).endswith(_closed(page)) for page in pages)
+
+
+def leads_back(target: bytes, head: ResponseHead) -> bool:
+    """Return whether a response redirects a request to its own path, such as to add a slash.
+
+    Args:
+        target: The request's target.
+        head: The response's head.
+    """
+    path = location_path(head)
+    return path is not None and _closed(path) == _closed(path_of(target))
+
+
+def path_of(target: bytes) -> str:
+    """Return the path of a target as servers may read it: decoded, without parameters (``;``)."""
+    path = unquote(target.partition(b"?")[0].decode("ascii", "replace"), errors="replace")
+    return re.sub("/+", "/", re.sub(";[^/]*", "", path))
+
+
+def is_for(target: bytes, call: Call, base: bytes) -> bool:
+    """Return whether a target is that of a call: it has its path, and all of its query parameters.
+
+    Args:
+        target: The target, as sent.
+        call: The call.
+        base: The path of the server's own URL, which comes before that of the call.
+    """
+    query = call.target.partition("?")[2].encode("ascii").split(b"&")
+    if query != [b""] and not set(query) <= set(target.partition(b"?")[2].split(b"&")):
+        return False
+    own = path_of(base + call.path.encode("ascii"))
+    return _closed(path_of(target)).lower() == _closed(own).lower()
+
+
+def _closed(path: str) -> str:
+    return f"{path.rstrip('/')}/"

@@ -11,12 +11,13 @@ from corsgate.credentials.session.messages import (
     asks_for_csrf,
     csrf_in,
     csrf_of_cookie,
-    expiry_of,
     fetch_problem,
     is_rejection,
     json_at,
     json_code,
+    leads_to,
     login_head,
+    login_pages,
     login_problem,
     readable,
     scrubbed,
@@ -79,20 +80,24 @@ class LoginTests(SynchronousTestCase):
             (cookies, response(200), None),
             (cookies, response(302, home), None),
             (cookies, response(302, cookie, back), None),
+            (cookies, response(302, (b"Set-Cookie", b"gone=; Max-Age=0"), home), None),
+            (cookies, response(307, cookie, home), None),
             (cookies, response(401, cookie), None),
             (cookies, response(500, cookie), None),
             (token, response(200, cookie), None),
             (token, response(403), b"t"),
         )
-        for case in good:
-            self.assertEqual(login_problem(*case), "", case)
-        for case in bad:
-            self.assertIn(f"it responded {case[1].status}", login_problem(*case), case)
+        kept = (b"a",)
+        for credentials, head, found in good:
+            self.assertEqual(login_problem(credentials, head, found, kept), "", head)
+        for credentials, head, found in bad:
+            problem = login_problem(credentials, head, found, kept)
+            self.assertIn(f"it responded {head.status}", problem, head)
 
     def test_rejections(self) -> None:
         """What speaks of the URL, or of trouble, does not count against the password."""
         counts = (200, 302, 400, 401, 403, 422, 423, 429)
-        others = (404, 405, 415, 500, 502, 503)
+        others = (307, 308, 404, 405, 415, 500, 502, 503)
         self.assertEqual([each for each in (*counts, *others) if is_rejection(each)], [*counts])
 
     def test_fetch(self) -> None:
@@ -176,25 +181,20 @@ class ExpiryTests(SynchronousTestCase):
     """What tells that a session has ended."""
 
     def test_default(self) -> None:
-        """A 401, or a redirect to the login page wherever the server has it."""
-        has_expired = expiry_of(SessionCredentials(login_url="/login", form=FORM))
+        """A redirect to the login page, wherever the server has it."""
+        pages = login_pages(SessionCredentials(login_url="/login", form=FORM))
         for location in (b"/login", b"/login/", b"/login?next=/", b"http://x:1/app/login;j=1"):
-            self.assertTrue(has_expired(response(302, (b"Location", location))), location)
+            self.assertTrue(leads_to(response(302, (b"Location", location)), pages), location)
         for location in (b"/", b"/xlogin", b"/login/help", b"/?to=/login", b"//login/"):
-            self.assertFalse(has_expired(response(302, (b"Location", location))), location)
-        self.assertTrue(has_expired(response(401)))
-        for head in (response(403), response(200, (b"Location", b"/login")), response(302)):
-            self.assertFalse(has_expired(head))
+            self.assertFalse(leads_to(response(302, (b"Location", location)), pages), location)
+        for head in (response(401), response(200, (b"Location", b"/login")), response(302)):
+            self.assertFalse(leads_to(head, pages))
 
     def test_configured(self) -> None:
-        """Other statuses and another page; a login at the root makes no redirect to it suspect."""
+        """Another page counts too; a login at the root makes no redirect to it suspect."""
         credentials = SessionCredentials(
-            login_url="/",
-            form=FORM,
-            expired=Expired(status=(403, 440), location="/sign-in"),
+            login_url="/", form=FORM, expired=Expired(location="/sign-in")
         )
-        has_expired = expiry_of(credentials)
-        self.assertTrue(has_expired(response(440)))
-        self.assertFalse(has_expired(response(401)))
-        self.assertTrue(has_expired(response(303, (b"Location", b"/sign-in?x"))))
-        self.assertFalse(has_expired(response(303, (b"Location", b"/"))))
+        pages = login_pages(credentials)
+        self.assertTrue(leads_to(response(303, (b"Location", b"/sign-in?x")), pages))
+        self.assertFalse(leads_to(response(303, (b"Location", b"/")), pages))

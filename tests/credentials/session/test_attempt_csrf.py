@@ -1,4 +1,4 @@
-"""Tests of `corsgate.credentials.session.signer`: CSRF tokens."""
+"""Tests of `corsgate.credentials.session.attempt`: CSRF tokens."""
 
 from __future__ import annotations
 
