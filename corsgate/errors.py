@@ -223,7 +223,16 @@ class HandshakeFailed(UpstreamError):
 
 
 class LoginFailed(UpstreamError):
-    """The gate can't get the token or session to sign a request; nothing was sent."""
+    """The gate can't get the token or session to sign a request; nothing was sent.
+
+    Args:
+        words: The reason, without a secret.
+        retry_s: In how many seconds the gate will try again; 0.0 for the next request.
+    """
+
+    def __init__(self, words: str, retry_s: float = 0.0) -> None:
+        super().__init__(words)
+        self.retry_s = retry_s
 
 
 class SentToLogin(LoginFailed):

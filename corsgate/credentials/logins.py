@@ -44,7 +44,7 @@ class LoginFailure:
         Args:
             left_s: How many seconds of the pause are left.
         """
-        return LoginFailed(f"{self.words} (next attempt in {ceil(left_s)} s)")
+        return LoginFailed(f"{self.words} (next attempt in {ceil(left_s)} s)", left_s)
 
 
 def login_failure_of(signers: Iterable[ICredentials | None]) -> LoginFailure | None:

@@ -179,7 +179,11 @@ def problem_of(error: BaseException | None) -> Problem:
             )
         case UnsignableBody():
             return Problem(status=413, detail=str(error))
-    return next((problem for kind, problem in _PROBLEMS if isinstance(error, kind)), FAILED)
+    problem = next((problem for kind, problem in _PROBLEMS if isinstance(error, kind)), FAILED)
+    if isinstance(error, LoginFailed) and error.retry_s:
+        wait = (b"Retry-After", b"%d" % ceil(error.retry_s))
+        problem = attrs.evolve(problem, headers=(*problem.headers, wait))
+    return problem
 
 
 def title_of(status: int) -> str:

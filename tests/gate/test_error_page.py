@@ -79,6 +79,11 @@ class Statuses(SynchronousTestCase):
             headers = dict(problem_of(error).headers)
             self.assertGreater(int(headers[b"Retry-After"]), 0)
 
+    def test_login_failed(self) -> None:
+        """So it is while the gate tries no login."""
+        self.assertIn((b"Retry-After", b"5"), problem_of(LoginFailed("x", 4.2)).headers)
+        self.assertEqual(problem_of(LoginFailed("x")).headers, ())
+
     def test_titles(self) -> None:
         """A status that nobody registered has a title too."""
         self.assertEqual(title_of(502), "Bad Gateway")

@@ -190,7 +190,7 @@ class TokenSource:
             next=f"in {ceil(pause_s)} s" if pause_s else "with the next request",
             valid="; the old token is still valid" if valid else "",
         )
-        return LoginFailed(words)
+        return LoginFailed(words, pause_s)
 
     def _named(self, reason: str) -> str:
         """Return a reason in terms of these credentials' keys, after the token server's origin."""

@@ -17,7 +17,6 @@ from corsgate.credentials.single_flight import SingleFlight
 from corsgate.errors import (
     ConnectFailed,
     CredentialsRejected,
-    LoginFailed,
     UpstreamBusy,
     UpstreamError,
 )
@@ -156,7 +155,7 @@ class SessionKeeper:
         began_s = self.means.seconds()
         pause_s = self._down.left_s(began_s)
         if pause_s and self.failure is not None:
-            raise LoginFailed(f"{self.failure.words} (next attempt in {pause_s:.0f} s)")
+            raise self.failure.paused(pause_s)
         try:
             self.current = await self.login.log_in(server, self.names)
         except UpstreamError as error:
