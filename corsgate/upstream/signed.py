@@ -191,7 +191,7 @@ class _Sending:
                 continue
             sent = payload if signed.sends_body else None
             waits = signed.awaits_continue or (client_waits and is_first)
-            held = self._held(sent, waits=waits, is_first=is_first)
+            held = self._held(signed, sent, waits=waits, is_first=is_first)
             try:
                 if held is None:
                     response = await self._send_one(signed, sent)
@@ -210,6 +210,8 @@ class _Sending:
                 return response
             if sent is not None and not sent.replayable:
                 response.stopProducing()
+                if self._expectations is not None:
+                    self._expectations.challenged_late(self._origin)
                 raise ChallengedMidUpload("it asked for credentials only after it took the body")
             is_first = False
             _dispose(response, held)
@@ -248,13 +250,15 @@ class _Sending:
         self._admission.judge(signed, response.head, again=again)
         return again
 
-    def _held(self, body: Body | None, *, waits: bool, is_first: bool) -> HeldBody | None:
+    def _held(
+        self, signed: Signed, body: Body | None, *, waits: bool, is_first: bool
+    ) -> HeldBody | None:
         """Return a body that waits for 100 Continue; None if it needn't or can't wait."""
         expectations = self._expectations
         if expectations is None or body is None or not body.length or isinstance(body, KeptBody):
             return None
         if waits or (is_first and expectations.may_lapse(self._origin)):
-            return expectations.hold(body, self._origin)
+            return expectations.hold(body, self._origin, is_signed=signed.has_credentials)
         return None
 
 
