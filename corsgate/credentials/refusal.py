@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from corsgate.config.model.credentials import (
@@ -23,6 +24,12 @@ REFUSED: Final = frozenset((401, 403))
 
 MAX_SHOWN: Final = 40
 """How many characters of a server's own text, such as a scheme or a realm, are shown."""
+
+KIND_OF_SCHEME: Final = MappingProxyType(
+    {b"digest": "digest", b"basic": "basic", b"ntlm": "ntlm", b"negotiate": "ntlm",
+     b"bearer": "bearer"}
+)  # fmt: skip
+"""The kind of credentials for each lower-cased scheme of a challenge, the best kind first."""
 
 _MOST_SCHEMES = 4
 _USUAL = {
@@ -107,6 +114,27 @@ def refusal_words(
         f"the server refused the gate's credentials: it asks for {shown}, which the gate has:"
         f" {_WRONG[kinds[same[0].scheme.decode('ascii')]]}{error}"
     )
+
+
+def kind_asked(headers: Iterable[Header]) -> str | None:
+    """Return the best kind of credentials for a server's challenges; None if none is suitable.
+
+    Args:
+        headers: The fields of a 401.
+    """
+    schemes = {each.scheme for each in challenges_of(headers)}
+    return next((kind for scheme, kind in KIND_OF_SCHEME.items() if scheme in schemes), None)
+
+
+def asked_words(headers: Iterable[Header]) -> str:
+    """Return the schemes that a server asks for, and the first realm, as printable ASCII.
+
+    Args:
+        headers: The fields of a 401.
+    """
+    asked = challenges_of(headers)
+    realms = (realm for each in asked if (realm := _realm(each)))
+    return _schemes(asked) + next(realms, "")
 
 
 def _kinds_by_scheme(credentials: Credentials) -> dict[str, str]:
