@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from binascii import a2b_base64
 from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import Final
@@ -15,6 +16,7 @@ from corsgate.config.model.credentials import (
     SeveralCredentials,
     parts_of,
 )
+from corsgate.config.model.secret import secrets_of
 from corsgate.config.model.session import SessionCredentials
 from corsgate.credentials.auth_fields import Challenge, challenges_of
 from corsgate.message.headers import Header
@@ -104,7 +106,8 @@ def refusal_words(
             f"the server refused the gate's credentials: it asks for {_schemes(asked)}, the gate"
             f" has {kind}"
         )
-    shown = f"{_schemes(same)}{_realm(same[0])}"
+    realm = "" if _has_secret(same[0], credentials) else _realm(same[0])
+    shown = f"{_schemes(same)}{realm}"
     if not signed:
         return (
             f"the server refused the gate's credentials: it asks for {shown} in a way that the gate"
@@ -161,6 +164,21 @@ def _schemes(challenges: Sequence[Challenge]) -> str:
 def _realm(challenge: Challenge) -> str:
     realm = challenge.parameters.get(b"realm")
     return f' (realm "{_shown(realm)}")' if realm else ""
+
+
+def _has_secret(challenge: Challenge, credentials: Credentials) -> bool:
+    """Return whether a realm contains a secret that the server got, also in base64 as in Basic."""
+    realm = challenge.parameters.get(b"realm", b"")
+    texts = [realm, *map(_from_base64, realm.split())]
+    secrets = [each.reveal().encode("utf-8", "surrogateescape") for each in secrets_of(credentials)]
+    return any(secret in text for secret in secrets for text in texts)
+
+
+def _from_base64(text: bytes) -> bytes:
+    try:
+        return a2b_base64(text)
+    except ValueError:
+        return b""
 
 
 def _error(challenges: Sequence[Challenge]) -> str:
