@@ -177,7 +177,7 @@ class DigestServer:
                 before it checks the login.
             closes: Whether the server closes the connection.
         """
-        self._landed(turn)
+        self._flying.discard(turn)
         used = turn.used
         if used is None:
             # The target or the whole server is public, until a challenge arrives.
@@ -230,7 +230,7 @@ class DigestServer:
             now: The time in seconds.
             bound: Whether cookies came with it.
         """
-        self._landed(turn)
+        self._flying.discard(turn)
         self._seen += 1
         self.asks_nothing = False
         used, turn.tries = turn.used, turn.tries + 1
@@ -256,7 +256,7 @@ class DigestServer:
         Args:
             turn: The request that got it.
         """
-        self._landed(turn)
+        self._flying.discard(turn)
         if turn.used is None:
             self.asks_nothing = self.nonce is None
 
@@ -266,16 +266,13 @@ class DigestServer:
         Args:
             turn: The request.
         """
-        self._landed(turn)
+        self._flying.discard(turn)
         self.leaders.discard(turn)
         own = turn.own
         if turn.used is None and own is not None and self.one_use and not own.is_bound:
             # It has a challenge, but can't be resent without its body: the next request uses it.
             own.is_next = True
             self.nonce = self.nonce or own
-
-    def _landed(self, turn: Turn) -> None:
-        self._flying.discard(turn)
 
     def _interfered(self, nonce: Nonce) -> bool:
         """Return whether other requests got challenges since a nonce arrived."""

@@ -279,9 +279,9 @@ class DigestAttempt:
         Args:
             response: The head of the last response.
         """
-        is_challenge = response.status == 401 and bool(self._cookies)
         if not self._cookies:
             return response
+        is_challenge = response.status == 401
         return without_cookies(response, self._cookies, is_challenge=is_challenge)
 
     def end(self) -> None:
