@@ -38,21 +38,27 @@ class Expectations:
         self._challenged_s: dict[str, float] = {}
         self._late_s: dict[str, float] = {}
 
-    def hold(self, body: Body, server: str, *, is_signed: bool = True) -> HeldBody | None:
-        """Return a body that waits for 100 Continue; None if the server must not be asked.
+    def hold(
+        self, body: Body, server: str, *, is_signed: bool = True, may_ask: bool = True
+    ) -> HeldBody | None:
+        """Return a body that waits for 100 Continue or a challenge; None if it must not wait.
 
         Args:
             body: A body of which nothing has been read.
             server: The server's origin, such as ``http://10.0.0.11:8000``.
             is_signed: Whether its request has credentials. Otherwise a challenge may follow even
                 after 100 Continue, and after any request if the server has done that before.
+            may_ask: Whether the server may be asked for 100 Continue. If it must not be, only the
+                body of an unsigned request waits.
         """
         ignored_s = self._ignored_s.get(server)
-        if ignored_s is not None and self._clock.seconds() - ignored_s < IGNORED_S:
+        is_known = ignored_s is not None and self._clock.seconds() - ignored_s < IGNORED_S
+        asks = may_ask and not is_known
+        if is_signed and not asks:
             return None
         ignored = partial(self._note, self._ignored_s, server)
         heeded, is_wary = partial(self._heeded, server), not is_signed or server in self._late_s
-        return HeldBody(body, self._clock, ignored, heeded, is_wary=is_wary)
+        return HeldBody(body, self._clock, ignored, heeded, is_wary=is_wary, asks=asks)
 
     def challenged(self, server: str) -> None:
         """Record that a server has sent a challenge.

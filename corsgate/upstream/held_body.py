@@ -44,8 +44,11 @@ class HeldBody:
         ignored: Called when the server has sent nothing within `WAIT_S`, or has rejected Expect.
         heeded: Called when the server has sent 100 Continue.
         is_wary: Whether a challenge may follow 100 Continue.
+        asks: Whether the request has Expect. Without it, the body only waits `GRACE_S` for a
+            challenge.
 
     Attributes:
+        asks: As above.
         length: In bytes, or `UNKNOWN_LENGTH`.
         is_released: Whether sending the body has started.
     """
@@ -58,6 +61,7 @@ class HeldBody:
         heeded: Callable[[], None],
         *,
         is_wary: bool = False,
+        asks: bool = True,
     ) -> None:
         self.length = body.length
         self.is_released = False
@@ -65,6 +69,7 @@ class HeldBody:
         self._clock = clock
         self._ignored = ignored
         self._heeded = heeded
+        self.asks = asks
         self._is_wary = is_wary
         self._consumer: IConsumer | None = None
         self._done: Deferred[None] = Deferred()
@@ -113,7 +118,7 @@ class HeldBody:
         self._stop_timer()
         if 200 <= status < 300:
             self._release()
-        rejected = status == EXPECTATION_FAILED and not self.is_released
+        rejected = status == EXPECTATION_FAILED and self.asks and not self.is_released
         if rejected:
             self._ignored()
         return rejected
@@ -125,7 +130,7 @@ class HeldBody:
         assert not self.is_released, "a released body can't be sent again"
         self._consumer, self._done = consumer, Deferred()
         self._paused = self._is_asked = False
-        self._wait(WAIT_S, may_be_late=True)
+        self._wait(WAIT_S if self.asks else GRACE_S, may_be_late=True)
         return self._done
 
     def pauseProducing(self) -> None:
@@ -159,7 +164,7 @@ class HeldBody:
         if may_be_late and self._clock.seconds() - since_s > delay_s + LATE_S:
             self._wait(delay_s, may_be_late=False)
             return
-        if not self._is_asked:
+        if self.asks and not self._is_asked:
             self._ignored()
         self._release()
 

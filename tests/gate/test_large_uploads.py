@@ -251,6 +251,14 @@ class Odd(UploadTestCase):
             self.assertEqual((await self.upload(gate)).status, 201)
         self.assert_seen(box, (417, 0, True), (201, SIZE, False), (201, SIZE, False))
 
+    async def test_challenged_without_expect(self) -> None:
+        """One that cuts at Expect, and challenges by the head, gets the body once, signed."""
+        box = await self.box()
+        judge = box.judge
+        box.judge = lambda seen: CUT if seen.expects else judge(seen)
+        self.assertEqual((await self.upload(self.gate(box))).status, 200)
+        self.assert_seen(box, (0, 0, True), (401, 0, False), (200, SIZE, False))
+
     async def test_cut(self) -> None:
         """One that cuts the connection when it sees Expect gets the request without it."""
         box = await self.box(lambda seen: CUT if seen.expects else Reply(status=201))

@@ -19,7 +19,7 @@ CONTINUE = ResponseHead(100, b"Continue", [])
 class HeldBodyTests(SynchronousTestCase):
     """`HeldBody`."""
 
-    def setUp(self, *, is_wary: bool = False) -> None:
+    def setUp(self, *, is_wary: bool = False, asks: bool = True) -> None:
         """Hold a body."""
         self.clock = Clock()
         self.noted: list[str] = []
@@ -30,6 +30,7 @@ class HeldBodyTests(SynchronousTestCase):
             lambda: self.noted.append("ignored"),
             lambda: self.noted.append("heeded"),
             is_wary=is_wary,
+            asks=asks,
         )
         self.written = Written()
 
@@ -93,6 +94,20 @@ class HeldBodyTests(SynchronousTestCase):
         self.assertFalse(self.held.responded(401))
         self.clock.advance(2 * WAIT_S)
         self.assertEqual((self.body.started, self.held.replayable), (0, True))
+        self.assert_waits_no_more()
+
+    def test_not_asked(self) -> None:
+        """Without Expect it waits a little for a challenge, and nothing is noted."""
+        self.setUp(asks=False)
+        self.start()
+        self.clock.advance(GRACE_S / 2)
+        self.assertEqual(self.body.started, 0)
+        self.clock.advance(GRACE_S / 2)
+        self.assertEqual((self.body.started, self.noted), (1, []))
+        self.setUp(asks=False)
+        self.start()
+        self.assertFalse(self.held.responded(417), "it is no reason to send it again")
+        self.assertEqual((self.noted, self.held.replayable), ([], True))
         self.assert_waits_no_more()
 
     def test_ignored(self) -> None:
