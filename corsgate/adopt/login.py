@@ -13,6 +13,7 @@ from corsgate.adopt.known import Known
 from corsgate.adopt.probes import Look, Reply, clip
 from corsgate.config.toml.writer import Toml
 from corsgate.credentials.auth_fields import challenges_of
+from corsgate.credentials.refusal import KIND_OF_SCHEME
 
 PASSWORD_VARIABLE = "BOX_PASSWORD"  # noqa: S105  # The name of a variable.
 TOKEN_VARIABLE = "BOX_TOKEN"  # noqa: S105
@@ -20,9 +21,6 @@ TOKEN_VARIABLE = "BOX_TOKEN"  # noqa: S105
 DIRECT = ("digest", "basic", "bearer")
 """The kinds that a single GET can test. The others are tested through the gate."""
 
-_STRONGEST_FIRST = ("digest", "basic", "ntlm", "bearer")
-_SCHEMES = {b"digest": "digest", b"basic": "basic", b"ntlm": "ntlm", b"negotiate": "ntlm",
-            b"bearer": "bearer"}  # fmt: skip
 _LOGIN_PATH = re.compile(r"(^|/)(log-?in|sign-?in|auth|sso|session|account)s?([/?.]|$)", re.I)
 _PATH = re.compile(r"/[!-~]{0,500}")
 _ELSEWHERE = "http://no-post.invalid"
@@ -114,7 +112,7 @@ def login_of(look: Look, known: Known | None) -> Login:
         if found is not None:
             return found
     if schemes:
-        kinds = [kind for kind in _STRONGEST_FIRST if kind in schemes]
+        kinds = [kind for kind in dict.fromkeys(KIND_OF_SCHEME.values()) if kind in schemes]
         realm = next((r for reply in asked if (r := _realm(reply))), "")
         names = ", ".join(sorted(schemes.values()))
         words = f"401 offers {names}" + (f', realm "{realm}"' if realm else "")
@@ -133,7 +131,7 @@ def _schemes(asked: Iterable[Reply]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for reply in asked:
         for challenge in challenges_of(reply.headers):
-            kind = _SCHEMES.get(challenge.scheme)
+            kind = KIND_OF_SCHEME.get(challenge.scheme)
             if kind is None:
                 continue
             shown = challenge.scheme.decode("ascii").capitalize()

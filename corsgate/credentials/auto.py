@@ -106,6 +106,7 @@ class AutoSigner:
                 "it offers only Basic, over which anyone on the network path could read the"
                 " password; use https"
             )
+        self._basic_servers.pop(server, None)
         if len(self._basic_servers) >= MAX_SERVERS:
             del self._basic_servers[next(iter(self._basic_servers))]
         self._basic_servers[server] = None

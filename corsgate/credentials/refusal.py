@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from binascii import a2b_base64
 from collections.abc import Iterable, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from corsgate.config.model.credentials import (
@@ -14,6 +16,7 @@ from corsgate.config.model.credentials import (
     SeveralCredentials,
     parts_of,
 )
+from corsgate.config.model.secret import secrets_of
 from corsgate.config.model.session import SessionCredentials
 from corsgate.credentials.auth_fields import Challenge, challenges_of
 from corsgate.message.headers import Header
@@ -23,6 +26,12 @@ REFUSED: Final = frozenset((401, 403))
 
 MAX_SHOWN: Final = 40
 """How many characters of a server's own text, such as a scheme or a realm, are shown."""
+
+KIND_OF_SCHEME: Final = MappingProxyType(
+    {b"digest": "digest", b"basic": "basic", b"ntlm": "ntlm", b"negotiate": "ntlm",
+     b"bearer": "bearer"}
+)  # fmt: skip
+"""The kind of credentials for each lower-cased scheme of a challenge, the best kind first."""
 
 _MOST_SCHEMES = 4
 _USUAL = {
@@ -97,7 +106,8 @@ def refusal_words(
             f"the server refused the gate's credentials: it asks for {_schemes(asked)}, the gate"
             f" has {kind}"
         )
-    shown = f"{_schemes(same)}{_realm(same[0])}"
+    realm = "" if _has_secret(same[0], credentials) else _realm(same[0])
+    shown = f"{_schemes(same)}{realm}"
     if not signed:
         return (
             f"the server refused the gate's credentials: it asks for {shown} in a way that the gate"
@@ -107,6 +117,27 @@ def refusal_words(
         f"the server refused the gate's credentials: it asks for {shown}, which the gate has:"
         f" {_WRONG[kinds[same[0].scheme.decode('ascii')]]}{error}"
     )
+
+
+def kind_asked(headers: Iterable[Header]) -> str | None:
+    """Return the best kind of credentials for a server's challenges; None if none is suitable.
+
+    Args:
+        headers: The fields of a 401.
+    """
+    schemes = {each.scheme for each in challenges_of(headers)}
+    return next((kind for scheme, kind in KIND_OF_SCHEME.items() if scheme in schemes), None)
+
+
+def asked_words(headers: Iterable[Header]) -> str:
+    """Return the schemes that a server asks for, and the first realm, as printable ASCII.
+
+    Args:
+        headers: The fields of a 401.
+    """
+    asked = challenges_of(headers)
+    realms = (realm for each in asked if (realm := _realm(each)))
+    return _schemes(asked) + next(realms, "")
 
 
 def _kinds_by_scheme(credentials: Credentials) -> dict[str, str]:
@@ -133,6 +164,21 @@ def _schemes(challenges: Sequence[Challenge]) -> str:
 def _realm(challenge: Challenge) -> str:
     realm = challenge.parameters.get(b"realm")
     return f' (realm "{_shown(realm)}")' if realm else ""
+
+
+def _has_secret(challenge: Challenge, credentials: Credentials) -> bool:
+    """Return whether a realm contains a secret that the server got, also in base64 as in Basic."""
+    realm = challenge.parameters.get(b"realm", b"")
+    texts = [realm, *map(_from_base64, realm.split())]
+    secrets = [each.reveal().encode("utf-8", "surrogateescape") for each in secrets_of(credentials)]
+    return any(secret in text for secret in secrets for text in texts)
+
+
+def _from_base64(text: bytes) -> bytes:
+    try:
+        return a2b_base64(text)
+    except ValueError:
+        return b""
 
 
 def _error(challenges: Sequence[Challenge]) -> str:

@@ -71,7 +71,7 @@ class CompiledRoute:
         limits: Its limits.
         upstream: As above.
         log_throttle: Limits how often its failures are logged.
-        refusals: Records which servers refuse the gate's credentials; None if it has none.
+        refusals: Records which servers refuse the gate's credentials, or ask for some.
         guard: Decides when the credentials may be sent to a server; None if it has none.
         direct: Whether a request without a body can be sent immediately, because nothing has to be
             learned from a server first.
@@ -167,7 +167,7 @@ class CompiledRoute:
         self.log_throttle = LogThrottle()
         self.direct = shortcuts.direct and fixed is not None
         self.whole, self.guard = shortcuts.whole, upstream.guard
-        self.refusals = None if credentials is None else upstream.credential_refusals
+        self.refusals = upstream.credential_refusals
         self.reach = reach_of(route, depth)
         self.accounts: Accounts | None = None
 

@@ -12,6 +12,7 @@ from corsgate.balance.state import ServerState
 from corsgate.config.model.credentials import Credentials
 from corsgate.cors.debug import REASON, may_know
 from corsgate.credentials.refusal import REFUSED, refusal_words
+from corsgate.gate.login_hint import login_hint
 from corsgate.message.head import ResponseHead
 from corsgate.message.host import is_loopback_address
 from corsgate.transport.log_throttle import Throttle
@@ -29,6 +30,10 @@ MAX_SERVERS: Final = 1000
 INTERVAL_S: Final = {401: 60.0, 403: 3600.0}
 """The minimum time in seconds between two lines about a server, by status. A 403 is more often
 about a single resource than about the credentials."""
+
+HINT_S: Final = 3600.0
+"""The minimum time in seconds between two suggestions for an upstream without credentials. Clients
+may log in on their own, so that a 401 is usual."""
 
 _log = Logger()
 
@@ -69,6 +74,7 @@ class CredentialRefusals:
         credentials: Its credentials, or None.
         clock: Returns the reactor's seconds.
         wall_clock: Returns the seconds since 1970.
+        has_file: Whether the gate has a configuration file.
 
     Attributes:
         any: Whether a server has refused and not accepted a request since. If it is False, only
@@ -78,6 +84,8 @@ class CredentialRefusals:
     __slots__ = (
         "_clock",
         "_credentials",
+        "_has_file",
+        "_hints",
         "_last",
         "_throttles",
         "_upstream",
@@ -91,6 +99,8 @@ class CredentialRefusals:
         credentials: Credentials | None,
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
+        *,
+        has_file: bool = True,
     ) -> None:
         self.any = False
         self._upstream = upstream
@@ -99,6 +109,8 @@ class CredentialRefusals:
         self._wall_clock = wall_clock
         self._last: dict[str, CredentialRefusal] = {}
         self._throttles: dict[str, _Throttles] = {}
+        self._has_file = has_file
+        self._hints = Throttle(interval_s=HINT_S)
 
     def last(self, origin: str) -> CredentialRefusal | None:
         """Return the last refusal of a server; None if it has accepted a request since."""
@@ -122,6 +134,22 @@ class CredentialRefusals:
         if signed and head.status < 400 and origin in self._last:
             self._accepted(origin)
         return ""
+
+    def suggest(self, origin: str, head: ResponseHead) -> None:
+        """Log which credentials a server asks for, if the upstream has none.
+
+        Args:
+            origin: The server's origin.
+            head: The head of a 401.
+        """
+        words = login_hint(head.headers, self._upstream, has_file=self._has_file)
+        if words and self._hints.due(self._clock()) is not None:
+            _log.info(
+                "upstream {upstream}, server {server}: {words}",
+                upstream=self._upstream,
+                server=origin,
+                words=words,
+            )
 
     def _refused(self, origin: str, head: ResponseHead, signed: bool) -> str:
         assert self._credentials is not None, "nothing was refused"
@@ -182,18 +210,25 @@ def note_response(
 ) -> None:
     """Record and count a refusal; explain it in the response if the client may know the reason.
 
+    If the upstream has no credentials, and the client has not logged in on its own, the log gets a
+    suggestion.
+
     These are the clients that may know why a policy refused a request: with ``debug``, a client on
     the gate's machine, and pages of ``debug_origins``.
 
     Args:
         request: The client's request.
-        route: Its route, whose upstream has credentials.
+        route: Its route.
         state: The server.
         response: The server's response.
         signed: Whether the server got the credentials.
     """
-    head = response.head
-    words = route.upstream.credential_refusals.note(state.server.origin, head, signed=signed)
+    head, refusals = response.head, route.upstream.credential_refusals
+    if route.upstream.credentials is None:
+        if head.status == 401 and b"authorization" not in request.index:
+            refusals.suggest(state.server.origin, head)
+        return
+    words = refusals.note(state.server.origin, head, signed=signed)
     if words and state.counters is not None:
         state.counters.credentials_refused[head.status] += 1
     policy = route.policy

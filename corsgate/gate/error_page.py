@@ -110,7 +110,7 @@ _PROBLEMS: Sequence[tuple[type[BaseException], Problem]] = (
         Problem(
             status=502,
             detail="The upstream asked for credentials only after it read the body, which can't be"
-            " sent twice. The next request will be signed: send it again.",
+            " sent twice. The next request will usually be signed: send it again.",
         ),
     ),
     (

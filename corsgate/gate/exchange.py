@@ -193,7 +193,7 @@ class Exchange:
                 # The body may be endless, and from now on the request can't be repeated.
                 self._failover.end()
             refusals = route.refusals
-            if refusals is not None and (status in REFUSED or refusals.any):
+            if refusals.any or status in REFUSED:
                 signed = self._sender.signed
                 if status == 401:
                     self._sender.rejected()

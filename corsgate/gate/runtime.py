@@ -130,6 +130,7 @@ def make_runtime(
         short=short,
         counters=counters,
         commands=commands,
+        has_file=bool(config.written),
     )
     if before is not None:
         common = attrs.evolve(common, shared=before.shared, fetcher=before.fetcher)

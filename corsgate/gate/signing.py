@@ -49,6 +49,7 @@ class Common:
         commands: Runs again the commands that print secrets; None if none may be run.
         shared: What the credentials of several upstreams share, also across reloads.
         fetcher: Sends requests to token servers.
+        has_file: Whether the gate has a configuration file.
     """
 
     reactor: Any
@@ -61,6 +62,7 @@ class Common:
     commands: SecretCommands | None = None
     shared: Shared = attrs.Factory(Shared)
     fetcher: Fetcher = attrs.field()
+    has_file: bool = True
 
     @fetcher.default
     def _new_fetcher(self) -> Fetcher:
@@ -116,7 +118,13 @@ def make_signing(
     return Signing(
         credentials=credentials,
         guard=None if credentials is None else guard,
-        refusals=CredentialRefusals(name, upstream.credentials, reactor.seconds, time.time),
+        refusals=CredentialRefusals(
+            name,
+            upstream.credentials,
+            reactor.seconds,
+            time.time,
+            has_file=common.has_file,
+        ),
         own_requests=own_requests,
     )
 

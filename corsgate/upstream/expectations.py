@@ -23,6 +23,8 @@ MAX_SERVERS: Final = 1000
 class Expectations:
     """Remembers which servers ignore ``Expect: 100-continue``, and when each sent a challenge.
 
+    A server that challenges a request after its body was sent is no longer taken to ignore Expect.
+
     With a server that ignores Expect (RFC 9110 10.1.1), each large body would wait in vain. Beyond
     `MAX_SERVERS` servers the oldest is forgotten, which costs one more wait.
 
@@ -34,19 +36,29 @@ class Expectations:
         self._clock = clock
         self._ignored_s: dict[str, float] = {}
         self._challenged_s: dict[str, float] = {}
+        self._late_s: dict[str, float] = {}
 
-    def hold(self, body: Body, server: str) -> HeldBody | None:
-        """Return a body that waits for 100 Continue; None if the server must not be asked.
+    def hold(
+        self, body: Body, server: str, *, is_signed: bool = True, may_ask: bool = True
+    ) -> HeldBody | None:
+        """Return a body that waits for 100 Continue or a challenge; None if it must not wait.
 
         Args:
             body: A body of which nothing has been read.
             server: The server's origin, such as ``http://10.0.0.11:8000``.
+            is_signed: Whether its request has credentials. Otherwise a challenge may follow even
+                after 100 Continue, and after any request if the server has done that before.
+            may_ask: Whether the server may be asked for 100 Continue. If it must not be, only the
+                body of an unsigned request waits.
         """
         ignored_s = self._ignored_s.get(server)
-        if ignored_s is not None and self._clock.seconds() - ignored_s < IGNORED_S:
+        is_known = ignored_s is not None and self._clock.seconds() - ignored_s < IGNORED_S
+        asks = may_ask and not is_known
+        if is_signed and not asks:
             return None
         ignored = partial(self._note, self._ignored_s, server)
-        return HeldBody(body, self._clock, ignored, partial(self._heeded, server))
+        heeded, is_wary = partial(self._heeded, server), not is_signed or server in self._late_s
+        return HeldBody(body, self._clock, ignored, heeded, is_wary=is_wary, asks=asks)
 
     def challenged(self, server: str) -> None:
         """Record that a server has sent a challenge.
@@ -55,6 +67,16 @@ class Expectations:
             server: The server's origin.
         """
         self._note(self._challenged_s, server)
+
+    def challenged_late(self, server: str) -> None:
+        """Record that a server sent a challenge after the body: it should have waited longer.
+
+        Args:
+            server: The server's origin.
+        """
+        # It may only have been slow once.
+        self._ignored_s.pop(server, None)
+        self._note(self._late_s, server)
 
     def may_lapse(self, server: str) -> bool:
         """Return whether a server's last challenge, if there was one, may be stale by now.

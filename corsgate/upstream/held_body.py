@@ -21,6 +21,9 @@ EXPECTATION_FAILED: Final = 417
 WAIT_S: Final = 1.0
 """How many seconds a body waits for 100 Continue, as in curl, since many servers ignore Expect."""
 
+GRACE_S: Final = 0.25
+"""How many seconds a body waits after 100 Continue for a challenge, in case that comes next."""
+
 LATE_S: Final = 0.1
 """If the timer fires this many seconds late, the gate was busy: a response may just be unread."""
 
@@ -28,6 +31,9 @@ LATE_S: Final = 0.1
 @implementer(IBodyProducer)
 class HeldBody:
     """Holds a body back until 100 Continue, and sends it after `WAIT_S` without a response.
+
+    Some servers send 100 Continue to every request, and only then look at its credentials. If a
+    challenge is likely, the body waits `GRACE_S` longer for it.
 
     Until then nothing is read from the client, so that the request can be sent again. Stopping the
     body before that changes nothing. Stopping it later discards the rest that the client sends.
@@ -37,8 +43,12 @@ class HeldBody:
         clock: The clock.
         ignored: Called when the server has sent nothing within `WAIT_S`, or has rejected Expect.
         heeded: Called when the server has sent 100 Continue.
+        is_wary: Whether a challenge may follow 100 Continue.
+        asks: Whether the request has Expect. Without it, the body only waits `GRACE_S` for a
+            challenge.
 
     Attributes:
+        asks: As above.
         length: In bytes, or `UNKNOWN_LENGTH`.
         is_released: Whether sending the body has started.
     """
@@ -49,6 +59,9 @@ class HeldBody:
         clock: IReactorTime,
         ignored: Callable[[], None],
         heeded: Callable[[], None],
+        *,
+        is_wary: bool = False,
+        asks: bool = True,
     ) -> None:
         self.length = body.length
         self.is_released = False
@@ -56,9 +69,12 @@ class HeldBody:
         self._clock = clock
         self._ignored = ignored
         self._heeded = heeded
+        self.asks = asks
+        self._is_wary = is_wary
         self._consumer: IConsumer | None = None
         self._done: Deferred[None] = Deferred()
         self._paused = False
+        self._is_asked = False
         self._timer: Any = None
 
     @property
@@ -73,14 +89,21 @@ class HeldBody:
         return fields
 
     def informed(self, head: ResponseHead) -> None:
-        """Send the body if an interim response is 100 Continue.
+        """Send the body, perhaps after a while, if an interim response is 100 Continue.
 
         Args:
             head: The interim response.
         """
-        if head.status == 100:
-            self._heeded()
+        if head.status != 100:
+            return
+        self._heeded()
+        if not self._is_wary:
             self._release()
+        elif self._timer is not None and not self._is_asked:
+            # Some servers send it twice.
+            self._is_asked = True
+            self._stop_timer()
+            self._wait(GRACE_S, may_be_late=True)
 
     def responded(self, status: int) -> bool:
         """Stop waiting, since the final response has begun; return whether to omit Expect.
@@ -95,7 +118,7 @@ class HeldBody:
         self._stop_timer()
         if 200 <= status < 300:
             self._release()
-        rejected = status == EXPECTATION_FAILED and not self.is_released
+        rejected = status == EXPECTATION_FAILED and self.asks and not self.is_released
         if rejected:
             self._ignored()
         return rejected
@@ -105,8 +128,9 @@ class HeldBody:
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         """Wait; the Deferred fires when all of the body has been written."""
         assert not self.is_released, "a released body can't be sent again"
-        self._consumer, self._done, self._paused = consumer, Deferred(), False
-        self._wait(may_be_late=True)
+        self._consumer, self._done = consumer, Deferred()
+        self._paused = self._is_asked = False
+        self._wait(WAIT_S if self.asks else GRACE_S, may_be_late=True)
         return self._done
 
     def pauseProducing(self) -> None:
@@ -130,17 +154,19 @@ class HeldBody:
 
     # Internals.
 
-    def _wait(self, *, may_be_late: bool) -> None:
-        due_s = self._clock.seconds() + WAIT_S
-        self._timer = self._clock.callLater(WAIT_S, self._waited, due_s, may_be_late)
+    def _wait(self, delay_s: float, *, may_be_late: bool) -> None:
+        self._timer = self._clock.callLater(
+            delay_s, self._waited, self._clock.seconds(), delay_s, may_be_late
+        )
 
-    def _waited(self, due_s: float, may_be_late: bool) -> None:
+    def _waited(self, since_s: float, delay_s: float, may_be_late: bool) -> None:
         self._timer = None
-        if may_be_late and self._clock.seconds() - due_s > LATE_S:
-            self._wait(may_be_late=False)
-        else:
+        if may_be_late and self._clock.seconds() - since_s > delay_s + LATE_S:
+            self._wait(delay_s, may_be_late=False)
+            return
+        if self.asks and not self._is_asked:
             self._ignored()
-            self._release()
+        self._release()
 
     def _release(self) -> None:
         """Start sending the body, unless it has started or the connection has stopped it."""

@@ -176,6 +176,7 @@ class _Sending:
         self._send = send
         self._expectations = expectations
         self._challenges = 0
+        self._may_ask = True
 
     async def run(
         self, head: RequestHead, body: Callable[[], Body | None], *, client_waits: bool
@@ -191,14 +192,14 @@ class _Sending:
                 continue
             sent = payload if signed.sends_body else None
             waits = signed.awaits_continue or (client_waits and is_first)
-            held = self._held(sent, waits=waits, is_first=is_first)
+            held = self._held(signed, sent, waits=waits, is_first=is_first)
             try:
                 if held is None:
                     response = await self._send_one(signed, sent)
                 elif (early := await _ask(signed, held, self._send_one)) is not None:
                     response, sent = early, held
                 else:
-                    self._expectations = None
+                    self._may_ask = False
                     continue
             except ConnectionReset as error:
                 if self._challenges < MAX_CHALLENGES and _may_go_elsewhere(error, signed, sent):
@@ -210,6 +211,8 @@ class _Sending:
                 return response
             if sent is not None and not sent.replayable:
                 response.stopProducing()
+                if self._expectations is not None:
+                    self._expectations.challenged_late(self._origin)
                 raise ChallengedMidUpload("it asked for credentials only after it took the body")
             is_first = False
             _dispose(response, held)
@@ -248,13 +251,17 @@ class _Sending:
         self._admission.judge(signed, response.head, again=again)
         return again
 
-    def _held(self, body: Body | None, *, waits: bool, is_first: bool) -> HeldBody | None:
+    def _held(
+        self, signed: Signed, body: Body | None, *, waits: bool, is_first: bool
+    ) -> HeldBody | None:
         """Return a body that waits for 100 Continue; None if it needn't or can't wait."""
         expectations = self._expectations
         if expectations is None or body is None or not body.length or isinstance(body, KeptBody):
             return None
         if waits or (is_first and expectations.may_lapse(self._origin)):
-            return expectations.hold(body, self._origin)
+            return expectations.hold(
+                body, self._origin, is_signed=signed.has_credentials, may_ask=self._may_ask
+            )
         return None
 
 
@@ -264,11 +271,12 @@ async def _ask(signed: Signed, held: HeldBody, send: Send) -> UpstreamResponse |
     Some servers cut the connection when they see Expect. Without a byte of the body, which has at
     least one, no server can have acted on the request.
     """
-    head = with_fields(signed.head, [EXPECT])
+    if held.asks:
+        signed = attrs.evolve(signed, head=with_fields(signed.head, [EXPECT]))
     try:
-        response = await send(attrs.evolve(signed, head=head), held)
+        response = await send(signed, held)
     except ConnectionReset as error:
-        if held.is_released or isinstance(error, PinnedConnectionLost):
+        if held.is_released or not held.asks or isinstance(error, PinnedConnectionLost):
             raise
         return None
     if held.responded(response.head.status):

@@ -18,6 +18,7 @@ from tests.running import Answer
 PASSWORD = "s3cret-of-the-box"
 FOREIGN = "J\u00e4s\u00f8n"
 MANY = 16
+LARGE = b"large" * 100_000
 
 CONFIG = """\
 listen = ["tcp:5555:interface=127.0.0.1"]
@@ -145,6 +146,7 @@ class DigestTests(BoxTestCase):
         self.begin(box.port)
         self.check_reads("/x.txt", b"from wsgidav")
         self.check(self.send("PUT", "/new.txt", body=b"new"), 201)
+        self.check(self.send("PUT", "/large.txt", body=LARGE), 201)
 
     def test_auto(self) -> None:
         """Digest is chosen where it is offered."""
@@ -164,6 +166,14 @@ class DigestTests(BoxTestCase):
                 self.assertIsNone(answer.headers["Set-Cookie"])
         answer = self.check(self.send("POST", "/who", body=b"a body"))
         self.assertEqual(json.loads(answer.body)["body"], "a body")
+
+    def test_flask_uploads(self) -> None:
+        """Large uploads get a challenge of their own, though 100 Continue comes before it."""
+        box = self.start(Flask)
+        self.begin(box.port)
+        for _ in range(3):
+            answer = self.check(self.send("POST", "/who", body=LARGE))
+            self.assertEqual(json.loads(answer.body)["body"], LARGE.decode())
 
     def test_sessions_of_clients(self) -> None:
         """Each client's own session stays its own, though the challenge's cookie has its name."""

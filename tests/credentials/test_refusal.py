@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -43,6 +45,18 @@ def asks(*values: bytes) -> HeaderList:
 
 class WordsTests(SynchronousTestCase):
     """`refusal_words`."""
+
+    def test_echoed_secret(self) -> None:
+        """A realm with the secret that the server got is not shown, whole or in base64."""
+        basic = b64encode(f"admin:{WORD}".encode())
+        for scheme, credentials in ((b"Basic", BASIC), (b"Digest", DIGEST), (b"Bearer", BEARER)):
+            for realm in (b"Basic " + basic, basic, b"for " + WORD.encode()):
+                words = refusal_words(credentials, 401, asks(scheme + b' realm="%b"' % realm))
+                self.assertIn("which the gate has: ", words)
+                self.assertNotIn("realm", words)
+        self.assertIn(
+            '(realm "for Basic")', refusal_words(BASIC, 401, asks(b'Basic realm="for Basic"'))
+        )
 
     def test_other_kind(self) -> None:
         """A server that asks for another scheme is the usual mistake."""

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.credentials import BasicCredentials
 from corsgate.config.model.secret import Secret
-from corsgate.gate.credential_refusals import INTERVAL_S, MAX_SERVERS, CredentialRefusals
+from corsgate.gate.credential_refusals import HINT_S, INTERVAL_S, MAX_SERVERS, CredentialRefusals
 from corsgate.message.head import ResponseHead
 from tests.apache import ApacheDigest
 from tests.gate.fakes import logged
@@ -99,6 +99,19 @@ class NoteTests(SynchronousTestCase):
         assert last is not None
         self.assertEqual(last.status, 401)
 
+    def test_suggested(self) -> None:
+        """Without a file an option is suggested, at most once an hour."""
+        refusals = CredentialRefusals("a", None, self.clock.seconds, lambda: 9.5, has_file=False)
+        for _ in range(5):
+            refusals.suggest(BOX, head(401))
+            self.clock.advance(HINT_S / 4)
+        first, second = self.said()
+        self.assertTrue(first.endswith("to log in, add --auth digest:USER"), first)
+        self.assertEqual(first, second)
+        self.assertFalse(refusals.any)
+        refusals.suggest(BOX, ResponseHead(401, b"", []))
+        self.assertEqual(len(self.said()), 2)
+
     def test_bound(self) -> None:
         """Only so many servers are remembered."""
         for number in range(MAX_SERVERS + 10):
@@ -126,6 +139,25 @@ class Refused(GateTestCase):
         apache = ApacheDigest(users={"admin": password}, files={"v1": b"{}"})
         self.addCleanup(apache.stop)
         return apache
+
+    async def test_no_credentials(self) -> None:
+        """Without credentials the log says once what to add, unless clients log in on their own."""
+        said = logged(self)
+        upstream = await self.upstream(*[response(401, [ASKS_BASIC])] * 4)
+        gate = self.gate_of(upstream.url, "")
+        own = (b"Authorization", b"Basic YTpi")
+        self.assertEqual((await self.ask(gate, headers=[FROM_APP, own])).status, 401)
+        self.assertEqual([line for line in said() if "credentials" in line], [])
+        for _ in range(3):
+            answer = await self.ask(gate, headers=[FROM_APP])
+            self.assertEqual(answer.one(b"WWW-Authenticate"), ASKS_BASIC[1])
+        (line,) = [line for line in said() if "credentials" in line]
+        self.assertEqual(
+            line,
+            f'upstream a, server {upstream.url}: the server asks for Basic (realm "box"), and the'
+            " gate has no credentials for it: to log in, write credentials = { type ="
+            ' "basic", username = "USER", password = { env = "BOX_PASSWORD" } } in [upstreams.a]',
+        )
 
     async def test_other_kind(self) -> None:
         """The log says that the box asks for Basic; the client gets no challenge and no reason."""
@@ -189,13 +221,11 @@ class Refused(GateTestCase):
             self.assertNotIn(b"www-authenticate", answer.fields)
 
     async def test_not_the_gates(self) -> None:
-        """Where the gate has no credentials, a 401 is between the box and its client."""
-        said = logged(self)
+        """Where the gate has no credentials, the client gets the box's 401 as it is."""
         upstream = await self.upstream(response(401, [ASKS_BASIC]))
         answer = await self.ask(self.gate_of(upstream.url, "", "debug = true"), headers=[FROM_APP])
         self.assertEqual(answer.one(b"www-authenticate"), ASKS_BASIC[1])
         self.assertNotIn(b"corsgate-reason", answer.fields)
-        self.assertFalse([line for line in said() if "credentials" in line])
 
 
 class Probes(HealthTestCase):

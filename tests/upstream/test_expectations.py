@@ -81,6 +81,34 @@ class ExpectationsTests(SynchronousTestCase):
         self.known.challenged(A)
         self.assertFalse(self.known.may_lapse(A))
 
+    def test_unsigned(self) -> None:
+        """An unsigned request's body waits for a challenge even where nothing can be asked."""
+        self.assertTrue(self.hold(A).asks)
+        self.assertIsNone(self.known.hold(Body(3), A, may_ask=False))
+        self.ignore(A)
+        for server, may_ask in ((A, True), (A, False), (B, False)):
+            held = self.known.hold(Body(3), server, is_signed=False, may_ask=may_ask)
+            assert held is not None
+            self.assertFalse(held.asks)
+
+    def test_late_challenge(self) -> None:
+        """A server that challenges too late is asked again, and its 100 Continue proves little."""
+        self.ignore(A)
+        self.known.challenged_late(A)
+        for is_signed, server, is_wary in (
+            (True, A, True),
+            (False, A, True),
+            (True, B, False),
+            (False, B, True),
+        ):
+            body = Body(3)
+            held = self.known.hold(body, server, is_signed=is_signed)
+            assert held is not None
+            held.startProducing(Written())
+            held.informed(ResponseHead(100, b"", []))
+            self.assertEqual(held.is_released, not is_wary, (is_signed, server))
+            held.stopProducing()
+
     def test_bounded(self) -> None:
         """A bounded number is remembered: the oldest is forgotten first."""
         for number in range(MAX_SERVERS):

@@ -9,7 +9,7 @@ from twisted.web.iweb import IBodyProducer
 from zope.interface.verify import verifyObject
 
 from corsgate.message.head import ResponseHead
-from corsgate.upstream.held_body import WAIT_S, HeldBody
+from corsgate.upstream.held_body import GRACE_S, WAIT_S, HeldBody
 from tests.server.support import Body
 from tests.upstream.playing import Written
 
@@ -19,7 +19,7 @@ CONTINUE = ResponseHead(100, b"Continue", [])
 class HeldBodyTests(SynchronousTestCase):
     """`HeldBody`."""
 
-    def setUp(self) -> None:
+    def setUp(self, *, is_wary: bool = False, asks: bool = True) -> None:
         """Hold a body."""
         self.clock = Clock()
         self.noted: list[str] = []
@@ -29,6 +29,8 @@ class HeldBodyTests(SynchronousTestCase):
             self.clock,
             lambda: self.noted.append("ignored"),
             lambda: self.noted.append("heeded"),
+            is_wary=is_wary,
+            asks=asks,
         )
         self.written = Written()
 
@@ -65,6 +67,48 @@ class HeldBodyTests(SynchronousTestCase):
         self.held.informed(CONTINUE)
         self.held.informed(CONTINUE)
         self.assertEqual(self.body.started, 1)
+
+    def test_wary(self) -> None:
+        """If a challenge may follow, it waits a little after 100 Continue, and only once."""
+        for late_s in (0.0, 3.0):
+            self.setUp(is_wary=True)
+            self.start()
+            self.clock.advance(WAIT_S / 2)
+            self.held.informed(CONTINUE)
+            self.clock.advance(GRACE_S / 2)
+            self.held.informed(CONTINUE)
+            self.assertEqual((self.body.started, self.noted), (0, ["heeded", "heeded"]))
+            if late_s:
+                # The gate was held up: the challenge may be unread.
+                self.clock.advance(late_s)
+                self.assertEqual(self.body.started, 0)
+            self.clock.advance(GRACE_S if late_s else GRACE_S / 2)
+            self.assertEqual((self.body.started, self.noted), (1, ["heeded", "heeded"]))
+            self.assert_waits_no_more()
+
+    def test_wary_and_challenged(self) -> None:
+        """A challenge after 100 Continue leaves it untouched."""
+        self.setUp(is_wary=True)
+        self.start()
+        self.held.informed(CONTINUE)
+        self.assertFalse(self.held.responded(401))
+        self.clock.advance(2 * WAIT_S)
+        self.assertEqual((self.body.started, self.held.replayable), (0, True))
+        self.assert_waits_no_more()
+
+    def test_not_asked(self) -> None:
+        """Without Expect it waits a little for a challenge, and nothing is noted."""
+        self.setUp(asks=False)
+        self.start()
+        self.clock.advance(GRACE_S / 2)
+        self.assertEqual(self.body.started, 0)
+        self.clock.advance(GRACE_S / 2)
+        self.assertEqual((self.body.started, self.noted), (1, []))
+        self.setUp(asks=False)
+        self.start()
+        self.assertFalse(self.held.responded(417), "it is no reason to send it again")
+        self.assertEqual((self.noted, self.held.replayable), ([], True))
+        self.assert_waits_no_more()
 
     def test_ignored(self) -> None:
         """Without a response it is sent after a second, and no earlier; that is noted."""

@@ -52,6 +52,8 @@ class Turn:
         own: The challenge of its last 401.
         used: The nonce that it is signed with; None if it is unsigned.
         count: The number of this use of the nonce.
+        is_answer: Whether it is the first use of the nonce of its own challenge. Only then are the
+            cookies of that challenge sent with it.
         tries: How many 401s it got.
         sent: How many requests had been sent when it was sent, including this one.
         has_company: Whether another request was in flight when it was sent.
@@ -63,14 +65,19 @@ class Turn:
     own: Nonce | None = None
     used: Nonce | None = None
     count: int = 0
+    is_answer: bool = False
     tries: int = 0
     sent: int = 0
     has_company: bool = False
     doubts: int = 0
+    suspects: int = 0
 
     @property
     def is_hopeless(self) -> bool:
         """Whether another request has shown, after its refusal, that the login is wrong."""
         return self.own is not None and self.used is not None and self.used.is_rejected
 
-    suspects: int = 0
+    @property
+    def lacks_cookies(self) -> bool:
+        """Whether it was sent without the cookies that came with its nonce."""
+        return self.used is not None and self.used.is_bound and not self.is_answer

@@ -113,11 +113,12 @@ class DigestServer:
         # They take so long that the server has already checked their logins.
         self._flying.clear()
 
-    def sign(self, turn: Turn) -> Nonce | None:
+    def sign(self, turn: Turn, *, can_resend: bool = True) -> Nonce | None:
         """Return the nonce for an admitted request, which is then sent; None to send it unsigned.
 
         Args:
-            turn: The request; this sets its `used` and `count`.
+            turn: The request; this sets its `used`, `count` and `is_answer`.
+            can_resend: Whether it can be sent again after its body was sent.
         """
         nonce, own = self.nonce, turn.own
         if own is not None and not own.count and self._needs_own(turn, own):
@@ -126,6 +127,9 @@ class DigestServer:
             # The count has eight digits and must increase (RFC 7616 3.4), so fetch a new nonce.
             self.nonce = nonce = None
             self.leaders = {turn}
+        elif nonce is not None and nonce.is_bound and not (can_resend or self._reuses):
+            # It is probably good only with cookies that this request must not get.
+            nonce = None
         elif self.one_use:
             # A single-use nonce may sign only this request.
             self.nonce = None
@@ -135,6 +139,7 @@ class DigestServer:
         if nonce is not None:
             nonce.count += 1
             turn.count = nonce.count
+            turn.is_answer = nonce is own and turn.count == 1
         return nonce
 
     def is_fresh(self, turn: Turn) -> bool:
@@ -146,7 +151,7 @@ class DigestServer:
             turn: The request, just signed.
         """
         used = turn.used
-        if used is None or turn.count > 1 or used.is_next:
+        if used is None or turn.count > 1 or used.is_next or turn.lacks_cookies:
             return False
         return self._independent or (used.is_sole and not turn.has_company)
 
@@ -172,7 +177,7 @@ class DigestServer:
                 before it checks the login.
             closes: Whether the server closes the connection.
         """
-        self._landed(turn)
+        self._flying.discard(turn)
         used = turn.used
         if used is None:
             # The target or the whole server is public, until a challenge arrives.
@@ -225,7 +230,7 @@ class DigestServer:
             now: The time in seconds.
             bound: Whether cookies came with it.
         """
-        self._landed(turn)
+        self._flying.discard(turn)
         self._seen += 1
         self.asks_nothing = False
         used, turn.tries = turn.used, turn.tries + 1
@@ -251,7 +256,7 @@ class DigestServer:
         Args:
             turn: The request that got it.
         """
-        self._landed(turn)
+        self._flying.discard(turn)
         if turn.used is None:
             self.asks_nothing = self.nonce is None
 
@@ -261,16 +266,13 @@ class DigestServer:
         Args:
             turn: The request.
         """
-        self._landed(turn)
+        self._flying.discard(turn)
         self.leaders.discard(turn)
         own = turn.own
         if turn.used is None and own is not None and self.one_use and not own.is_bound:
             # It has a challenge, but can't be resent without its body: the next request uses it.
             own.is_next = True
             self.nonce = self.nonce or own
-
-    def _landed(self, turn: Turn) -> None:
-        self._flying.discard(turn)
 
     def _interfered(self, nonce: Nonce) -> bool:
         """Return whether other requests got challenges since a nonce arrived."""
@@ -316,8 +318,8 @@ class DigestServer:
             return False
         if self.one_use:
             return self._refused_own(turn, used, own)
-        if used.is_bound and turn.count > 1 and own.is_bound:
-            # It was sent without the nonce's cookies. Now it has its own challenge and cookies.
+        if turn.lacks_cookies and own.is_bound:
+            # Now it has its own challenge and cookies.
             turn.suspects = 2
             return True
         if not own.offer.stale and not used.is_accepted:

@@ -230,7 +230,7 @@ class DigestAttempt:
                 "the server has just rejected the user name or the password of another request",
                 HURRY_S,
             )
-        nonce = queue.server.sign(turn)
+        nonce = queue.server.sign(turn, can_resend=body is not None)
         if nonce is None:
             signed = Signed(head=head, has_credentials=False, is_fresh=False, awaits_continue=True)
         else:
@@ -279,9 +279,9 @@ class DigestAttempt:
         Args:
             response: The head of the last response.
         """
-        is_challenge = response.status == 401 and bool(self._cookies)
         if not self._cookies:
             return response
+        is_challenge = response.status == 401
         return without_cookies(response, self._cookies, is_challenge=is_challenge)
 
     def end(self) -> None:
@@ -301,7 +301,7 @@ class DigestAttempt:
         value = signer.login.answer(
             nonce.session, turn.count, head.method, head.target, body or b""
         )
-        if self._cookies and nonce is turn.own and turn.count == 1:
+        if turn.is_answer:
             head = with_cookies(head, self._cookies)
         fields = [*head.headers, (b"Authorization", value)]
         return Signed(

@@ -213,6 +213,31 @@ class OneTests(SynchronousTestCase):
         self.assertFalse(self.server.is_fresh(two))
         self.assertFalse(self.server.is_fresh(Turn()))
 
+    def test_cookies_of_others(self) -> None:
+        """A nonce that came with cookies is only tried for others, and never for an upload."""
+        upload = self.go(Turn())
+        self.server.refused(upload, offer(b"n1"), 0.0, bound=True)
+        self.server.leave(upload)
+        next_upload = Turn()
+        self.assertTrue(self.server.admit(next_upload, 0.0, is_proven=True))
+        self.assertIsNone(self.server.sign(next_upload, can_resend=False))
+        self.server.leave(next_upload)
+        other = self.go(Turn())
+        self.assertTrue(other.lacks_cookies)
+        self.assertFalse(self.server.is_fresh(other), "a 401 is about the cookies")
+        self.assertTrue(self.server.refused(other, offer(b"n2"), 0.0, bound=True))
+        self.go(other)
+        self.assertTrue(other.is_answer)
+        self.assertFalse(other.lacks_cookies)
+
+    def test_cookies_without_meaning(self) -> None:
+        """Once a nonce was good without its cookies, it also signs uploads."""
+        first_one = self.go(Turn())
+        self.server.refused(first_one, offer(b"n1"), 0.0, bound=True)
+        self.passed(self.go(first_one))
+        self.passed(self.go(Turn()))
+        self.assertIsNotNone(self.server.sign(Turn(), can_resend=False))
+
     def test_awaits_continue(self) -> None:
         """A request will probably be challenged if it is unsigned, or its nonce old or unproven."""
         turn = self.go(Turn())
