@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 CHROMIUM: Final = Path("/usr/bin/chromium")
 DRIVER: Final = Path("/usr/bin/chromedriver")
-WAIT_S: Final = 30.0
+WAIT_S: Final = 60.0
 
 FLAGS: Final = (
     "--headless=new",

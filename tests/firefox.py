@@ -18,7 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.programs import require
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 _LISTENS = re.compile(r"WebDriver BiDi listening on (ws://\S+)")
 _PREFERENCES = """\
 user_pref("browser.shell.checkDefaultBrowser", false);

@@ -70,7 +70,7 @@ class Http2Peer(Protocol, Watched):
         self.goaways: list[int] = []
         self._unread = b""
         self.connection = H2Connection(H2Configuration(client_side=True, header_encoding=None))
-        self._uploads: dict[int, bytes] = {}
+        self._uploads: dict[int, memoryview] = {}
 
     def connectionMade(self) -> None:
         """Greet."""
@@ -109,14 +109,14 @@ class Http2Peer(Protocol, Watched):
         body: bytes | None = None,
         host: bytes = b"gate.test",
     ) -> int:
-        """Send a request, its body as windows allow; answer its stream."""
+        """Send a request, its body as windows allow; return its stream."""
         number: int = self.connection.get_next_available_stream_id()
         pseudo = [(b":method", method), (b":scheme", b"https"), (b":authority", host)]
         fields = [*pseudo, (b":path", target), *headers]
         self.answers[number] = Answer()
         self.connection.send_headers(number, fields, end_stream=body is None)
         if body is not None:
-            self._uploads[number] = body
+            self._uploads[number] = memoryview(body)
             self._upload(number)
         self._flush()
         return number
@@ -193,7 +193,7 @@ class Http2Peer(Protocol, Watched):
             room = min(connection.local_flow_control_window(number), 16384)
             if not room:
                 break
-            connection.send_data(number, body[:room])
+            connection.send_data(number, bytes(body[:room]))
             body = body[room:]
         self._uploads[number] = body
         if not body:
