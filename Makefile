@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 RUNNABLE := $(VENV)/.runnable
 BOXES := .boxes
+# One process more than the cores of the CI machine: many tests wait for a process or a browser.
+JOBS ?= 3
 BOX_TESTS := $(subst /,.,$(basename $(wildcard tests/boxes/against_*.py)))
 SOURCES := bench corsgate docs examples tests twisted
 
@@ -32,10 +34,10 @@ run: $(RUNNABLE)
 	@$(strip $(BIN)/python -m corsgate demo $(ARGS))
 
 test: $(INSTALLED)
-	$(BIN)/python -m twisted.trial -j2 tests
+	$(BIN)/python -m twisted.trial -j$(JOBS) tests
 
 test-boxes: $(INSTALLED) $(BOXES)/.installed
-	$(BIN)/python -m twisted.trial -j2 $(BOX_TESTS)
+	$(BIN)/python -m twisted.trial -j$(JOBS) $(BOX_TESTS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check $(SOURCES)

@@ -1,7 +1,15 @@
-"""The tests of corsgate, by trial."""
+"""The tests of corsgate. See README.md beside this file for what is where."""
+
+import os
+import sys
 
 from hypothesis import settings
 
-# How long an example takes says more of what else the machine does than of the code.
+# Compiling the gate takes a third of the time that one of its processes needs to start, and the
+# tests start hundreds. Container images often set this variable for a smaller image.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# The time of an example depends on what else the machine does more than on the code.
 settings.register_profile("corsgate", deadline=None)
 settings.load_profile("corsgate")

@@ -1,4 +1,4 @@
-"""A real Apache that asks for Digest credentials, for tests that need a peer not written here."""
+"""A real Apache that asks for digest credentials, for tests against a third-party server."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class ApacheDigest:
             more: Further lines of its configuration; they may use mod_headers and mod_rewrite.
 
         Raises:
-            SkipTest: There is no Apache here, and this is no CI run.
+            SkipTest: Apache is not installed, outside CI.
             RuntimeError: It did not start; the message has its error log.
         """
         _require_apache()
@@ -147,7 +147,7 @@ class ApacheDigest:
         self.stop()
 
     def stop(self) -> None:
-        """End it, wait for its end and remove its files; again does no harm."""
+        """End it and remove its files; calling it again has no effect."""
         process, self._process = self._process, None
         if process is not None:
             process.terminate()
@@ -159,13 +159,13 @@ class ApacheDigest:
         shutil.rmtree(self._root, ignore_errors=True)
 
     def requests(self, at_least: int = 0) -> list[tuple[int, str, str]]:
-        """Return what it has answered so far.
+        """Return the requests that it has responded to.
 
         Apache writes a line after it sent the response, so a client may be here first, and lines
         of different connections may come in any order.
 
         Args:
-            at_least: Wait, within a bound, until there are so many.
+            at_least: Wait, for a limited time, until there are this many.
 
         Returns:
             Status, method and target (as it was sent) of each request.
@@ -186,7 +186,7 @@ class ApacheDigest:
         """Return how many requests had a wrong password so far.
 
         Args:
-            at_least: Wait, within a bound, until there are so many.
+            at_least: Wait, for a limited time, until there are this many.
         """
         for _ in range(POLLS):
             found = len(_WRONG_PASSWORD.findall(self._read("error.log")))
@@ -196,7 +196,7 @@ class ApacheDigest:
         return found
 
     def statuses(self, at_least: int = 0) -> list[int]:
-        """Return the statuses it has sent so far, the smallest first; see `requests`."""
+        """Return the statuses of its responses, sorted; see `requests`."""
         return sorted(status for status, _, _ in self.requests(at_least))
 
     def _lay_out(self, users: Mapping[str, str], realm: str, files: Mapping[str, bytes]) -> None:
@@ -216,7 +216,7 @@ class ApacheDigest:
                 shutil.chown(path, UNPRIVILEGED)
 
     def _start(self) -> int:
-        """Start it on a free port; return the port once it takes connections."""
+        """Start it on a free port; return the port once it accepts connections."""
         for _ in range(STARTS):
             port = _free_port()
             self._write_configuration(port)
@@ -247,7 +247,7 @@ class ApacheDigest:
         (self._root / "apache.conf").write_text(text, "utf-8")
 
     def _answers(self, port: int) -> bool:
-        """Wait until it takes connections; answer False where it ended or never did.
+        """Wait until it accepts connections; return False if it ended or never did.
 
         It writes its pid file after it has bound the port: until then, whoever answers there is
         somebody else.
@@ -268,7 +268,7 @@ class ApacheDigest:
 
 
 def _require_apache() -> None:
-    """Skip the test where there is no Apache, but fail it in CI: there it must not go unseen."""
+    """Skip the test if Apache is not installed; in CI, fail."""
     missing = [BINARY] if not Path(BINARY).exists() else []
     missing += [name for name in _LOADED if not (MODULES / f"mod_{name}.so").exists()]
     if not missing:

@@ -1,4 +1,4 @@
-"""Certificates made for tests: an authority, and what it issues."""
+"""Certificates for tests: an authority, and the certificates that it issues."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def new_key() -> ec.EllipticCurvePrivateKey:
 
 
 def key_pem(key: Key, password: bytes | None = None) -> bytes:
-    """Return a key in PEM, encrypted where there is a password."""
+    """Return a key in PEM, encrypted if there is a password."""
     encryption = NoEncryption() if password is None else BestAvailableEncryption(password)
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
@@ -84,10 +84,10 @@ class Issued:
         """Return a server's context.
 
         Args:
-            chain: Certificates that are shown behind it.
+            chain: Certificates that are sent after it.
             newest: The newest version of TLS that it speaks; it speaks all older ones.
             level: OpenSSL's level of security, if not the default.
-            ciphers: What it accepts.
+            ciphers: The ciphers that it accepts, in the notation of OpenSSL.
         """
         context = Context(TLS_METHOD)
         if level is not None:
@@ -150,11 +150,11 @@ class Authority:
         """Return a certificate for names and addresses.
 
         Args:
-            names: Its subjectAltNames; none for none. ``DNS:10.0.0.1`` is an address as a name.
-            common_name: Its subject.
+            names: Its subjectAltNames, perhaps none. ``DNS:10.0.0.1`` is an address as a name.
+            common_name: The common name of its subject.
             key: Its key; a new one by default.
-            starts: From when on it is valid, from now.
-            ends: Until when, from now.
+            starts: The start of its validity, relative to now.
+            ends: The end of its validity, relative to now.
         """
         key = key or new_key()
         certificate = _certificate(

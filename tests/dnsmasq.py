@@ -20,14 +20,14 @@ TTL_S = 1
 
 
 class Dnsmasq(ProcessProtocol, Watched):
-    """A DNS server for the names that it is given.
+    """A DNS server for given names.
 
     Args:
-        directory: Gets its file of hosts.
-        more: Further arguments.
+        directory: The directory for its file of hosts.
+        more: More arguments of dnsmasq.
 
     Attributes:
-        port: Where it answers, on 127.0.0.1.
+        port: Its port on 127.0.0.1.
     """
 
     def __init__(self, directory: Path, *more: str) -> None:
@@ -40,7 +40,7 @@ class Dnsmasq(ProcessProtocol, Watched):
         self.port = 0
 
     async def start(self, hosts: Mapping[str, Sequence[str]]) -> Dnsmasq:
-        """Answer with these addresses of each name."""
+        """Start it with these addresses for each name."""
         program = require("dnsmasq", "dnsmasq-base")
         self._write(hosts)
         for _ in range(STARTS):
@@ -59,7 +59,7 @@ class Dnsmasq(ProcessProtocol, Watched):
         raise AssertionError(f"dnsmasq does not start; it says:\n{self._said}")
 
     async def change(self, hosts: Mapping[str, Sequence[str]]) -> None:
-        """Answer with other addresses from now on."""
+        """Use other addresses from now on."""
         self._write(hosts)
         process: Any = self.transport
         before = self._said.count("read ")
@@ -74,7 +74,7 @@ class Dnsmasq(ProcessProtocol, Watched):
         return self.when(lambda: self._ended or process is None)
 
     def errReceived(self, data: bytes) -> None:
-        """Keep what it says."""
+        """Add to its output."""
         self._said += data.decode("utf-8", "replace")
         self.changed()
 
@@ -89,7 +89,7 @@ class Dnsmasq(ProcessProtocol, Watched):
 
 
 def _free_port() -> int:
-    """Return a port that is free at the moment, for datagrams as for connections."""
+    """Return a port that is free at the moment, for both UDP and TCP."""
     with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
         stream.bind(("127.0.0.1", 0))
         port: int = stream.getsockname()[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import json
 import re
@@ -11,13 +12,13 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from websockets.sync.client import ClientConnection, connect
 
 from tests.programs import require
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 _LISTENS = re.compile(r"WebDriver BiDi listening on (ws://\S+)")
 _PREFERENCES = """\
 user_pref("browser.shell.checkDefaultBrowser", false);
@@ -29,53 +30,49 @@ user_pref("layout.css.prefers-color-scheme.content-override", %d);
 """
 
 
-class Firefox:
-    """One browser with a profile of its own; each method blocks, for a bounded time.
+class _Process:
+    """A Firefox with a profile of its own, and the connection that controls it.
 
     Args:
-        width: The page's width in CSS pixels.
-        height: Its height.
         dark: Whether its user prefers a dark page.
     """
 
-    def __init__(self, *, width: int = 1280, height: int = 1000, dark: bool = False) -> None:
+    def __init__(self, *, dark: bool) -> None:
         program = require("firefox-esr", "firefox-esr")
         self._profile = Path(tempfile.mkdtemp(prefix="corsgate-firefox-"))
         (self._profile / "user.js").write_text(_PREFERENCES % (0 if dark else 1))
         flags = ["--headless", "--no-remote", "--remote-debugging-port", "0"]
-        self._said = self._profile / "said"
-        with self._said.open("wb") as said:
+        self._output = self._profile / "output"
+        with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [program, *flags, "--profile", str(self._profile), "about:blank"],
-                stdout=said,
-                stderr=said,
+                stdout=output,
+                stderr=output,
                 env={"HOME": str(self._profile), "PATH": "/usr/bin:/bin"},
             )
+        atexit.register(self.kill)
         self._number = 0
-        self._events: list[Mapping[str, Any]] = []
+        self.events: list[Mapping[str, Any]] = []
         self._socket: ClientConnection | None = None
         try:
             self._socket = connect(f"{self._address()}/session", max_size=None, legacy=True)
-            self._command("session.new", capabilities={})
-            # The first window has the focus in its address bar. Then text can be typed into the
-            # page, but no key presses a button.
-            self._context = self._command("browsingContext.create", type="window")["context"]
-            self._command("session.subscribe", events=["network.beforeRequestSent"])
-            self.resize(width, height)
+            self.command("session.new", capabilities={})
+            self.command("session.subscribe", events=["network.beforeRequestSent"])
         except BaseException:
-            self.close()
+            self.kill()
             raise
 
     def _address(self) -> str:
         ends = time.monotonic() + WAIT_S
         while time.monotonic() < ends and self._process.poll() is None:
-            found = _LISTENS.search(self._said.read_text("utf-8", "replace"))
+            found = _LISTENS.search(self._output.read_text("utf-8", "replace"))
             if found:
                 return found[1]
             time.sleep(0.05)
-        raise AssertionError(f"Firefox did not start:\n{self._said.read_text()}")
+        raise AssertionError(f"Firefox did not start:\n{self._output.read_text()}")
 
-    def _command(self, method: str, **parameters: object) -> Any:
+    def command(self, method: str, **parameters: object) -> Any:
+        """Return the result of a command of WebDriver BiDi; keep the events until then."""
         assert self._socket is not None
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
@@ -84,18 +81,67 @@ class Firefox:
             answer = json.loads(self._socket.recv(timeout=WAIT_S))
             if answer.get("id") == self._number:
                 break
-            self._events.append(answer)
+            self.events.append(answer)
         if answer["type"] != "success":
             raise AssertionError(f"{method}: {answer}")
         return answer["result"]
 
-    def close(self) -> None:
-        """End the browser and remove its profile."""
+    def kill(self) -> None:
+        """End the process and remove its profile."""
+        atexit.unregister(self.kill)
         if self._socket is not None:
             self._socket.close()
         self._process.kill()
         self._process.wait()
         shutil.rmtree(self._profile, ignore_errors=True)
+
+
+_idle: Final[dict[bool, list[_Process]]] = {False: [], True: []}
+"""Processes that no `Firefox` uses, by whether their user prefers a dark page."""
+
+
+class Firefox:
+    """A browser that knows nothing of an earlier test's; each method blocks, for a bounded time.
+
+    Starting Firefox takes about four seconds of CPU time, so browsers take turns in a process.
+    Each has a user context: cookies, caches and connections of its own, which end with it.
+
+    Args:
+        width: The page's width in CSS pixels.
+        height: Its height.
+        dark: Whether its user prefers a dark page.
+    """
+
+    def __init__(self, *, width: int = 1280, height: int = 1000, dark: bool = False) -> None:
+        self._idle = _idle[dark]
+        self._process = self._idle.pop() if self._idle else _Process(dark=dark)
+        self._scripts: list[str] = []
+        try:
+            self._user = self._command("browser.createUserContext")["userContext"]
+            # The first window has the focus in its address bar. Then text can be typed into the
+            # page, but no key presses a button.
+            created = self._command("browsingContext.create", type="window", userContext=self._user)
+            self._context = created["context"]
+            self.resize(width, height)
+        except BaseException:
+            self._process.kill()
+            raise
+
+    def _command(self, method: str, **parameters: object) -> Any:
+        return self._process.command(method, **parameters)
+
+    def close(self) -> None:
+        """End it with all that it has stored."""
+        try:
+            for script in self._scripts:
+                self._command("script.removePreloadScript", script=script)
+            self._command("browser.removeUserContext", userContext=self._user)
+        except Exception:
+            # The browser has crashed, or does not respond.
+            self._process.kill()
+        else:
+            self._process.events.clear()
+            self._idle.append(self._process)
 
     def resize(self, width: int, height: int) -> None:
         """Give the page another size, in CSS pixels."""
@@ -104,7 +150,10 @@ class Firefox:
 
     def before_page(self, script: str) -> None:
         """Run statements in each page before its own scripts."""
-        self._command("script.addPreloadScript", functionDeclaration=f"() => {{ {script} }}")
+        added = self._command(
+            "script.addPreloadScript", functionDeclaration=f"() => {{ {script} }}"
+        )
+        self._scripts.append(added["script"])
 
     def open(self, url: str) -> None:
         """Go to a page and wait until it has loaded."""
@@ -144,7 +193,7 @@ class Firefox:
         self.run("0")
         return [
             event["params"]["request"]["url"]
-            for event in self._events
+            for event in self._process.events
             if event.get("method") == "network.beforeRequestSent"
         ]
 

@@ -1,4 +1,4 @@
-"""A client of HTTP/2 on a real socket, made of h2 and nothing of the gate's own."""
+"""An HTTP/2 client on a real socket, made with h2 and without the gate's own code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GOAWAY = 7
 
 @attrs.define
 class Answer:
-    """What has come on one stream."""
+    """The response on one stream, as far as it is received."""
 
     status: int = 0
     headers: HeaderList = attrs.Factory(list)
@@ -56,8 +56,8 @@ class Http2Peer(Protocol, Watched):
     """A client's connection.
 
     Attributes:
-        answers: What has come, by stream.
-        reads: Whether windows are opened again as bodies come.
+        answers: The responses by stream.
+        reads: Whether it opens its windows again as bodies arrive.
         lost: Whether the connection is gone.
         goaways: The last stream that each GOAWAY named.
     """
@@ -70,7 +70,7 @@ class Http2Peer(Protocol, Watched):
         self.goaways: list[int] = []
         self._unread = b""
         self.connection = H2Connection(H2Configuration(client_side=True, header_encoding=None))
-        self._uploads: dict[int, bytes] = {}
+        self._uploads: dict[int, memoryview] = {}
 
     def connectionMade(self) -> None:
         """Greet."""
@@ -109,20 +109,20 @@ class Http2Peer(Protocol, Watched):
         body: bytes | None = None,
         host: bytes = b"gate.test",
     ) -> int:
-        """Send a request, its body as windows allow; answer its stream."""
+        """Send a request, and its body as far as the windows allow; return the stream's number."""
         number: int = self.connection.get_next_available_stream_id()
         pseudo = [(b":method", method), (b":scheme", b"https"), (b":authority", host)]
         fields = [*pseudo, (b":path", target), *headers]
         self.answers[number] = Answer()
         self.connection.send_headers(number, fields, end_stream=body is None)
         if body is not None:
-            self._uploads[number] = body
+            self._uploads[number] = memoryview(body)
             self._upload(number)
         self._flush()
         return number
 
     def unsent(self, number: int) -> int:
-        """Return how much of a body still waits for a window."""
+        """Return how many bytes of a body wait for a window."""
         return len(self._uploads.get(number, b""))
 
     def reset(self, number: int) -> None:
@@ -141,7 +141,7 @@ class Http2Peer(Protocol, Watched):
         self._flush()
 
     def whole(self, number: int) -> Deferred[Answer]:
-        """Return a Deferred of a stream that has ended, well or not."""
+        """Return a Deferred of a response that has ended, complete or not."""
         answer = self.answers[number]
 
         def whole() -> Answer | None:
@@ -151,7 +151,7 @@ class Http2Peer(Protocol, Watched):
         return self.when(whole)  # type: ignore[arg-type]  # it waits for one that is not None
 
     def close(self) -> Deferred[bool]:
-        """Leave, whatever is under way."""
+        """Reset the connection, whatever is in progress."""
         if not self.lost:
             self._tcp.abortConnection()
         return self.when(lambda: self.lost)
@@ -193,7 +193,7 @@ class Http2Peer(Protocol, Watched):
             room = min(connection.local_flow_control_window(number), 16384)
             if not room:
                 break
-            connection.send_data(number, body[:room])
+            connection.send_data(number, bytes(body[:room]))
             body = body[room:]
         self._uploads[number] = body
         if not body:

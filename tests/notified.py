@@ -1,4 +1,4 @@
-"""What a process tells systemd, received in systemd's place."""
+"""The messages of a process to systemd (sd_notify), received by a test."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.peers import Watched, reactor
 
 
 class Notified(DatagramProtocol, Watched):
-    """A NOTIFY_SOCKET.
+    """The socket that NOTIFY_SOCKET names.
 
     Args:
-        case: It is closed when this ends.
+        case: The test that closes it.
 
     Attributes:
         environ: The variable for the process.
-        messages: Each message's fields.
+        messages: The fields of each message.
     """
 
     def __init__(self, case: TestCase) -> None:
@@ -35,7 +35,7 @@ class Notified(DatagramProtocol, Watched):
         case.addCleanup(port.stopListening)
 
     def datagramReceived(self, datagram: bytes, addr: object) -> None:
-        """Keep a message."""
+        """Store a message."""
         lines = datagram.decode().split("\n")
         self.messages.append(dict(line.split("=", 1) for line in lines))
         self.changed()
@@ -46,6 +46,6 @@ class Notified(DatagramProtocol, Watched):
 
     @property
     def names(self) -> list[tuple[str, ...]]:
-        """The fields' names of each message, without those of the watchdog and of states alone."""
+        """The field names of each message, except for messages with only WATCHDOG or STATUS."""
         alone = (("WATCHDOG",), ("STATUS",))
         return [tuple(one) for one in self.messages if tuple(one) not in alone]

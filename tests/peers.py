@@ -22,11 +22,11 @@ T = TypeVar("T")
 reactor: Any = global_reactor
 
 ABORTED = "aborted"
-"""What `Client.outcome` says of a connection that was reset."""
+"""The `Client.outcome` of a connection that was reset."""
 
 
 class Watched:
-    """Something whose state others wait for."""
+    """An object with a state that tests wait for."""
 
     def __init__(self) -> None:
         self._waiting: list[tuple[Callable[[], Any], Deferred[Any]]] = []
@@ -41,13 +41,13 @@ class Watched:
         return found
 
     def changed(self) -> None:
-        """Look again at what is waited for."""
+        """Check each condition that is waited for; call it after each change."""
         for waiter in list(self._waiting):
             condition, found = waiter
             try:
                 value = condition()
             except Exception:
-                # Whoever waits has to know, not whoever brought the change.
+                # The error belongs to the test that waits, not to the caller.
                 if waiter in self._waiting:
                     self._waiting.remove(waiter)
                     found.errback()
@@ -59,7 +59,7 @@ class Watched:
 
 @attrs.frozen(kw_only=True)
 class Message:
-    """One message as it came: its first line, its fields, its body, and all its bytes."""
+    """A message as received: its first line, its fields, its body, and all its bytes."""
 
     start: bytes
     headers: HeaderList
@@ -94,12 +94,12 @@ class Message:
 
 
 def read_message(data: bytes, *, bodiless: bool = False, closed: bool = False) -> Message | None:
-    """Return the first message in `data`, or None where it isn't whole.
+    """Return the first message in `data`; None if it is incomplete.
 
     Args:
-        data: What has come.
-        bodiless: Whether it answers HEAD.
-        closed: Whether nothing more will come, which ends a response without a length.
+        data: The bytes received so far.
+        bodiless: Whether it is a response to HEAD.
+        closed: Whether the connection is closed, which ends a response without a length.
     """
     head, end, rest = data.partition(b"\r\n\r\n")
     if not end:
@@ -134,7 +134,7 @@ def read_message(data: bytes, *, bodiless: bool = False, closed: bool = False) -
 
 
 def _read_chunks(data: bytes) -> tuple[bytes, int] | None:
-    """Return a chunked body and how many bytes it took on the wire; None where it isn't whole."""
+    """Return a chunked body and its size on the wire in bytes; None if it is incomplete."""
     pieces: list[bytes] = []
     at = 0
     while True:
@@ -172,7 +172,7 @@ def request(
     *,
     host: bytes = b"localhost",
 ) -> bytes:
-    """Return a request's bytes, with a Content-Length where there is a body."""
+    """Return a request's bytes, with a Content-Length if there is a body."""
     lines = [b"%b %b HTTP/1.1" % (method, target), b"Host: " + host]
     lines += [b"%b: %b" % header for header in headers]
     if body is not None:
@@ -182,7 +182,7 @@ def request(
 
 @contextmanager
 def hanging(host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
-    """Return the URL of a place to which connections hang: its queue is full and stays so."""
+    """Return a URL to which connections hang, since its queue of connections is full."""
     with socket.socket() as full:
         full.bind((host, port))
         full.listen(0)
@@ -199,7 +199,7 @@ def hanging(host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
 
 
 class _Peer(Protocol, Watched):
-    """One end of a connection; it keeps all that came."""
+    """One end of a connection, which keeps all that it receives."""
 
     def __init__(self) -> None:
         Watched.__init__(self)
@@ -220,7 +220,7 @@ class _Peer(Protocol, Watched):
         tcp.write(data)
 
     def finish(self) -> None:
-        """End the connection once all has been written."""
+        """Close the connection after everything is written."""
         tcp: Any = self.transport
         tcp.loseConnection()
 
@@ -229,7 +229,7 @@ class _Peer(Protocol, Watched):
         return self.when(lambda: self.outcome)
 
     def close(self) -> Deferred[str]:
-        """Leave, whatever is under way."""
+        """Reset the connection, whatever is in progress."""
         tcp: Any = self.transport
         if not self.outcome:
             tcp.abortConnection()
@@ -240,7 +240,7 @@ class Client(_Peer):
     """A client that sends bytes and reads responses."""
 
     def response(self, *, bodiless: bool = False) -> Deferred[Message]:
-        """Return a Deferred of the next response; it fails where the connection ends before."""
+        """Return a Deferred of the next response; it fails if the connection ends before."""
 
         def whole() -> Message | Failure | None:
             found = read_message(self.data, bodiless=bodiless, closed=self.outcome == "closed")
@@ -259,7 +259,7 @@ class Client(_Peer):
 
 
 class _UpstreamPeer(_Peer):
-    """One of the gate's connections to an upstream; it answers by its upstream's script."""
+    """One of the gate's connections to an upstream, which sends the responses of its script."""
 
     def __init__(self, upstream: Upstream) -> None:
         super().__init__()
@@ -276,14 +276,15 @@ class _UpstreamPeer(_Peer):
 
 
 class Upstream(Watched):
-    """A server that keeps the raw bytes of every request and answers by a script.
+    """A server that keeps the raw bytes of every request and sends the responses of a script.
 
     Attributes:
-        answer: Makes each response's bytes; None for no response yet. Replace it.
-        requests: What came whole, in order.
-        connections: Every connection that was made.
-        data: All bytes that ever came.
-        authority: The Host value of this server.
+        answer: Returns the bytes of the response to a request; None for no response yet. Tests
+            may replace it.
+        requests: The complete requests, in order.
+        connections: All connections, also closed ones.
+        data: All bytes received.
+        authority: The value of Host for this server.
     """
 
     def __init__(self) -> None:
@@ -307,7 +308,7 @@ class Upstream(Watched):
         return self
 
     async def start_on(self, endpoint: Any) -> Upstream:
-        """Listen elsewhere; it has no authority then."""
+        """Listen on an endpoint, such as a Unix socket; `authority` stays empty."""
         self._port = await endpoint.listen(Factory.forProtocol(self._connected))
         return self
 
@@ -322,12 +323,12 @@ class Upstream(Watched):
         return f"http://{self.authority.decode()}"
 
     def script(self, *answers: bytes | None) -> None:
-        """Give these answers in turn, the last one ever after."""
+        """Send these responses in turn, then always the last one."""
         left = list(answers)
         self.answer = lambda _: left.pop(0) if len(left) > 1 else left[0]
 
     def take(self, message: Message) -> None:
-        """Keep a request and return it."""
+        """Keep a request and respond to it."""
         self.requests.append(message)
         data = self.answer(message)
         if data is not None:
@@ -342,8 +343,8 @@ class Upstream(Watched):
     async def refuse(self) -> None:
         """Stop listening: connections are refused from now on.
 
-        The port stays taken until `stop`. Otherwise another server could get it as its port 0, also
-        one in another process, and would get the requests.
+        The port stays reserved until `stop`. Otherwise another server, perhaps of another process,
+        could get the same port and then the requests.
         """
         address = self._port.getHost()
         await maybeDeferred(self._port.stopListening)
@@ -353,7 +354,7 @@ class Upstream(Watched):
                 self._taken.bind((address.host, address.port))
 
     async def stop(self) -> None:
-        """End, and wait for the end of every connection."""
+        """Stop listening, and wait until every connection is closed."""
         await maybeDeferred(self._port.stopListening)
         if self._taken is not None:
             self._taken.close()

@@ -1,4 +1,4 @@
-"""Programs of other people's that tests run against the gate."""
+"""Third-party programs that tests run against the gate."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from tests.peers import reactor
 
 
 def require(name: str, package: str) -> str:
-    """Return where a program is.
+    """Return the path of a program.
 
     Args:
         name: The program.
         package: The Debian package that has it.
 
     Raises:
-        SkipTest: It isn't there, and this is no CI run.
-        AssertionError: It isn't there in CI, where it must not go unseen.
+        SkipTest: It is not installed.
+        AssertionError: It is not installed, in CI, where a skipped test could be missed.
     """
-    # Debian has servers where only root looks for them.
+    # Debian installs servers in a directory that only root has in PATH.
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
     if found is None:
-        missing(f"there is no {name} here (Debian: {package})")
+        missing(f"{name} is not installed (Debian: {package})")
     return found
 
 
 def missing(reason: str) -> NoReturn:
-    """Skip a test for lack of something, but not in CI.
+    """Skip a test that lacks something; in CI, fail.
 
     Args:
-        reason: What there is not, and what would bring it.
+        reason: What is missing, and how to get it.
 
     Raises:
-        SkipTest: This is no CI run.
-        AssertionError: It is one.
+        SkipTest: Outside CI.
+        AssertionError: In CI.
     """
     if os.environ.get("CI"):
         raise AssertionError(reason)
@@ -47,12 +47,12 @@ def missing(reason: str) -> NoReturn:
 
 
 async def output(program: str, arguments: Sequence[str], said: bytes = b"") -> str:
-    """Run a program while the reactor runs; return what it printed, its errors last.
+    """Run a program while the reactor runs; return its standard output, then its standard error.
 
     Args:
-        program: Its path.
-        arguments: Its arguments.
-        said: What it reads from standard input, which then ends.
+        program: The path of the program.
+        arguments: The arguments of the program.
+        said: Its standard input.
     """
     out, errors, _ = await getProcessOutputAndValue(
         program, arguments, env=dict(os.environ), reactor=reactor, stdinBytes=said

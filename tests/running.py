@@ -1,4 +1,4 @@
-"""A gate in a process of its own, and a box for it to open."""
+"""A gate in a process, and a box that asks for digest credentials."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import attrs
 from tests.tree import ROOT, outside
 
 PATIENCE_S = 60.0
-"""More than anything here takes, and less than for ever."""
+"""In seconds. A limit that ends only a test that hangs, also on a busy machine."""
 
 CHALLENGE = 'Digest realm="box", nonce="n", qop="auth"'
 _FIELD = re.compile(r'(\w+)=(?:"([^"]*)"|([^\s,]+))')
@@ -33,11 +33,11 @@ class Answer:
 
 
 class Gate:
-    """A gate that is ready once it is entered, and is gone once it is left.
+    """A gate as a context manager: it serves inside the `with` block, and has ended after it.
 
     Args:
-        command: Runs twistd in the foreground on one port of 127.0.0.1.
-        environ: Variables on top of the environment's.
+        command: Runs twistd in the foreground, on one port of 127.0.0.1.
+        environ: Variables in addition to the test's.
     """
 
     def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
@@ -65,8 +65,8 @@ class Gate:
         watchdog.cancel()
         if not self._port:
             self._end()
-            raise AssertionError(f"the gate did not start; it said:\n{''.join(self._said)}")
-        # Nobody reads the log from here on; a full pipe would stop the gate.
+            raise AssertionError(f"the gate did not start; its output:\n{''.join(self._said)}")
+        # A full pipe would stop the gate.
         self._drainer = threading.Thread(target=self._keep_reading, daemon=True)
         self._drainer.start()
         return self
@@ -97,20 +97,20 @@ class Gate:
 
     @property
     def port(self) -> int:
-        """The port of 127.0.0.1 that it listens on."""
+        """Its port of 127.0.0.1."""
         return self._port
 
     @property
     def said(self) -> str:
-        """What it has written so far; all of it once it is gone."""
+        """Its output so far; all of it after its end."""
         return "".join(self._said)
 
     def get(self, target: str, origin: str) -> Answer:
-        """Send a GET as a page of an origin would."""
+        """Send GET as a page of an origin does."""
         return self.request("GET", target, {"Origin": origin})
 
     def preflight(self, target: str, origin: str, method: str, headers: str) -> Answer:
-        """Ask whether a page of an origin may send a method with headers."""
+        """Send a preflight for a method and headers."""
         asked = {
             "Origin": origin,
             "Access-Control-Request-Method": method,
@@ -121,7 +121,7 @@ class Gate:
     def request(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None
     ) -> Answer:
-        """Send a request on a connection of its own."""
+        """Send a request on a new connection."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_S)
         try:
             connection.request(method, target, body, headers)
@@ -132,11 +132,11 @@ class Gate:
 
 
 class Box:
-    """A server on loopback that answers GET with ``opened``, to one user by digest (RFC 7616).
+    """A server on loopback that sends ``opened`` to one user with digest credentials (RFC 7616).
 
     Attributes:
         url: Its origin.
-        requests: The method and target of each request that came, whatever its answer.
+        requests: The method and target of each request.
     """
 
     def __init__(self, username: str, password: str) -> None:
@@ -169,7 +169,7 @@ class Box:
 
     @staticmethod
     def admits(sent: str, target: str, username: str, password: str) -> bool:
-        """Return whether an Authorization field holds the user's answer to the challenge."""
+        """Return whether an Authorization field has the right response to the challenge."""
         fields: dict[str, str] = {
             name: quoted or bare for name, quoted, bare in _FIELD.findall(sent)
         }

@@ -44,9 +44,9 @@ DIGEST = 'credentials = { type = "digest", username = "admin", password = { env 
 
 
 def random_bytes(seed: bytes) -> Callable[[int], bytes]:
-    """Return a source of random bytes that a test can foretell.
+    """Return a source of random bytes that a test can predict.
 
-    All are the seed, except where so many are asked for at once as for the ids of requests.
+    They repeat the seed, except in calls for more than 64 bytes: request ids must differ.
     """
     return lambda size: seed * size if size <= 64 else shake_256(seed).digest(size)
 
@@ -55,12 +55,12 @@ class Gate(Watched):
     """A gate that listens on a port of its own.
 
     Args:
-        config: What it serves.
-        write: Takes the lines of its access log too.
-        seed: What its random bytes are made of; gates that ask each other need different ones.
+        config: Its configuration.
+        write: Also called with each line of its access log.
+        seed: The seed of its random bytes; gates in front of each other need different ones.
 
     Attributes:
-        lines: What its access log says.
+        lines: The lines of its access log.
     """
 
     def __init__(
@@ -79,14 +79,14 @@ class Gate(Watched):
         self._stopped: Deferred[None] | None = None
 
     def stop(self) -> Deferred[None]:
-        """Drain and close it; again does no harm."""
+        """Drain and close it; calling it again has no effect."""
         if self._stopped is None:
             self._stopped = self.service.stopService()
             return self._stopped
         return succeed(None)
 
     async def reload(self, config: Config) -> None:
-        """Serve another configuration."""
+        """Replace the configuration."""
         await self.service.swap(self.service.prepare(config))
 
     def logged(self, count: int = 1) -> Deferred[str]:
@@ -103,7 +103,7 @@ class Gate(Watched):
 
 
 def parse(toml: str) -> Config:
-    """Return the configuration that a file of this text would make."""
+    """Return the configuration that a file with this text has."""
     return parse_config(
         toml,
         file="gate.toml",
@@ -115,12 +115,13 @@ def parse(toml: str) -> Config:
 
 
 class GateTestCase(TestCase):
-    """A test case that ends with every socket closed."""
+    """A test case that closes every socket at its end."""
 
-    timeout = 30
+    # No test waits for it: it only ends one that hangs, also on a busy machine.
+    timeout = 120
 
     async def upstream(self, *answers: bytes | None) -> Upstream:
-        """Return an upstream that gives these answers in turn; by default a short 200."""
+        """Return an upstream that sends these responses in turn; by default always a short 200."""
         upstream = await Upstream().start()
         self.addCleanup(lambda: Deferred.fromCoroutine(upstream.stop()))
         if answers:
@@ -128,7 +129,7 @@ class GateTestCase(TestCase):
         return upstream
 
     def serve(self, toml: str, write: Callable[[str], None] | None = None) -> Gate:
-        """Return a gate that serves a configuration, `LISTEN` put before it if need be."""
+        """Return a gate with a configuration, which gets `LISTEN` if it has no listener."""
         has_listener = "listen = [" in toml or "[[listener]]" in toml
         return self.serve_config(parse(toml if has_listener else LISTEN + toml), write)
 
@@ -139,7 +140,7 @@ class GateTestCase(TestCase):
         *,
         seed: bytes = b"\x5a",
     ) -> Gate:
-        """Return a gate that serves a configuration."""
+        """Return a gate with a configuration."""
         gate = Gate(config, write, seed=seed)
         self.addCleanup(gate.stop)
         return gate
@@ -157,11 +158,11 @@ class GateTestCase(TestCase):
 
         Args:
             upstreams: The servers.
-            upstream: Further lines of the upstream.
-            route: Further lines of the route.
+            upstream: More lines for the upstream.
+            route: More lines for the route.
             prefix: The route's prefix.
-            rest: What follows, such as ``[limits]``.
-            base: The servers' own path.
+            rest: More tables, such as ``[limits]``.
+            base: The path in the servers' URLs.
         """
         servers = json.dumps([each.url + base for each in upstreams])
         return self.serve(
@@ -182,11 +183,11 @@ class GateTestCase(TestCase):
         return client
 
     async def send(self, gate: Gate, data: bytes) -> Message:
-        """Send bytes on a connection of their own; return the response, and leave."""
+        """Send bytes on a new connection, and close it; return the response."""
         return await self.send_to(gate.port, data)
 
     async def send_to(self, port: int, data: bytes) -> Message:
-        """Send bytes to a port on a connection of their own; return the response, and leave."""
+        """Send bytes to a port on a new connection, and close it; return the response."""
         client = await self.connect_to(port)
         client.send(data)
         answer = await client.response(bodiless=data.startswith(b"HEAD "))
@@ -203,10 +204,10 @@ class GateTestCase(TestCase):
         *,
         host: bytes = b"localhost",
     ) -> Message:
-        """Send one request on a connection of its own; return the response."""
+        """Send one request on a new connection; return the response."""
         return await self.send(gate, request(method, target, headers, body, host=host))
 
     async def assert_serves(self, gate: Gate, target: bytes = b"/v1/fine") -> None:
-        """Assert that the gate goes on serving."""
+        """Assert that the gate still serves requests."""
         answer = await self.ask(gate, target=target)
         self.assertEqual(answer.status, 200)

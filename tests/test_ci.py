@@ -11,7 +11,7 @@ from tests.tree import ROOT, run
 
 
 class LastLineTests(SynchronousTestCase):
-    """The count is trial's own; what went wrong in any other way is a failure, too."""
+    """The counts are those of trial; anything else that goes wrong is a failure, too."""
 
     def check(
         self,
@@ -24,16 +24,16 @@ class LastLineTests(SynchronousTestCase):
         boxes_status: int = 0,
         lint_status: int = 0,
     ) -> None:
-        """Run it with an ``apt-get`` that does nothing and a ``make`` that plays a part.
+        """Run it with an ``apt-get`` that does nothing and a ``make`` that prints given lines.
 
         Args:
             summary: The last line of the tests.
-            expected: The last line of the whole.
-            status: How it is to end.
-            test_status: How ``make test`` ends.
+            expected: The last line of ``.ci/run``.
+            status: The exit status of ``.ci/run``.
+            test_status: The exit status of ``make test``.
             boxes: The last line of the tests against boxes.
-            boxes_status: How ``make test-boxes`` ends.
-            lint_status: How ``make lint`` ends.
+            boxes_status: The exit status of ``make test-boxes``.
+            lint_status: The exit status of ``make lint``.
         """
         programs = Path(self.mktemp()).resolve()
         programs.mkdir()
@@ -57,15 +57,15 @@ class LastLineTests(SynchronousTestCase):
         self.assertEqual((done.stdout.splitlines()[-1], done.returncode), (expected, status))
 
     def test_all_passed(self) -> None:
-        """Without failures it ends well."""
+        """Without failures the exit status is 0."""
         self.check("PASSED (successes=12)", "13 passed, 0 failed", 0)
 
     def test_skipped(self) -> None:
-        """Skipped tests are told, where there are some."""
+        """Skipped tests are counted if there are any."""
         self.check("PASSED (skips=3, successes=9)", "10 passed, 0 failed, 3 skipped", 0)
 
     def test_failed(self) -> None:
-        """Failures, errors and what passed against expectation are all failures."""
+        """Failures, errors and unexpected successes are all failures."""
         self.check(
             "FAILED (skips=1, expectedFailures=2, failures=1, errors=2, unexpectedSuccesses=1,"
             " successes=5)",
@@ -75,24 +75,24 @@ class LastLineTests(SynchronousTestCase):
         )
 
     def test_failed_set_up(self) -> None:
-        """Tests that never ran have failed."""
+        """Tests that never ran count as a failure."""
         self.check("make: *** [Makefile:33: .venv] Error 1", "1 passed, 1 failed", 1, test_status=2)
 
     def test_no_tests(self) -> None:
-        """Finding nothing to run is no success."""
+        """A run without tests is a failure."""
         self.check("PASSED (ran 0 tests)", "1 passed, 1 failed", 1)
 
     def test_broke_off(self) -> None:
-        """A run that ends badly although no test failed has failed."""
+        """A run that ends with an error is a failure, even if no test failed."""
         self.check("PASSED (successes=12)", "13 passed, 1 failed", 1, test_status=1)
 
     def test_boxes(self) -> None:
-        """The tests against boxes count like the others, also those that never ran."""
+        """The tests against boxes are counted like the others, also if they never ran."""
         usual = "PASSED (successes=12)"
         failed = "FAILED (failures=2, successes=3, skips=1)"
         self.check(usual, "15 passed, 2 failed, 1 skipped", 1, boxes=failed, boxes_status=1)
         self.check(usual, "12 passed, 1 failed", 1, boxes="npm error", boxes_status=2)
 
     def test_lint(self) -> None:
-        """Bad form fails the whole, and leaves the count of tests as it is."""
+        """A failed lint fails the run, and the counts stay the same."""
         self.check("PASSED (successes=12)", "13 passed, 0 failed", 1, lint_status=2)

@@ -9,7 +9,7 @@ from corsgate.explain.call import Call
 from corsgate.explain.servers import all_fixes
 from corsgate.explain.url import Url
 from corsgate.explain_web.form import MAX_HAR_LENGTH
-from tests.cli.test_explain_web import WebServer
+from tests.cli.test_explain_web import web_server
 from tests.prose import Prose
 from tests.tree import ROOT
 
@@ -22,9 +22,7 @@ class ExplainWebTests(SynchronousTestCase):
     def test_command(self) -> None:
         """The command is the one that serves the page, on a port of its own here."""
         self.assertEqual(list(PAGE.blocks("sh")), ["corsgate explain --web\n"])
-        server = WebServer()
-        self.addCleanup(server.end)
-        self.assertEqual(server.ask("GET", "/")[0], 200)
+        self.assertEqual(web_server().ask("GET", "/")[0], 200)
 
     def test_facts(self) -> None:
         """The port, the bound and the servers are those of the code."""

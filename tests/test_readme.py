@@ -90,8 +90,8 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_make_test(self) -> None:
-        """All tests are run, two at a time; rules, layout and types are all checked."""
-        self.assertEqual(self.make("test")[-1], ".venv/bin/python -m twisted.trial -j2 tests")
+        """All tests run, three at a time; rules, layout and types are all checked."""
+        self.assertEqual(self.make("test")[-1], ".venv/bin/python -m twisted.trial -j3 tests")
         self.assertEqual(
             self.make("lint")[-3:],
             [

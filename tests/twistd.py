@@ -1,4 +1,4 @@
-"""The gate as twistd runs it, in a process of its own."""
+"""The gate in a process, run by twistd."""
 
 from __future__ import annotations
 
@@ -28,18 +28,19 @@ class Daemon(ProcessProtocol, Watched):
     """A ``twistd -n corsgate``.
 
     Args:
-        arguments: What follows ``corsgate``.
-        prepare: Python statements that the process runs before anything of Twisted's.
-        twist: Whether ``twist`` runs it instead.
-        environ: Environment variables on top of the test's.
-        sockets: Listening sockets that it is handed as systemd does, with their names.
+        arguments: The arguments after ``corsgate``.
+        prepare: Python statements that the process runs before it imports Twisted.
+        twist: Whether ``twist`` runs it instead of ``twistd``.
+        environ: Environment variables in addition to the test's.
+        sockets: Listening sockets that it inherits, as from systemd, with their names.
         log_format: The log format of ``twist``.
-        command: Another command that becomes a daemon.
+        command: A command to run instead.
 
     Attributes:
-        said: What it wrote to standard output and standard error.
-        errors: What it wrote to standard error.
-        status: Its exit status, or minus the signal that ended it; None while it runs.
+        said: Its standard output and standard error so far.
+        errors: Its standard error so far.
+        status: Its exit status, or the negative number of the signal that ended it; None while it
+            runs.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Daemon(ProcessProtocol, Watched):
 
     @property
     def messages(self) -> list[str]:
-        """The daemon's own messages, as they are before JSON has escaped their quotes."""
+        """The messages of its log, without the escapes of JSON."""
         lines = [line for line in self.said.split("\n")[:-1] if line.startswith('{"time": ')]
         found = [json.loads(line) for line in lines]
         return [each["message"] for each in found if "message" in each]
@@ -81,17 +82,17 @@ class Daemon(ProcessProtocol, Watched):
         return self.transport
 
     def outReceived(self, data: bytes) -> None:
-        """Keep what it writes."""
+        """Add to the output."""
         self.said += data.decode("utf-8", "replace")
         self.changed()
 
     def errReceived(self, data: bytes) -> None:
-        """Keep it, also apart."""
+        """Add to the errors and to the output."""
         self.errors += data.decode("utf-8", "replace")
         self.outReceived(data)
 
     def processEnded(self, reason: Failure) -> None:
-        """Keep its status."""
+        """Set the exit status."""
         ended: Any = reason.value
         self.status = ended.exitCode if ended.signal is None else -ended.signal
         self.changed()
@@ -108,27 +109,27 @@ class Daemon(ProcessProtocol, Watched):
     def port(self) -> Deferred[int]:
         """Return a Deferred of the port that it listens on."""
 
-        def told() -> int:
+        def find() -> int:
             found = _LISTENS.search(self.said)
             if found is None and self.status is not None:
                 raise AssertionError(f"it ended with {self.status}:\n{self.said}")
             return int(found[1]) if found else 0
 
-        return self.when(told)
+        return self.when(find)
 
     def signal(self, name: str) -> None:
         """Send it ``TERM``, ``INT`` or another signal."""
         self.process.signalProcess(name)
 
     def kill(self) -> Deferred[int]:
-        """End it, whatever it does, and wait for its end."""
+        """Kill it if it still runs, and wait for its end."""
         if self.status is None:
             self.signal("KILL")
         return self.ended()
 
 
 class DaemonTestCase(GateTestCase):
-    """A test case whose daemons end with it."""
+    """A test case that ends its daemons."""
 
     # On a busy machine, each of several processes takes seconds to start.
     timeout = 120
@@ -136,13 +137,13 @@ class DaemonTestCase(GateTestCase):
     def daemon(
         self, *arguments: str, prepare: str = "", sockets: Sequence[tuple[str, socket]] = ()
     ) -> Daemon:
-        """Return a daemon that is on its way up."""
+        """Start a daemon; return it before it listens."""
         daemon = Daemon(*arguments, prepare=prepare, sockets=sockets)
         self.addCleanup(daemon.kill)
         return daemon
 
     def twisted(self, *arguments: str) -> Daemon:
-        """Return a gate that ``twist`` runs, on its way up."""
+        """Start a gate by ``twist``; return it before it listens."""
         daemon = Daemon(*arguments, twist=True)
         self.addCleanup(daemon.kill)
         return daemon
@@ -150,7 +151,7 @@ class DaemonTestCase(GateTestCase):
     def configured(
         self, toml: str, prepare: str = "", sockets: Sequence[tuple[str, socket]] = ()
     ) -> Daemon:
-        """Return a daemon with a file of this text."""
+        """Start a daemon with a configuration file of this text."""
         path = Path(self.mktemp())
         path.write_text(toml, "utf-8")
         file = str(path.absolute())

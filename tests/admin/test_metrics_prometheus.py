@@ -84,8 +84,6 @@ class Prometheus(ProcessProtocol, Watched):
 class PrometheusTests(DaemonTestCase):
     """A scrape."""
 
-    timeout = 60
-
     async def test_scrape(self) -> None:
         """What clients did is what Prometheus knows, in its OpenMetrics; the target is up."""
         upstream = await self.upstream()

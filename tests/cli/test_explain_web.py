@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import signal
 import socket
@@ -13,8 +15,8 @@ from typing import IO
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.cli.explain_web import MAX_BODY_BYTES, explained
-from tests.cli.commands import CommandTestCase
-from tests.tree import ROOT, outside, run
+from tests.cli.commands import CommandTestCase, corsgate
+from tests.tree import ROOT, outside
 
 PASTE = {"paste": "curl http://h/x -H 'Origin: http://a'"}
 
@@ -65,13 +67,20 @@ class WebServer:
             connection.close()
 
 
+@functools.cache
+def web_server() -> WebServer:
+    """Return a server for all tests of a process that don't end it."""
+    server = WebServer()
+    atexit.register(server.end)
+    return server
+
+
 class ServerTests(SynchronousTestCase):
-    """One process for all tests of a class."""
+    """What the server responds."""
 
     def setUp(self) -> None:
-        """Start the server."""
-        self.server = WebServer()
-        self.addCleanup(self.server.end)
+        """Find the server."""
+        self.server = web_server()
 
     def post(self, form: object, **fields: str) -> tuple[int, bytes]:
         """Return status and body of the response to a form."""
@@ -181,9 +190,9 @@ class ExplainedTests(CommandTestCase):
             (("--port", "5", "--live", "http://h/"), "need --web"),
             (("--no-browser",), "need --web"),
         ):
-            done = run([sys.executable, "-m", "corsgate", "explain", *words], ROOT)
-            self.assertEqual(done.returncode, 2, words)
-            self.assertIn(said, done.stderr)
+            done = corsgate("explain", *words)
+            self.assertEqual(done.status, 2, words)
+            self.assertIn(said, done.err)
 
     def test_not_json(self) -> None:
         """What is no JSON gets 400."""

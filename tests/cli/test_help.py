@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-import sys
+from contextlib import chdir
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,7 +12,7 @@ from corsgate.cli import COMMANDS
 from tests.cli.commands import corsgate
 from tests.cli.servers import Server
 from tests.learn.test_minimal import RECORD
-from tests.tree import ROOT, run
+from tests.tree import ROOT
 
 APP = "https://app.example.com"
 STATUSES = {"check": 0, "explain": 1, "learn": 0, "diff": 1, "schema": 0, "completion": 0}
@@ -50,5 +50,6 @@ class HelpTests(SynchronousTestCase):
                 words = line.replace("recorded.har", str(record))
                 words = words.replace("https://api.example.com", server.url)
                 _, *command = shlex.split(words.partition(" > ")[0])
-                done = run([sys.executable, "-m", "corsgate", *command], ROOT)
-                self.assertEqual((command, done.returncode, done.stderr), (command, status, ""))
+                with chdir(ROOT):
+                    done = corsgate(*command)
+                self.assertEqual((command, done.status, done.err), (command, status, ""))

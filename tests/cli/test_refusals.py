@@ -6,20 +6,17 @@ import json
 import os
 import re
 import socket
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.cli.refusals import as_lines
 from corsgate.daemon.control import control_address
 from corsgate.gate.log_style import Place
 from tests.cli.commands import corsgate
-from tests.peers import reactor, request
-from tests.tree import ROOT, outside
+from tests.peers import request
 from tests.twistd import Daemon, DaemonTestCase
 
 TOML = """listen = ["tcp:0:interface=127.0.0.1"]
@@ -39,18 +36,10 @@ HOSTILE = b"https://x.example\x9b31m\x85gotcha"
 class DaemonTests(DaemonTestCase):
     """The command, asking a daemon."""
 
-    async def refusals(self, daemon: Daemon, *arguments: str) -> tuple[str, str, int]:
+    def refusals(self, daemon: Daemon, *arguments: str) -> tuple[str, str, int]:
         """Return what the command printed, and its exit status."""
-        pid = ["--pid", str(daemon.process.pid)]
-        found = await getProcessOutputAndValue(
-            sys.executable,
-            ["-m", "corsgate", "refusals", *pid, *arguments],
-            env={**outside(), "PYTHONPATH": str(ROOT)},
-            path=str(ROOT),
-            reactor=reactor,
-        )
-        out, err, status = found
-        return out.decode(), err.decode(), status
+        done = corsgate("refusals", "--pid", str(daemon.process.pid), *arguments)
+        return done.out, done.err, done.status
 
     async def call(self, daemon: Daemon, origin: bytes, target: bytes = b"/v1/x") -> None:
         """Make a call that is refused."""
@@ -65,12 +54,12 @@ class DaemonTests(DaemonTestCase):
         path.write_text(TOML)
         daemon = self.daemon("--config", str(path))
         await daemon.port()
-        done = await self.refusals(daemon)
+        done = self.refusals(daemon)
         self.assertEqual(done, ("no refused calls since the daemon started\n", "", 0))
         for _ in range(2):
             await self.call(daemon, b"https://app2.example", b"/v1/x?key=hunter3")
         await self.call(daemon, HOSTILE)
-        out, err, status = await self.refusals(daemon)
+        out, err, status = self.refusals(daemon)
         self.assertEqual((err, status), ("", 0))
         first, second = out.split("\n\n2")
         self.assertIn(r"from https://x.example\x9b31m\x85gotcha", first)
@@ -86,7 +75,7 @@ class DaemonTests(DaemonTestCase):
             ["https://app.example", "https://app2.example"],
         )
         self.assertNotIn("hunter", out)
-        out, err, status = await self.refusals(daemon, "--json")
+        out, err, status = self.refusals(daemon, "--json")
         said = json.loads(out)
         self.assertEqual((said["pid"], said["file"]), (daemon.process.pid, str(path)))
         self.assertEqual([each["count"] for each in said["refusals"]], [1, 2])
@@ -98,7 +87,7 @@ class DaemonTests(DaemonTestCase):
         upstream = ["--upstream", "http://127.0.0.1:9", "--listen", "tcp:0:interface=127.0.0.1"]
         daemon = self.daemon(*upstream, "--allow-origin", "http://localhost:4200")
         await self.call(daemon, b"http://localhost:4201", b"/x")
-        out, _, status = await self.refusals(daemon)
+        out, _, status = self.refusals(daemon)
         self.assertEqual(status, 0)
         self.assertRegex(out, r"start the gate with --allow\S* http://localhost:4201")
 
@@ -110,23 +99,11 @@ class DaemonTests(DaemonTestCase):
         for each in daemons:
             await each.port()
         # Other tests may have daemons too.
-        done = await getProcessOutputAndValue(
-            sys.executable,
-            ["-m", "corsgate", "refusals"],
-            env={**outside(), "PYTHONPATH": str(ROOT)},
-            path=self.mktempdir(),
-            reactor=reactor,
-        )
-        self.assertEqual((done[0], done[2]), (b"", 2))
-        self.assertIn("several corsgate daemons are running; choose one:", done[1].decode())
+        done = corsgate("refusals")
+        self.assertEqual((done.out, done.status), ("", 2))
+        self.assertIn("several corsgate daemons are running; choose one:", done.err)
         for each in daemons:
-            self.assertIn(f"--pid {each.process.pid}   {path}, started in", done[1].decode())
-
-    def mktempdir(self) -> str:
-        """Return a new directory."""
-        directory = Path(self.mktemp()).absolute()
-        directory.mkdir()
-        return str(directory)
+            self.assertIn(f"--pid {each.process.pid}   {path}, started in", done.err)
 
 
 class UnaskedTests(SynchronousTestCase):

@@ -27,16 +27,6 @@ TOML = LISTEN + '[upstreams.a]\nservers = ["http://127.0.0.1:9"]\n[routes."/v1"]
 class ReloadTests(DaemonTestCase):
     """The command, and what it says."""
 
-    async def reload(self, *arguments: str) -> tuple[str, str, int]:
-        """Return what the command printed, and its exit status."""
-        command = ["-m", "corsgate", "reload", *arguments]
-        environ = {**outside(), "PYTHONPATH": str(ROOT)}
-        found = await getProcessOutputAndValue(
-            sys.executable, command, env=environ, path=str(ROOT), reactor=reactor
-        )
-        out, err, status = found
-        return out.decode(), err.decode(), status
-
     async def test_daemon(self) -> None:
         """It reports changes, faults and that nothing has changed."""
         path = Path(self.mktemp()).absolute()
@@ -44,22 +34,23 @@ class ReloadTests(DaemonTestCase):
         daemon = self.daemon("--config", str(path))
         await daemon.port()
         pid = str(daemon.process.pid)
-        self.assertEqual(await self.reload("--pid", pid), ("nothing changed\n", "", 0))
+        done = corsgate("reload", "--pid", pid)
+        self.assertEqual((done.out, done.err, done.status), ("nothing changed\n", "", 0))
         path.write_text(TOML.replace("/v1", "/v2"))
         pidfile = Path(self.mktemp()).absolute()
         pidfile.write_text(f"{pid}\n")
-        out, _, status = await self.reload("--pidfile", str(pidfile))
-        self.assertEqual(status, 0)
-        self.assertIn('+ routes."/v2"', out)
+        done = corsgate("reload", "--pidfile", str(pidfile))
+        self.assertEqual(done.status, 0)
+        self.assertIn('+ routes."/v2"', done.out)
         path.write_text(TOML.replace("servers", "sevrers"))
-        out, err, status = await self.reload("--pid", pid)
-        self.assertEqual((out, status), ("", 1))
-        self.assertIn("sevrers", err)
-        self.assertIn("the old configuration stays in force", err)
-        self.assertIn(f"reload: {err.splitlines()[0]}", daemon.messages)
+        done = corsgate("reload", "--pid", pid)
+        self.assertEqual((done.out, done.status), ("", 1))
+        self.assertIn("sevrers", done.err)
+        self.assertIn("the old configuration stays in force", done.err)
+        await daemon.when(lambda: f"reload: {done.err.splitlines()[0]}" in daemon.messages)
 
     async def test_other_user(self) -> None:
-        """Another user is told who may ask."""
+        """Another user gets an error that names the process."""
         if os.geteuid() != 0:
             raise SkipTest("only root can become another user")
         path = Path(self.mktemp()).absolute()

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.explain_web.form import MAX_HAR_LENGTH
 from tests.browser import Browser, need_browser
-from tests.cli.test_explain_web import WebServer
+from tests.cli.test_explain_web import WebServer, web_server
 from tests.explain_web.hars import BOX, PAGE, entry, har, preflight
 
 MESSAGE = (
@@ -71,10 +71,9 @@ class PageTestCase(SynchronousTestCase):
     """A server and a browser."""
 
     def setUp(self) -> None:
-        """Start the server."""
+        """Find the server."""
         need_browser()
-        self.server = WebServer()
-        self.addCleanup(self.server.end)
+        self.server = web_server()
 
     def open(self, **options: Any) -> Browser:
         """Return a browser that shows the page."""
@@ -138,6 +137,8 @@ class PageTests(PageTestCase):
 
     def test_errors(self) -> None:
         """An error is shown at its field, which gets the focus, in a part that opens."""
+        self.server = WebServer()
+        self.addCleanup(self.server.end)
         browser = self.open()
         self.explain(browser)
         browser.wait_for_text("#paste-error", "Paste a message")

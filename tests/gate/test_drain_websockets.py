@@ -140,8 +140,6 @@ class Talk:
 class WebSocketDrain(DaemonTestCase):
     """SIGTERM with an open WebSocket."""
 
-    timeout = 60
-
     def box(self, *, floods: bool = False) -> Box:
         """Return a box that ends with the test."""
         box = Box(floods=floods)

@@ -41,8 +41,6 @@ public class Echo {
 class JavaTests(GateTestCase):
     """``java.net.http``, where a JDK is installed."""
 
-    timeout = 60
-
     async def test_echo(self) -> None:
         """A message passes both ways."""
         java = shutil.which("java")

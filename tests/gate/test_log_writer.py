@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.gate.log_writer import MAX_WRITE_BYTES, LineWriter, LogFile, open_log_file
 
 NO_SPACE = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 class Disk:

@@ -104,8 +104,6 @@ class Sip(Protocol):
 
 
 class PressureTests(BoxTestCase):
-    timeout = 30
-
     async def serve(self) -> None:
         """Begin a site that forwards to the box."""
         await self.begin()

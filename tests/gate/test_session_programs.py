@@ -22,8 +22,6 @@ RPC = b'{"method": "session-get", "arguments": {"fields": ["version"]}}'
 class ProgramTests(GateTestCase):
     """Servers of Debian."""
 
-    timeout = 60
-
     async def start(self, kind: type[_Server]) -> _Server:
         """Return a server that serves until the test has ended."""
         server = kind(Path(self.mktemp()))

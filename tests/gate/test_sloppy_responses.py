@@ -54,8 +54,6 @@ def reset_tcp(transport: Any) -> None:
 
 
 class SloppyTests(GateTestCase):
-    timeout = 60
-
     def send_then_fine(self, server: Upstream, *pieces: bytes, close: bool = False) -> None:
         """Have a server send pieces for its first request, and short responses for the others."""
 

@@ -1,4 +1,4 @@
-"""How the calls of the matrix are written down, and what is expected of each."""
+"""The notation for the calls of the matrix and their expected results."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class Call:
     """One call of a page's script, and its verdict.
 
     Attributes:
-        name: Says what is called for, and is in the URL, where all who see it find it.
-        page: Which page calls: see `tests.matrix.stage`.
+        name: Describes the call. It is in the URL, so that the gate and the box log it.
+        page: The page that makes the call; see `tests.matrix.stage`.
         call: ``fetch``, ``xhr``, ``eventsource``, ``websocket``, ``form``, or an element.
         target: The path at the gate.
-        options: The call's own, such as a method.
-        sees: What the script sees, as far as it is told apart here.
-        reaches: The methods of what the upstream gets of it.
-        preflights: How many preflights the gate answers for it.
+        options: Options of the call, such as a method.
+        sees: What the script sees.
+        reaches: The methods of the requests that the upstream gets.
+        preflights: The number of preflights that the gate responds to.
         cookie: Whether the upstream gets the page's cookie.
-        authorization: What the upstream gets as Authorization where the gate adds none.
+        authorization: The Authorization that the upstream gets if the gate adds none.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Call:
 
     @property
     def work(self) -> dict[str, Any]:
-        """What the page is told of it."""
+        """The call as the page's script gets it."""
         return {
             "name": self.name,
             "call": self.call,
@@ -58,23 +58,23 @@ def read(body: str | None = "ok", status: int = 200, *headers: str, **more: Any)
     Args:
         body: The whole body; None for any.
         status: The status.
-        headers: The names that it may read besides X-Total, among those watched.
-        more: What else it sees.
+        headers: The names that it may read in addition to X-Total.
+        more: Anything else that it sees.
     """
     said = {} if body is None else {"body": body}
     return {"status": status, "headers": sorted([*headers, "x-total"]), **said, **more}
 
 
 def made_here(status: int) -> Seen:
-    """Return what a script sees of an error that the gate made, and that it may read."""
+    """Return what a script sees of an error page of the gate that it may read."""
     return {"status": status, "type": "cors", "headers": []}
 
 
 BLOCKED: Seen = {"blocked": "TypeError"}
-"""The browser lets the script see nothing at all."""
+"""The browser hides everything from the script."""
 
 OPAQUE: Seen = {"type": "opaque", "status": 0, "headers": [], "body": ""}
-"""The script asked for no more than that the request be sent."""
+"""The script only sends the request (mode ``no-cors``)."""
 
 LOADED: Seen = {"loaded": True}
 FRAMES = {"iframe": LOADED, "frame": LOADED, "embed": LOADED, "object": BLOCKED}
@@ -85,7 +85,7 @@ GREETED: Seen = {"event": "hello"}
 
 @attrs.frozen(eq=False)
 class Page:
-    """Writes down the calls of one page."""
+    """Collects the calls of one page."""
 
     name: str
     calls: list[Call] = attrs.field(factory=list, init=False)
@@ -102,7 +102,7 @@ class Page:
         authorization: bytes = b"",
         **options: Any,
     ) -> None:
-        """Note a call: its name, target and verdict, and the options that the page gives it."""
+        """Add a call: its name, target, verdict and options."""
         self.calls.append(
             Call(
                 name=f"{self.name}: {name}",

@@ -21,9 +21,9 @@ from tests.twistd import Daemon
 HERE = Path(__file__).parent
 
 ROUND: Sequence[Page] = (file, app, sandbox, below, bare, own, other, foreign)
-"""The pages in the order that they are opened in, each by the one before.
+"""The pages in the order in which they are opened, each by the one before.
 
-The first is a file: no page of a server may open one.
+The first is a file, since no page of a server may open one.
 """
 
 CALLS: Sequence[Call] = [call for page in ROUND for call in page.calls]
@@ -59,7 +59,7 @@ class Stage(Watched):
         return port
 
     def origin_of(self, page: Page) -> str:
-        """Return where a page is served; for the file, what its scripts are told instead."""
+        """Return where a page is served; for the file, the value that its scripts get instead."""
         if page is file:
             return "null"
         places = {
@@ -79,11 +79,11 @@ class Stage(Watched):
         return f"{self.origin_of(page)}{path}?{urlencode({'page': page.name, **more})}"
 
     def work_of(self, name: str, inside: bool) -> dict[str, Any]:
-        """Return what a page is told.
+        """Return the work of a page: what its script has to do.
 
         Args:
-            name: The page's.
-            inside: Whether it is in the frame of a page of the same name.
+            name: The name of the page.
+            inside: Whether it is in a frame of a page with the same name.
         """
         (number,) = (number for number, page in enumerate(ROUND) if page.name == name)
         page, after = ROUND[number], ROUND[number + 1 : number + 2]
@@ -106,14 +106,14 @@ class Stage(Watched):
         return html.replace("@SCRIPT@", script).replace("@WORK@", work)
 
     def take(self, report: dict[str, Any]) -> None:
-        """Keep what a page saw."""
+        """Store what a page saw."""
         self.seen.update(report["seen"])
         self.origins[report["page"]] = report["origin"]
         self.changed()
 
 
 class _Pages(Resource):
-    """Serves the page, told what is its work, and takes what it saw."""
+    """Serves a page with its work, and receives what it saw."""
 
     isLeaf = True
 
@@ -132,14 +132,14 @@ class _Pages(Resource):
         return self._stage.html_of(name.decode(), inside=b"inside" in request.args).encode()
 
     def render_POST(self, request: Request) -> bytes:
-        """Take what a page saw."""
+        """Receive what a page saw."""
         assert request.content is not None
         self._stage.take(json.loads(request.content.read()))
         return b""
 
 
 def logged(daemon: Daemon) -> dict[str, list[dict[str, Any]]]:
-    """Return the lines of a gate's access log by the call that they are for, in order."""
+    """Return the lines of a gate's access log by call, in order."""
     found: dict[str, list[dict[str, Any]]] = {}
     for text in daemon.said.splitlines():
         if text.startswith("{") and "target" in (line := json.loads(text)):
@@ -151,11 +151,11 @@ def logged(daemon: Daemon) -> dict[str, list[dict[str, Any]]]:
 def faults(
     stage: Stage, lines: dict[str, list[dict[str, Any]]], calls: Iterable[Call]
 ) -> list[str]:
-    """Return each way in which what happened is not the verdict on a call.
+    """Return every difference between the verdicts and what happened.
 
     Args:
         stage: What the pages saw and what reached the box.
-        lines: What the gate's access log says.
+        lines: The lines of the gate's access log.
         calls: The verdicts.
     """
     found = []
@@ -178,6 +178,6 @@ def faults(
 
 
 def _authorizations(call: Call) -> tuple[bytes, ...]:
-    """Return what may come as Authorization: the gate's own where it guards, else the page's."""
+    """Return the Authorization that the box may get: the gate's if it adds one, else the page's."""
     guarded = call.target.startswith(("/guarded", "/sealed", "/abroad", "/framed", "/trusting"))
     return (OWN_CREDENTIALS,) if guarded else (call.authorization,)

@@ -118,7 +118,7 @@ class Box:
 class BoxTestCase(TestCase):
     """A test case with a server and an agent for it."""
 
-    timeout = 10
+    timeout = 120
 
     async def begin(
         self,

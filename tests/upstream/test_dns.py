@@ -89,7 +89,7 @@ class _Stream(Int16StringReceiver):
 class LookupTests(TestCase):
     """What is asked, and what comes of each answer."""
 
-    timeout = 30
+    timeout = 120
 
     async def lookup(self, *more: str) -> Lookup:
         """Return what asks a DNS server of its own."""
