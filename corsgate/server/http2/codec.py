@@ -21,7 +21,7 @@ from h2.errors import ErrorCodes
 from h2.events import Event
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
-from h2.stream import StreamClosedBy
+from h2.stream import StreamClosedBy, StreamState
 from hyperframe.frame import GoAwayFrame, WindowUpdateFrame
 
 from corsgate.config.model.values import Limits
@@ -61,6 +61,7 @@ _MANY_STREAMS = 8
 _WHOLE_REQUEST = END_STREAM | END_HEADERS
 # Looking up an enum member costs a call.
 _DATA, _HEADERS = Kind.DATA, Kind.HEADERS
+_RECEIVES = (StreamState.OPEN, StreamState.HALF_CLOSED_LOCAL)
 
 
 class Codec:
@@ -177,8 +178,30 @@ class Codec:
             _ = h2.open_inbound_streams
         return True
 
+    def takes_data(self, frame: Frame) -> bool:
+        """Accept a plain piece of a body, which changes only the windows.
+
+        h2 would need fifty calls for it.
+
+        Args:
+            frame: Any frame.
+
+        Returns:
+            False if the frame is anything else, or not allowed, so that it must go to `receive`.
+        """
+        kind, flags, number, size, _ = frame
+        stream = self._h2.streams.get(number) if kind == _DATA and not flags else None
+        if stream is None or stream.state_machine.state not in _RECEIVES:
+            return False
+        shared, own = self._h2._inbound_flow_control_window_manager, stream._inbound_window_manager
+        if size > min(shared.current_window_size, own.current_window_size):
+            return False
+        shared.current_window_size -= size
+        own.current_window_size -= size
+        return True
+
     def receive(self, frame: Frame) -> list[Event]:
-        """Return the events of a frame for which `opens` returned False.
+        """Return the events of a frame that neither `opens` nor `takes_data` accepted.
 
         Raises:
             ConnectionFault: The frame is a fault that ends the connection.
