@@ -7,7 +7,7 @@ also forgets all streams at a GOAWAY of either side, so it never gets one.
 h2 does not get most streams either. A request without a body, whose response is sent in one piece,
 takes one step each way, so nothing can be out of order. h2 would need a hundred calls for it. Such
 a stream is *unseen* until anything else happens on it. Then h2 gets its opening frames and takes
-over.
+over. It also gets no piece of a body except the last, since the others only change windows.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Codec:
         shortcuts: Which shortcuts to take.
 
     Attributes:
-        stream_window: How many bytes of a body a client may send before they are read.
+        stream_window: How many bytes of a body a client may send at first before they are read.
         waiting: The bytes to send.
     """
 
@@ -179,9 +179,7 @@ class Codec:
         return True
 
     def takes_data(self, frame: Frame) -> bool:
-        """Accept a plain piece of a body, which changes only the windows.
-
-        h2 would need fifty calls for it.
+        """Accept a piece of a body that is not the last. h2 would need fifty calls for it.
 
         Args:
             frame: Any frame.
@@ -236,7 +234,7 @@ class Codec:
 
         This is called when bytes arrive, not when they are read. A stream whose body nobody reads
         stops at its own window, and must not use up the connection's. Memory is bounded by the
-        windows of the streams, of which there are at most `MAX_STREAMS`.
+        windows of at most `MAX_STREAMS` streams, whose growth a `WindowBudget` bounds.
         """
         self._uncredited += size
         if self._uncredited >= self._window // 2:
