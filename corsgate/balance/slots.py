@@ -182,7 +182,7 @@ class Slots(Generic[C, W]):
         Returns:
             The waiter that uses it next; None if it is now idle.
         """
-        assert connection in self._used, "only a connection in use can become idle"
+        # Only a connection in use can become idle. Any other is a KeyError.
         client = self._used.pop(connection)
         if client is not None:
             held = self._held[client] - 1

@@ -145,12 +145,15 @@ class Exchange:
         self._entered = True
         pins = None if ruling.pins_none else request.channel.pins
         self._sender = Sender(request, route, self._client, ruling, pins)
-        is_free = upstream.chooses_freely and (pins is None or not pins.idle)
-        self._choice = choice = FREE if is_free else choice_of(request, upstream, pins)
+        if upstream.chooses_freely and (pins is None or not pins.idle):
+            choice, prefer = FREE, None
+        else:
+            choice = choice_of(request, upstream, pins)
+            prefer = choice.pinned_to or choice.sticks_to
+        self._choice = choice
         request.on_lost = self._leave
         if route.limits.timeout_s is not None:
             self._limit_time(route.limits.timeout_s)
-        prefer = choice.pinned_to or choice.sticks_to
         # The request has just arrived, so this is the current time.
         state = balancer.pick(request.arrived_s, choice.key, prefer=prefer)
         if state is None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeAlias
+from math import inf
+from typing import Final, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.web.iweb import IBodyProducer
@@ -32,6 +33,8 @@ from corsgate.upstream.response import UpstreamResponse
 from corsgate.upstream.signed import send_signed
 
 _OfHead: TypeAlias = Callable[[ResponseHead], ResponseHead]
+
+_LONG_AGO: Final = -inf
 
 
 class Sender:
@@ -104,8 +107,8 @@ class Sender:
             return Deferred.fromCoroutine(self._send_prepared(server))
         guard = route.guard
         if guard is not None:
-            now, used_s = self._request.arrived_s, guard.proven.get(server.origin)
-            if used_s is None or now - used_s > PROOF_S:
+            now = self._request.arrived_s
+            if now - guard.proven.get(server.origin, _LONG_AGO) > PROOF_S:
                 return Deferred.fromCoroutine(self._send_prepared(server))
             # The server has recently accepted the credentials, so there is nothing to wait for.
             guard.proven[server.origin] = now
@@ -281,14 +284,14 @@ class Sender:
     ) -> Deferred[UpstreamResponse]:
         """Send a head and a body; use the credentials' `own` connection if they have one."""
         self._server = server
-        client, limits, ending = self._route.upstream.client, self._route.limits, b"\r\n"
-        if head.wire is not None and self._route.request_shape.identifies:
+        route, ending = self._route, b"\r\n"
+        if head.wire is not None and route.request_shape.identifies:
             ending = b"X-Request-Id: %b\r\n\r\n" % self._request.log.id.encode("ascii")
-        return client.send(
+        return route.upstream.client.send(
             server.origin,
             head,
             body,
-            limits,
+            route.limits,
             self._inform,
             self.pins if own is None else own,
             self._ruling.binds or own is not None,

@@ -228,8 +228,9 @@ def names_of(spelled: tuple[bytes, ...]) -> HeadNames:
     Args:
         spelled: The names of the fields in order.
     """
-    is_small = len(spelled) <= _MOST_REMEMBERED and len(b"".join(spelled)) <= _LONGEST_REMEMBERED
-    return _head_names(spelled) if is_small else HeadNames(spelled)
+    if len(spelled) <= _MOST_REMEMBERED and len(b"".join(spelled)) <= _LONGEST_REMEMBERED:
+        return _head_names(spelled)
+    return HeadNames(spelled)
 
 
 def end_to_end(headers: Sequence[Header], gone: NameSet = HOP_BY_HOP) -> HeaderList:

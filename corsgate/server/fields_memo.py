@@ -20,11 +20,19 @@ MAX_HEAD_BYTES = 4 * MAX_REMEMBERED_BYTES
 """The maximum total size of the prepared heads: two for a route, with room for added fields."""
 
 
+IMPARTIAL_FIELDS = frozenset(
+    (b"if-match", b"if-modified-since", b"if-none-match", b"if-range", b"if-unmodified-since")
+)
+"""Lower-cased names of fields whose values decide nothing in the gate. Only the heads for servers
+contain them (RFC 9110 13.1)."""
+
+
 class FieldsMemo:
     """Values that depend on a request's fields and its connection, but not on its target.
 
     Requests of one connection with identical fields share one memo. Anything else that a value
-    depends on, such as the method or the route, must be in its key.
+    depends on, such as the method or the route, must be in its key. If only `IMPARTIAL_FIELDS`
+    differ, requests share everything except `heads`.
 
     Attributes:
         client: The client, its address for the log, and the object that determined them; None
@@ -46,6 +54,11 @@ class FieldsMemo:
         self.rulings: dict[tuple[Hashable, bytes], Any] = {}
         self.heads: dict[Hashable, RequestHead] = {}
         self._bytes = 0
+
+    def take_over(self, before: FieldsMemo) -> None:
+        """Share everything except `heads` with a memo of fields that decide the same."""
+        self.client, self.refused_host = before.client, before.refused_host
+        self.log_members, self.rulings = before.log_members, before.rulings
 
     def keep_ruling(self, kind: Hashable, method: bytes, ruling: Any) -> None:
         """Keep the decision of a route's policy. Above the limit, forget all others."""

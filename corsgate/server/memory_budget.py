@@ -14,6 +14,7 @@ from typing import Protocol
 import attrs
 
 from corsgate.config.model.limits import Limits
+from corsgate.server.window_budget import WindowBudget
 
 REQUEST_BYTES = 16 * 1024
 """The overhead counted for a request while some of its bytes wait: its objects and its connection
@@ -37,12 +38,13 @@ class Tally:
 
     Attributes:
         held: The number of bytes.
+        window_growth: By how many bytes the windows of its streams have grown.
     """
 
-    __slots__ = ("held",)
+    __slots__ = ("held", "window_growth")
 
     def __init__(self) -> None:
-        self.held = 0
+        self.held = self.window_growth = 0
 
 
 @attrs.define(eq=False)
@@ -113,6 +115,7 @@ class MemoryBudget:
     Attributes:
         held: The total number of waiting bytes.
         cuts: How many requests or connections were cut.
+        windows: Counts by how much the windows of clients have grown.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -120,6 +123,7 @@ class MemoryBudget:
         self.cuts = 0
         self._clients: dict[str | None, _Client] = {}
         self._relieving = False
+        self.windows = WindowBudget(limits)
         self.bound(limits)
 
     def bound(self, limits: Limits) -> None:
@@ -127,6 +131,7 @@ class MemoryBudget:
         self._most = limits.max_buffered_total
         self._most_per_client = limits.max_buffered_per_client
         self._most_per_connection = self._most_per_client // _PER_CONNECTION
+        self.windows.bound(limits)
 
     def held_by(self, client: str | None) -> int:
         """Return how many bytes wait for a client."""

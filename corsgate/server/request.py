@@ -235,8 +235,7 @@ class GateRequest(server.Request):
         length = len(body)
         if not bodiless:
             self.sentLength = length
-        channel = self.channel
-        channel.write_whole(head, length if announced else None, body, bodiless=bodiless)
+        self.channel.write_whole(head, length if announced else None, body, bodiless=bodiless)
         if not self._disconnected:
             self._end()
 

@@ -80,8 +80,14 @@ def writer(transport: Any) -> Callable[[bytes], None]:
     def write_now(data: bytes) -> None:
         # Check the transport's two buffers and its states. Also check whether TLS was started on
         # it, since the bytes would otherwise be sent in the clear.
-        waiting = tcp.dataBuffer or tcp._tempDataLen or tcp.TLS
-        if waiting or not tcp.connected or tcp.disconnecting or tcp._aborting:
+        if (
+            tcp.dataBuffer
+            or tcp._tempDataLen
+            or tcp.TLS
+            or not tcp.connected
+            or tcp.disconnecting
+            or tcp._aborting
+        ):
             tcp.write(data)
             return
         try:

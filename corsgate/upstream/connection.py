@@ -24,7 +24,7 @@ from corsgate.transport.fast_write import writer
 from corsgate.transport.hangup import unread_check
 from corsgate.transport.read_size import ReadSize
 from corsgate.transport.tunnel import TunnelEnd
-from corsgate.upstream.connection_state import FOLLOWS, UNDER_WAY, USABLE, State
+from corsgate.upstream.connection_state import ASKED, FOLLOWS, IDLE, UNDER_WAY, USABLE, State
 from corsgate.upstream.ending import ending_of, explained
 from corsgate.upstream.held_body import HeldBody
 from corsgate.upstream.lenient_parser import parser_for
@@ -69,7 +69,7 @@ class UpstreamConnection(Protocol):
         repaired: Repaired | None = ignore_repair,
     ) -> None:
         self.deadline_s = NEVER
-        self.state = State.IDLE
+        self.state = IDLE
         self.holder: Holder | None = None
         self.pinned = False
         self.pins: Pins | None = None
@@ -122,7 +122,7 @@ class UpstreamConnection(Protocol):
 
     def close(self) -> None:
         """Close it, if it is idle. No exchange may start after this."""
-        if self.state is State.IDLE:
+        if self.state is IDLE:
             self._enter(State.CLOSING)
             # A TLS server may never send its close_notify.
             self.deadline_s = self._now() + CLOSE_TIMEOUT_S
@@ -134,8 +134,8 @@ class UpstreamConnection(Protocol):
         Args:
             sending: The request. Its `result` gets the response, or its `failed` is called.
         """
-        assert self.state is State.IDLE, "one exchange at a time"
-        self.state = State.ASKED
+        assert self.state is IDLE, "one exchange at a time"
+        self.state = ASKED
         self._sending = sending
         self.limits = limits = sending.limits
         self.pins = sending.pins
@@ -222,7 +222,7 @@ class UpstreamConnection(Protocol):
         self.deadline_s = NEVER
         if self.state in UNDER_WAY:
             self._fail(UpstreamTimedOut("the server sent nothing for too long"))
-        elif self.state is State.IDLE:
+        elif self.state is IDLE:
             self.close()
         else:
             self._cut()
@@ -348,9 +348,9 @@ class UpstreamConnection(Protocol):
                 self._cut()
         elif state is not State.GONE:
             assert state in UNDER_WAY, "only a response in progress can be complete"
-            self.state = State.IDLE
+            self.state = IDLE
             self.deadline_s = NEVER
-            if state is not State.ASKED:
+            if state is not ASKED:
                 self._read_size.reset()
                 if state is State.HELD:
                     # TLS may deliver the rest of its decrypted bytes after a pause.

@@ -36,6 +36,10 @@ class State(Enum):
     GONE = auto()
 
 
+# For the path of each request: looking up an enum member in its class is slow.
+IDLE: Final = State.IDLE
+ASKED: Final = State.ASKED
+
 UNDER_WAY: Final = (State.ASKED, State.RESPONDING, State.HELD)
 """The states in which the server's bytes are a response.
 

@@ -7,6 +7,7 @@ from enum import Enum, auto
 from functools import partial
 from http import HTTPStatus
 from itertools import compress
+from operator import itemgetter
 from typing import Any
 
 import httptools
@@ -22,12 +23,13 @@ from corsgate.message.framing import (
     response_length,
 )
 from corsgate.message.head import ResponseHead
-from corsgate.message.headers import HeaderList, HeadNames, head_names, index_headers
+from corsgate.message.headers import HeaderList, HeadNames, index_headers, names_of
 from corsgate.shortcuts import ALL, Shortcuts
 
 _KNOWN_REASONS = frozenset(status.phrase.encode("ascii") for status in HTTPStatus)
 _BODILESS = frozenset((204, 304))
 _NO_TRAILERS: HeaderList = []
+_name = itemgetter(0)
 
 _MOST_PLAIN_DIGITS = 15
 """A Content-Length with at most this many digits always fits in 64 bits."""
@@ -95,7 +97,7 @@ class ResponseParser:
         self.body = b""
         self.trailers = _NO_TRAILERS
         self._informed = informed
-        self._names_of = head_names if shortcuts.head_names else _names_of
+        self._names_of = names_of if shortcuts.head_names else HeadNames
         self._counted = shortcuts.counted
         self._method = b""
         self._offered = False
@@ -176,7 +178,8 @@ class ResponseParser:
         self._pieces.clear()
         if self.complete and (self._begun or self._method == b"HEAD"):
             self._check_rest()
-        self._chunks.clear()
+        if self._chunks:
+            self._chunks.clear()
         if begins and self.head is not None:
             self._unmoved_bytes = 0
             if not self.complete:
@@ -230,8 +233,8 @@ class ResponseParser:
         status = parser.get_status_code()
         version = "1.1"
         if self._is_first and raw.startswith(b"HTTP/1.1 "):
-            end = raw.find(b"\r\n\r\n") + 2
-            if raw.find(b" \r\n", 0, end) >= 0 or raw.find(b"\t\r\n", 0, end) >= 0:
+            head = raw[: raw.find(b"\r\n\r\n") + 2]
+            if b" \r\n" in head or b"\t\r\n" in head:
                 headers = _stripped(headers)
         else:
             version, headers = self._version(status), _stripped(headers)
@@ -240,7 +243,7 @@ class ResponseParser:
             return
         if reason not in _KNOWN_REASONS or status > 599 or version != "1.1":
             self._check_status_line(status, version, reason)
-        names, method, stated = self._names_of(headers), self._method, b""
+        names, method, stated = self._names_of(tuple(map(_name, headers))), self._method, b""
         if names.plain_response and status not in _BODILESS and method != b"HEAD":
             stated = headers[names.length_at][1]
         if stated.isdigit() and len(stated) <= _MOST_PLAIN_DIGITS:
@@ -379,10 +382,6 @@ class ResponseParser:
             self.body = b""
         if self._begun:
             raise BadUpstreamResponse("bytes follow the response")
-
-
-def _names_of(headers: HeaderList) -> HeadNames:
-    return HeadNames([name for name, _ in headers])
 
 
 def _stripped(headers: HeaderList) -> HeaderList:

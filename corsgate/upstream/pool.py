@@ -15,7 +15,7 @@ from corsgate.errors import QueueFull, UpstreamBusy
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import NEVER, Deadlines
 from corsgate.upstream.connection import UpstreamConnection
-from corsgate.upstream.connection_state import State
+from corsgate.upstream.connection_state import IDLE
 from corsgate.upstream.connector import Connector
 from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.keep_alive import KeepAlive
@@ -164,7 +164,7 @@ class ServerPool:
     def is_usable(self, connection: UpstreamConnection) -> bool:
         """Return whether a request may be sent on an idle connection now, as in `_give`."""
         return (
-            connection.state is State.IDLE
+            connection.state is IDLE
             and connection.deadline_s > self._deadlines.now()
             and not connection.has_unread()
         )
@@ -328,7 +328,7 @@ class ServerPool:
         something, which can't be the response to a request that wasn't sent yet.
         """
         if (
-            connection.state is State.IDLE
+            connection.state is IDLE
             and connection.deadline_s > self._deadlines.now()
             and not connection.has_unread()
         ):
@@ -354,7 +354,7 @@ class ServerPool:
 
     def _released(self, connection: UpstreamConnection, reusable: bool) -> None:
         connection.holder = None
-        if connection.state is not State.IDLE:
+        if connection.state is not IDLE:
             self._pinned.forget(connection)
             self._reuse.gone(connection)
             self._freed(self._slots.gone(connection))

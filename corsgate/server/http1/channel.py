@@ -212,13 +212,13 @@ class GateChannel(ResponseWriter):
         if self._phase is not _RESPONDING:
             return
         self._phase = _PENDING
-        body = request.body
-        unread = body is not None and not body.complete
-        if unread and body is not None:
-            body.discard()
-        broken = body is not None and body.failed
+        body, unread, broken = request.body, False, False
+        if body is not None:
+            unread, broken = not body.complete, body.failed
+            if unread:
+                body.discard()
         drained = self.context.draining and not self._pipeline.pending
-        if broken or not request.persistent or drained:
+        if drained or broken or not request.persistent:
             if unread or request.refusal is not None or self._pipeline.pending:
                 self._linger()
             else:

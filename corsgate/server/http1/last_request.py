@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from itertools import compress
 
 from corsgate.config.model.values import Limits
 from corsgate.cors.names import KNOWN_METHODS
 from corsgate.message.head import RequestHead
-from corsgate.server.fields_memo import MAX_REMEMBERED_BYTES
+from corsgate.server.fields_memo import IMPARTIAL_FIELDS, MAX_REMEMBERED_BYTES
 from corsgate.server.parsed_request import ParsedRequest
 from corsgate.shortcuts import Shortcuts
 
@@ -33,6 +34,7 @@ class LastRequest:
     """
 
     __slots__ = (
+        "_before",
         "_fields",
         "_keeps_data",
         "_keeps_fields",
@@ -51,6 +53,8 @@ class LastRequest:
         self._keeps_fields = shortcuts.same_fields
         # The request's bytes after the request line.
         self._fields = b""
+        # The last request, while the next one is read because its fields differ.
+        self._before: ParsedRequest | None = None
 
     def remember(self, request: ParsedRequest, data: bytes, line_end: int) -> None:
         """Keep a request if it has no body, and if the same bytes would mean the same again.
@@ -60,6 +64,9 @@ class LastRequest:
             data: The bytes of the read, which contained nothing else.
             line_end: The index of the end of the request line.
         """
+        if self._before is not None:
+            self._decide_like(self._before, request)
+            self._before = None
         index = request.index
         if (
             request.keep_alive
@@ -76,7 +83,7 @@ class LastRequest:
 
     def forget(self) -> None:
         """Forget the request."""
-        self.request, self.data, self._fields = None, b"", b""
+        self.request, self.data, self._fields, self._before = None, b"", b"", None
 
     def recall(self, data: bytes) -> ParsedRequest | None:
         """Return the request in a read if its fields, or all its bytes, equal the last one's.
@@ -104,6 +111,7 @@ class LastRequest:
             if not self.data or not data.startswith(self.data):
                 # Keep it if the same bytes come first, followed by other requests.
                 self.forget()
+                self._before = last if self._keeps_memo else None
             return None
         method, target = line.groups()
         head = last.head
@@ -117,3 +125,13 @@ class LastRequest:
         if self._keeps_data and size <= MAX_REMEMBERED_BYTES:
             self.request, self.data = request, data
         return request
+
+    def _decide_like(self, before: ParsedRequest, request: ParsedRequest) -> None:
+        """Share decisions with the request before, if no field that decides anything differs."""
+        head, last = request.head, before.head
+        names = head.names
+        if names is None or names is not last.names:
+            return
+        decide = names.mask(IMPARTIAL_FIELDS)
+        if [*compress(head.headers, decide)] == [*compress(last.headers, decide)]:
+            request.memo.take_over(before.memo)

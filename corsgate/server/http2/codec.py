@@ -7,7 +7,7 @@ also forgets all streams at a GOAWAY of either side, so it never gets one.
 h2 does not get most streams either. A request without a body, whose response is sent in one piece,
 takes one step each way, so nothing can be out of order. h2 would need a hundred calls for it. Such
 a stream is *unseen* until anything else happens on it. Then h2 gets its opening frames and takes
-over.
+over. It also gets no piece of a body except the last, since the others only change windows.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from h2.errors import ErrorCodes
 from h2.events import Event
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
-from h2.stream import StreamClosedBy
+from h2.stream import StreamClosedBy, StreamState
 from hyperframe.frame import GoAwayFrame, WindowUpdateFrame
 
 from corsgate.config.model.values import Limits
@@ -61,6 +61,7 @@ _MANY_STREAMS = 8
 _WHOLE_REQUEST = END_STREAM | END_HEADERS
 # Looking up an enum member costs a call.
 _DATA, _HEADERS = Kind.DATA, Kind.HEADERS
+_RECEIVES = (StreamState.OPEN, StreamState.HALF_CLOSED_LOCAL)
 
 
 class Codec:
@@ -71,7 +72,7 @@ class Codec:
         shortcuts: Which shortcuts to take.
 
     Attributes:
-        stream_window: How many bytes of a body a client may send before they are read.
+        stream_window: How many bytes of a body a client may send at first before they are read.
         waiting: The bytes to send.
     """
 
@@ -177,8 +178,28 @@ class Codec:
             _ = h2.open_inbound_streams
         return True
 
+    def takes_data(self, frame: Frame) -> bool:
+        """Accept a piece of a body that is not the last. h2 would need fifty calls for it.
+
+        Args:
+            frame: Any frame.
+
+        Returns:
+            False if the frame is anything else, or not allowed, so that it must go to `receive`.
+        """
+        kind, flags, number, size, _ = frame
+        stream = self._h2.streams.get(number) if kind == _DATA and not flags else None
+        if stream is None or stream.state_machine.state not in _RECEIVES:
+            return False
+        shared, own = self._h2._inbound_flow_control_window_manager, stream._inbound_window_manager
+        if size > min(shared.current_window_size, own.current_window_size):
+            return False
+        shared.current_window_size -= size
+        own.current_window_size -= size
+        return True
+
     def receive(self, frame: Frame) -> list[Event]:
-        """Return the events of a frame for which `opens` returned False.
+        """Return the events of a frame that neither `opens` nor `takes_data` accepted.
 
         Raises:
             ConnectionFault: The frame is a fault that ends the connection.
@@ -213,7 +234,7 @@ class Codec:
 
         This is called when bytes arrive, not when they are read. A stream whose body nobody reads
         stops at its own window, and must not use up the connection's. Memory is bounded by the
-        windows of the streams, of which there are at most `MAX_STREAMS`.
+        windows of at most `MAX_STREAMS` streams, whose growth a `WindowBudget` bounds.
         """
         self._uncredited += size
         if self._uncredited >= self._window // 2:

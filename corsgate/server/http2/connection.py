@@ -28,7 +28,7 @@ from corsgate.server.http1.timeouts import LINGER_S
 from corsgate.server.http2.codec import MAX_STREAMS, Codec
 from corsgate.server.http2.fields import RequestBlocks
 from corsgate.server.http2.flood_limits import BYTES_PER_FRAME, FloodLimits
-from corsgate.server.http2.frames import Code, Frame, FrameReader, Kind
+from corsgate.server.http2.frames import HEADER_BYTES, Code, Frame, FrameReader, Kind
 from corsgate.server.http2.goaway import GoAway
 from corsgate.server.http2.pump import Pump
 from corsgate.server.http2.stream import Http2Stream
@@ -242,6 +242,9 @@ class Http2Connection(ClientConnection):
             return
         if frame.kind == Kind.RST_STREAM and frame.stream_id > self.codec.last_id:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "a stream was reset before it was opened")
+        if self.codec.takes_data(frame):
+            self._data_received(frame.stream_id, frame.raw[HEADER_BYTES:], frame.size, ended=False)
+            return
         events = self.codec.receive(frame)
         if not events and frame.kind in _OF_REQUESTS and not self.flood_limits.in_block:
             # It arrived late, for a stream that has ended.
@@ -253,7 +256,8 @@ class Http2Connection(ClientConnection):
         if isinstance(event, RequestReceived):
             self._open(event.stream_id, ended=event.stream_ended is not None)
         elif isinstance(event, DataReceived):
-            self._data_received(event)
+            size, ended = event.flow_controlled_length or 0, event.stream_ended is not None
+            self._data_received(event.stream_id or 0, bytes(event.data or b""), size, ended=ended)
         elif isinstance(event, TrailersReceived):
             stream = self._streams.get(event.stream_id)
             if stream is not None:
@@ -290,17 +294,16 @@ class Http2Connection(ClientConnection):
         self.codec.reset(number, code, give_up=not ended)
         self.flood_limits.reset(self._now())
 
-    def _data_received(self, event: DataReceived) -> None:
-        size, data = event.flow_controlled_length or 0, event.data or b""
-        ended = event.stream_ended is not None
+    def _data_received(self, number: int, data: bytes, size: int, *, ended: bool) -> None:
+        """Pass on a piece of a body, which takes `size` bytes of the windows."""
         self.codec.credit(size)
-        stream = self._streams.get(event.stream_id or 0)
+        stream = self._streams.get(number)
         unwanted = stream is not None and stream.responded and len(data) < BYTES_PER_FRAME
         if not ended and (unwanted or not data):
             self.flood_limits.idle(self._now())
         if stream is not None:
             try:
-                stream.data_received(bytes(data), size, ended=ended)
+                stream.data_received(data, size, ended=ended)
             except MalformedRequest as error:
                 self._refuse(stream, error)
 

@@ -8,6 +8,7 @@ from corsgate.errors import MalformedRequest
 from corsgate.message.framing import CHUNKED
 from corsgate.message.headers import HeaderList
 from corsgate.server.http2.fields import read_trailers
+from corsgate.server.http2.receive_window import ReceiveWindow
 from corsgate.server.request_body import RequestBody
 
 
@@ -15,7 +16,6 @@ class ReceiveQueue:
     """A request's body being received. The window grows again as the body is read.
 
     Args:
-        window: How many bytes may arrive before they are read.
         ended: Whether the client has ended its side of the stream.
 
     Attributes:
@@ -24,28 +24,32 @@ class ReceiveQueue:
         received: How many bytes of the body have arrived.
     """
 
-    def __init__(self, window: int, *, ended: bool) -> None:
+    def __init__(self, *, ended: bool) -> None:
         self.body: RequestBody | None = None
         self.ended = ended
         self.received = 0
-        self._window = window
-        # Received bytes, including padding, that have not been returned to the window.
-        self._uncredited = 0
+        self._window: ReceiveWindow | None = None
 
-    def open(self, length: int | None, changed: Callable[[], None]) -> RequestBody | None:
+    def open(self, length: int, window: ReceiveWindow, changed: Callable[[], None]) -> RequestBody:
         """Return the body, which is about to be received.
 
         Args:
-            length: Its length in bytes; `CHUNKED` if that is unknown; None if there is no body.
+            length: Its length in bytes; `CHUNKED` if that is unknown.
+            window: How many bytes may arrive before they are read.
             changed: Called when its receiver pauses, resumes or drops it.
         """
-        if length is None:
-            return None
-        body = RequestBody(None if length == CHUNKED else length, self._window, changed)
+        body = RequestBody(None if length == CHUNKED else length, window.size, changed)
         if self.ended:
             body.ended()
         self.body = body
+        self._window = window
         return body
+
+    def close(self) -> None:
+        """Drop the body, since its stream is gone."""
+        if self._window is not None:
+            self._window.close()
+        self.body = self._window = None
 
     def put(self, data: bytes, size: int, *, ended: bool) -> None:
         """Receive a piece of the body.
@@ -59,15 +63,18 @@ class ReceiveQueue:
             MalformedRequest: The body's length differs from Content-Length.
         """
         self.received += len(data)
-        self._uncredited += size
         self.ended = ended
         self._check_length()
-        body = self.body
-        if body is None:
+        body, window = self.body, self._window
+        if body is None or window is None:
             return
+        window.received(size)
         if data:
             body.data_received(data)
+        if body.held:
+            window.lags()
         if ended:
+            window.close()
             # The receiver of the piece may have ended the stream, which drops the body.
             body.ended()
 
@@ -80,29 +87,28 @@ class ReceiveQueue:
         self.ended = True
         trailers = read_trailers(fields)
         self._check_length()
-        if self.body is not None:
+        if self.body is not None and self._window is not None:
+            self._window.close()
             self.body.ended(trailers)
 
     @property
     def awaited(self) -> bool:
         """Whether the client is expected to send more of the body now."""
-        body = self.body
-        if body is None or self.ended or body.awaits_continue:
+        body, window = self.body, self._window
+        if body is None or window is None or self.ended or body.awaits_continue:
             return False
         discarded = body.started and not body.has_receiver
-        return not discarded and self._uncredited < self._window
+        return not (discarded or window.is_full)
 
     def take_credit(self) -> int:
         """Return by how many bytes to enlarge the window, and record that this was done.
 
         It is 0 until half of the window has been read.
         """
-        body = self.body
-        taken = body is not None and body.has_receiver and body.wants_data
-        if not taken or self.ended or self._uncredited < self._window // 2:
+        body, window = self.body, self._window
+        if body is None or window is None or self.ended:
             return 0
-        credit, self._uncredited = self._uncredited, 0
-        return credit
+        return window.take_credit() if body.has_receiver and body.wants_data else 0
 
     def _check_length(self) -> None:
         """Compare the body with the announced length (RFC 9113 8.1.1)."""

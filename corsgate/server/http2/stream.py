@@ -14,12 +14,14 @@ from corsgate.message.headers import HeaderList
 from corsgate.server.http2.fields import field_block, framed_block, response_block
 from corsgate.server.http2.frames import Code
 from corsgate.server.http2.receive_queue import ReceiveQueue
+from corsgate.server.http2.receive_window import ReceiveWindow
 from corsgate.server.http2.send_queue import Block, SendQueue
 from corsgate.server.http2.stream_channel import StreamChannel
 from corsgate.server.http2.timeouts import StreamTimeouts
 from corsgate.server.memory_budget import Tally
 from corsgate.server.parsed_request import ParsedRequest
 from corsgate.server.request import GateRequest
+from corsgate.server.request_body import RequestBody
 from corsgate.transport.deadlines import NEVER
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class Http2Stream(StreamChannel):
         self._request: GateRequest | None = None
         self._producer: Any = None
         self._producer_paused = False
-        self._receive_queue = ReceiveQueue(self._codec.stream_window, ended=ended)
+        self._receive_queue = ReceiveQueue(ended=ended)
         self._send_queue = SendQueue()
         # `_timed` is whether it has a deadline; most streams never wait for their client.
         self._gone = self._timed = False
@@ -79,8 +81,7 @@ class Http2Stream(StreamChannel):
 
     def begin(self, read: ParsedRequest) -> None:
         """Start serving the request."""
-        length = read.length
-        body = None if length is None else self._receive_queue.open(length, self._body_changed)
+        body = None if read.length is None else self._open_body(read.length)
         self._request = request = GateRequest(self, read, body)
         request.process()
         if body is not None:
@@ -278,7 +279,7 @@ class Http2Stream(StreamChannel):
         """Return for how many seconds the client has stalled the exchange."""
         return 0.0 if self._timeouts is None else self._timeouts.stalled_s(now)
 
-    def counted_for(self) -> tuple[str | None, Tally | None]:
+    def counted_for(self) -> tuple[str | None, Tally]:
         """Return the client of the request if it is known, else of the connection."""
         client = None if self._request is None else self._request.client_key
         connection = self._connection
@@ -341,8 +342,9 @@ class Http2Stream(StreamChannel):
             self._connection.lingering -= 1
         if self._account is not None:
             self.hold_nothing()
-        # The body refers to this stream. Break the cycle, or it waits for the GC.
-        self._receive_queue.body = None
+        if self._receive_queue.body is not None:
+            # The body refers to this stream. Break the cycle, or it waits for the GC.
+            self._receive_queue.close()
         if self._timed:
             self.context.deadlines.discard(self)
 
@@ -350,6 +352,11 @@ class Http2Stream(StreamChannel):
         if not self._producer_paused:
             self._producer_paused = True
             self._producer.pauseProducing()
+
+    def _open_body(self, length: int) -> RequestBody:
+        first, memory = self._codec.stream_window, self.context.memory
+        window = ReceiveWindow(first, memory, self.counted_for)
+        return self._receive_queue.open(length, window, self._body_changed)
 
     def _body_changed(self) -> None:
         """Let the client send more of the body once earlier bytes have been read."""

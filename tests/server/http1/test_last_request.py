@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Limits
 from corsgate.cors.names import KNOWN_METHODS
+from corsgate.server.fields_memo import IMPARTIAL_FIELDS
 from corsgate.server.http1.last_request import PLAIN_LINE
+from corsgate.server.http1.parser import RequestParser
 from corsgate.shortcuts import Shortcuts
 from tests.server.http1.cases import H
 from tests.server.http1.test_parser import Recorder, read
@@ -186,3 +190,52 @@ class RecallTests(SynchronousTestCase):
         whole, split = read(*raw, limits=LIMITS), read(*pieces, limits=LIMITS)
         self.assertEqual(told(whole), told(split))
         self.assertEqual(whole.events, split.events)
+
+
+class DecisionTests(SynchronousTestCase):
+    """Requests that differ in fields which decide nothing share decisions."""
+
+    def shared(self, *blocks: bytes, shortcuts: Shortcuts | None = None) -> list[bool]:
+        """Return for each request after the first whether it has the decisions of the last one."""
+        reads = [LINES[0] + H + block + b"\r\n" for block in blocks]
+        requests = read(*reads, shortcuts=shortcuts or Shortcuts()).requests
+        memos = [request.memo for request in requests]
+        self.assertEqual(len(memos), len(blocks))
+        pairs = pairwise(memos)
+        self.assertEqual(len({id(memo.heads) for memo in memos}), len(memos))
+        return [before.rulings is after.rulings for before, after in pairs]
+
+    def test_impartial(self) -> None:
+        """Only the values of the conditional fields may differ."""
+        for name in IMPARTIAL_FIELDS:
+            line = name.title() + b": %d\r\n"
+            self.assertEqual(self.shared(line % 1, line % 2, line % 3), [True, True])
+
+    def test_others(self) -> None:
+        """Any other field that differs, comes or goes is decided anew."""
+        etag = b"If-None-Match: 1\r\n"
+        for before, after in (
+            (b"Origin: http://a.test\r\n", b"Origin: http://b.test\r\n"),
+            (b"Cookie: a\r\n", b"Cookie: b\r\n"),
+            (b"Origin: http://a.test\r\n", b""),
+            (b"", b"Origin: http://a.test\r\n"),
+            (b"If: 1\r\n", b"If: 2\r\n"),
+            (b"X: 1\r\nY: 2\r\n", b"Y: 2\r\nX: 1\r\n"),
+            (b"X: 1\r\n", b"x: 1\r\n"),
+        ):
+            self.assertEqual(self.shared(etag + before, etag + after), [False], before)
+
+    def test_shortcut_off(self) -> None:
+        """Without the shortcut nothing is shared."""
+        etag = b"If-None-Match: %d\r\n"
+        off = Shortcuts(memo=False)
+        self.assertEqual(self.shared(etag % 1, etag % 2, shortcuts=off), [False])
+
+    def test_forgets(self) -> None:
+        """An idle connection keeps no request, not even one that was only kept to compare."""
+        for ending in (b"\r\n", b"Content-Length: 2\r\n\r\nhi", b"Con"):
+            parser = RequestParser(Recorder(), LIMITS, Shortcuts())
+            parser.feed(LINES[0] + H + b"\r\n")
+            parser.feed(LINES[0] + H + b"X: 1\r\n" + ending)
+            parser.forget()
+            self.assertEqual((parser.last.request, parser.last._before), (None, None))

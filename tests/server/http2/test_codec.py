@@ -70,6 +70,77 @@ def head(number: int, flags: int = WHOLE, payload: bytes = BLOCK) -> Frame:
     return frame
 
 
+class DataTests(SynchronousTestCase):
+    """Pieces of bodies that h2 doesn't get."""
+
+    def setUp(self) -> None:
+        """Open streams: 1 is open, 3 has ended, 5 was reset, and 7 has sent its response."""
+        self.codec = codec = Codec(Limits())
+        for flags, number in ((END_HEADERS, 1), (WHOLE, 3), (END_HEADERS, 5), (END_HEADERS, 7)):
+            codec.receive(head(number, flags))
+        codec.reset(5, Code.CANCEL, give_up=True)
+        codec.send_block(7, OK, end=True)
+
+    def data(self, number: int, size: int, flags: int = 0) -> Frame:
+        """Return a DATA frame."""
+        (frame,) = frames_of(frame_bytes(Kind.DATA, flags, number, bytes(size)))
+        return frame
+
+    def test_takes(self) -> None:
+        """A piece changes the windows as it does in h2, which goes on from there."""
+        for number in (1, 7):
+            self.setUp()
+            windows = []
+            for takes in (True, False):
+                frame = self.data(number, 1000)
+                if takes:
+                    self.assertTrue(self.codec.takes_data(frame))
+                else:
+                    self.codec.receive(frame)
+                h2 = self.codec._h2
+                windows.append(
+                    (h2.inbound_flow_control_window, h2.remote_flow_control_window(number))
+                )
+            (shared, own), after = windows
+            self.assertEqual(after, (shared - 1000, own - 1000))
+            self.assertEqual(own, self.codec.stream_window - 1000)
+            self.codec.receive(self.data(number, 1, END_STREAM))
+
+    def test_for_h2(self) -> None:
+        """Anything else is for h2, which judges it."""
+        for frame in (
+            self.data(1, 10, END_STREAM),
+            self.data(1, 10, PADDED),
+            self.data(3, 10),
+            self.data(5, 10),
+            self.data(9, 10),
+            self.data(0, 10),
+            head(1),
+        ):
+            self.assertFalse(self.codec.takes_data(frame), frame)
+
+    def test_windows(self) -> None:
+        """No window may be exceeded; h2 has the error for that."""
+        for number in (1, 7):
+            self.setUp()
+            left = self.codec.stream_window
+            while left >= MAX_FRAME_BYTES:
+                self.assertTrue(self.codec.takes_data(self.data(number, MAX_FRAME_BYTES)))
+                left -= MAX_FRAME_BYTES
+            self.assertFalse(self.codec.takes_data(self.data(number, left + 1)))
+            with self.assertRaises(ConnectionFault) as caught:
+                self.codec.receive(self.data(number, left + 1))
+            self.assertEqual(caught.exception.code, 3)
+
+    def test_shared_window(self) -> None:
+        """The connection's window is not exceeded either."""
+        while self.codec.takes_data(self.data(1, MAX_FRAME_BYTES)):
+            self.codec.credit_stream(1, MAX_FRAME_BYTES)
+        with self.assertRaises(ConnectionFault) as caught:
+            self.codec.receive(self.data(1, MAX_FRAME_BYTES))
+        self.assertEqual(caught.exception.code, 3)
+
+
 class UnseenTests(SynchronousTestCase):
     """Streams that h2 has not seen."""
 

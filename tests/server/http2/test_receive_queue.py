@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.config.model.limits import Limits
 from corsgate.errors import MalformedRequest
 from corsgate.message.framing import CHUNKED
 from corsgate.server.http2.receive_queue import ReceiveQueue
+from corsgate.server.http2.receive_window import ReceiveWindow
+from corsgate.server.memory_budget import MemoryBudget, Tally
 from corsgate.server.request_body import RequestBody
 from tests.server.support import Receiver
 
 
 def open_body(receive_queue: ReceiveQueue, length: int = CHUNKED) -> RequestBody:
     """Return the body that begins to come in."""
-    body = receive_queue.open(length, lambda: None)
-    assert body is not None
-    return body
+    tally = Tally()
+    window = ReceiveWindow(8, MemoryBudget(Limits()), lambda: ("a", tally))
+    return receive_queue.open(length, window, lambda: None)
 
 
 class LeavingReceiver(Receiver):
@@ -27,14 +30,13 @@ class LeavingReceiver(Receiver):
 
     def body_data(self, data: bytes) -> None:
         """Let go of the body, as a stream does that is cut."""
-        self._receive_queue.body = None
+        self._receive_queue.close()
 
 
 class InboxTests(SynchronousTestCase):
     def test_no_body(self) -> None:
         """A request without a body is owed nothing."""
-        receive_queue = ReceiveQueue(8, ended=True)
-        self.assertIsNone(receive_queue.open(None, lambda: None))
+        receive_queue = ReceiveQueue(ended=True)
         self.assertEqual((receive_queue.awaited, receive_queue.take_credit()), (False, 0))
 
     def test_length(self) -> None:
@@ -47,7 +49,7 @@ class InboxTests(SynchronousTestCase):
             ((b"ab",), True, False),
             ((b"ab", b"cd"), False, False),
         ):
-            receive_queue = ReceiveQueue(8, ended=False)
+            receive_queue = ReceiveQueue(ended=False)
             body = open_body(receive_queue, 3)
             try:
                 for piece in pieces[:-1]:
@@ -65,7 +67,7 @@ class InboxTests(SynchronousTestCase):
 
     def test_credit(self) -> None:
         """Once half a window has been taken, padding included, as much more may come."""
-        receive_queue, receiver = ReceiveQueue(8, ended=False), Receiver()
+        receive_queue, receiver = ReceiveQueue(ended=False), Receiver()
         body = open_body(receive_queue)
         receive_queue.put(b"abc", 4, ended=False)
         self.assertEqual(receive_queue.take_credit(), 0)
@@ -81,7 +83,7 @@ class InboxTests(SynchronousTestCase):
 
     def test_awaited(self) -> None:
         """It is the client's turn while it has room, was asked, and somebody may take it."""
-        receive_queue = ReceiveQueue(8, ended=False)
+        receive_queue = ReceiveQueue(ended=False)
         body = open_body(receive_queue)
         self.assertTrue(receive_queue.awaited)
         receive_queue.put(b"a" * 8, 8, ended=False)
@@ -94,7 +96,7 @@ class InboxTests(SynchronousTestCase):
 
     def test_not_asked_for(self) -> None:
         """A client that waits for 100 Continue is not late."""
-        receive_queue = ReceiveQueue(8, ended=False)
+        receive_queue = ReceiveQueue(ended=False)
         body = open_body(receive_queue)
         body.expect_continue(lambda: None)
         self.assertFalse(receive_queue.awaited)
@@ -103,7 +105,7 @@ class InboxTests(SynchronousTestCase):
 
     def test_leaves_with_the_last_piece(self) -> None:
         """The stream may end while its last piece is taken."""
-        receive_queue = ReceiveQueue(8, ended=False)
+        receive_queue = ReceiveQueue(ended=False)
         body = open_body(receive_queue)
         body.start(LeavingReceiver(receive_queue))
         receive_queue.put(b"a", 1, ended=True)

@@ -25,6 +25,16 @@ LIMITS = Limits(
 )
 
 
+class Counting(Receiver):
+    """Takes a large body, and keeps only its size."""
+
+    size = 0
+
+    def body_data(self, data: bytes) -> None:
+        """Count a piece."""
+        self.size += len(data)
+
+
 class UploadTests(SynchronousTestCase):
     """A client's window is opened as its body is taken."""
 
@@ -49,13 +59,74 @@ class UploadTests(SynchronousTestCase):
         assert body is not None
         body.start(receiver)
         client.data(number, bytes(WINDOW))
-        self.assertEqual(client.credit(number), WINDOW)
+        # Half of it gave as much credit, and let the window grow. The rest is half of that.
+        self.assertEqual(client.credit(number), WINDOW // 2 + WINDOW)
         body.pause()
         client.data(number, bytes(WINDOW))
-        self.assertEqual((len(receiver.data), client.credit(number)), (WINDOW, WINDOW))
+        self.assertEqual((len(receiver.data), client.credit(number)), (WINDOW, WINDOW * 3 // 2))
         body.resume()
         client.read()
-        self.assertEqual((len(receiver.data), client.credit(number)), (2 * WINDOW, 2 * WINDOW))
+        # The window has shrunk by half of its growth.
+        self.assertEqual((len(receiver.data), client.credit(number)), (2 * WINDOW, WINDOW * 5 // 2))
+
+    def test_round_trips(self) -> None:
+        """An upload that its server reads at once takes few round trips, also beside others."""
+        for uploads, size, trips in ((1, 5_000_000, 11), (6, 2_000_000, 17)):
+            client = Http2Client(LIMITS)
+            numbers = [client.request(method=b"PUT", end=False) for _ in range(uploads)]
+            for request in client.requests:
+                assert request.body is not None
+                request.body.start(Counting())
+            self.assertLessEqual(self.upload(client, numbers, size), trips)
+            self.assertLessEqual(client.connection.tally.window_growth, 640 * 1024)
+            for number in numbers:
+                client.data(number, b"", end=True)
+            self.assertEqual(client.connection.tally.window_growth, 0)
+            self.assertEqual(client.site.context.memory.windows.grown, 0)
+
+    def test_beside_a_stalled_one(self) -> None:
+        """Uploads whose server stalls after they have grown leave others their first window."""
+        client = Http2Client(LIMITS)
+        stalled = [client.request(method=b"PUT", end=False) for _ in range(98)]
+        for request in client.requests:
+            assert request.body is not None
+            request.body.start(Counting())
+        self.upload(client, stalled, 200_000)
+        for request in client.requests:
+            assert request.body is not None
+            request.body.pause()
+        # The clients send all that they may.
+        for number in stalled:
+            client.data(number, bytes(self.may_send(client, number, 200_000)))
+        waiting = sum(request.body.held for request in client.requests if request.body)
+        self.assertLessEqual(waiting, 98 * WINDOW + 640 * 1024)
+        number = client.request(method=b"PUT", end=False)
+        body, receiver = client.requests[-1].body, Counting()
+        assert body is not None
+        body.start(receiver)
+        self.assertEqual(self.upload(client, [number], 1_000_000), 1_000_000 // WINDOW + 1)
+        self.assertEqual((receiver.size, client.goaways), (1_000_000, []))
+
+    def may_send(self, client: Http2Client, number: int, sent: int) -> int:
+        """Return how many more bytes a stream's window allows, of which some were sent."""
+        return WINDOW + client.credit(number) - sent
+
+    def upload(self, client: Http2Client, numbers: list[int], size: int) -> int:
+        """Send bodies without their end; return how often the client has to wait for credit."""
+        sent, total, trips = dict.fromkeys(numbers, 0), 0, 0
+        while any(each < size for each in sent.values()):
+            trips += 1
+            shared = CONNECTION_WINDOW + client.credit(0) - total
+            credit = {number: self.may_send(client, number, sent[number]) for number in numbers}
+            self.assertGreater(max(credit.values()), 0)
+            for number in numbers:
+                piece = min(credit[number], size - sent[number], shared)
+                if piece:
+                    client.data(number, bytes(piece))
+                shared -= piece
+                sent[number] += piece
+                total += piece
+        return trips
 
     def test_others_go_on(self) -> None:
         """However many uploads are stuck, another stream's window is the connection's too."""

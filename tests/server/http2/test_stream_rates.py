@@ -140,7 +140,8 @@ class RateTests(SynchronousTestCase):
         body = client.requests[0].body
         assert body is not None
         body.pause()
-        client.data(number, bytes(WINDOW))
+        # The window has doubled.
+        client.data(number, bytes(2 * WINDOW))
         client.wait(5)
         self.assertEqual(stalled(), [0, 0])
         client.requests[1].begin(OK, None)
