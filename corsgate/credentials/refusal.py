@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -14,8 +13,11 @@ from corsgate.config.model.credentials import (
     SeveralCredentials,
     parts_of,
 )
+from corsgate.config.model.oauth2 import OAuth2Credentials
+from corsgate.config.model.secret import secrets_of
 from corsgate.config.model.session import SessionCredentials
 from corsgate.credentials.auth_fields import Challenge, challenges_of
+from corsgate.credentials.echoed_secrets import repeats
 from corsgate.message.headers import Header
 
 REFUSED: Final = frozenset((401, 403))
@@ -28,8 +30,14 @@ _MOST_SCHEMES = 4
 _USUAL = {
     name.lower().encode(): name for name in ("Basic", "Digest", "Bearer", "Negotiate", "NTLM")
 }
-# RFC 6750 3.1 and later registrations.
-_ERROR = re.compile(rb"[a-z_]{1,40}")
+# RFC 6750 3.1, RFC 9449 7.1 and 9, RFC 9470 3. Any other text may repeat a token.
+_ERRORS = {
+    name.encode(): name
+    for name in (
+        *("invalid_request", "invalid_token", "insufficient_scope"),
+        *("invalid_dpop_proof", "use_dpop_nonce", "insufficient_user_authentication"),
+    )
+}
 _SCHEMES = {"oauth2": "bearer"}
 _WRONG = {
     "basic": "the user name or the password is probably wrong",
@@ -94,10 +102,10 @@ def refusal_words(
     same = [each for each in asked if each.scheme.decode("ascii") in kinds]
     if not same:
         return (
-            f"the server refused the gate's credentials: it asks for {_schemes(asked)}, the gate"
-            f" has {kind}"
+            f"the server refused the gate's credentials: it asks for"
+            f" {_schemes(credentials, asked)}, the gate has {kind}"
         )
-    shown = f"{_schemes(same)}{_realm(same[0])}"
+    shown = f"{_schemes(credentials, same)}{_realm(credentials, same[0])}"
     if not signed:
         return (
             f"the server refused the gate's credentials: it asks for {shown} in a way that the gate"
@@ -122,25 +130,44 @@ def _kinds_by_scheme(credentials: Credentials) -> dict[str, str]:
     return found
 
 
-def _schemes(challenges: Sequence[Challenge]) -> str:
+def _schemes(credentials: Credentials, challenges: Sequence[Challenge]) -> str:
     """Return the names of the schemes that a server asks for, without duplicates."""
     names = dict.fromkeys(each.scheme for each in challenges)
-    shown = [_USUAL.get(name) or _shown(name) for name in names]
+    shown = dict.fromkeys(
+        _USUAL.get(name) or (_shown(name) if _may_show(credentials, name) else "an unknown scheme")
+        for name in names
+    )
     more = len(shown) - _MOST_SCHEMES
-    return " or ".join(shown[:_MOST_SCHEMES]) + (f" or {more} more" if more > 0 else "")
+    return " or ".join(list(shown)[:_MOST_SCHEMES]) + (f" or {more} more" if more > 0 else "")
 
 
-def _realm(challenge: Challenge) -> str:
+def _realm(credentials: Credentials, challenge: Challenge) -> str:
     realm = challenge.parameters.get(b"realm")
-    return f' (realm "{_shown(realm)}")' if realm else ""
+    return f' (realm "{_shown(realm)}")' if realm and _may_show(credentials, realm) else ""
+
+
+def _may_show(credentials: Credentials, word: bytes) -> bool:
+    """Return whether a server's text certainly repeats no secret that the server got.
+
+    Tokens, cookies and the new output of a command are not known here. So no text is shown if a
+    server may have got these.
+    """
+    if any(
+        isinstance(each, OAuth2Credentials | SessionCredentials) for each in parts_of(credentials)
+    ):
+        return False
+    secrets = list(secrets_of(credentials))
+    return not any(each.command for each in secrets) and not repeats(
+        word.decode("latin-1"), (each.reveal() for each in secrets)
+    )
 
 
 def _error(challenges: Sequence[Challenge]) -> str:
     """Return the error that a challenge names (RFC 6750 3), in parentheses."""
     for each in challenges:
-        error = each.parameters.get(b"error", b"")
-        if _ERROR.fullmatch(error):
-            return f" ({error.decode('ascii')})"
+        error = _ERRORS.get(each.parameters.get(b"error", b""))
+        if error is not None:
+            return f" ({error})"
     return ""
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from math import isfinite
-from urllib.parse import quote, quote_plus
 
 import attrs
 
+from corsgate.credentials.echoed_secrets import repeats
 from corsgate.errors import NoToken, TokenRefused
 from corsgate.message.head import ResponseHead
 
@@ -19,9 +18,6 @@ MAX_TOKEN_CHARS = 16 * 1024
 
 MAX_SHOWN = 200
 """How many characters of a token server's own text are shown."""
-
-_PIECE_CHARS = 8
-"""The number of consecutive characters of a secret that are enough to hide a text."""
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
@@ -140,26 +136,9 @@ def _refusal(
     description = fields.get("error_description")
     if isinstance(description, str) and description:
         shown = _printable(description, MAX_SHOWN)
-        if not _has_secret(shown, secrets):
+        if not repeats(shown, secrets):
             words += f'; it says "{shown}"'
     return NoToken(words) if code in _PASSING else TokenRefused(words)
-
-
-def _has_secret(text: str, secrets: Iterable[str]) -> bool:
-    """Return whether text contains a secret or a part of one, raw or encoded.
-
-    Servers that repeat a secret may shorten it, or escape some of its characters.
-    """
-    found = text.lower()
-    pieces = {found[i : i + _PIECE_CHARS] for i in range(len(found) - _PIECE_CHARS + 1)}
-    for secret in secrets:
-        raw = secret.encode("utf-8", "surrogateescape")
-        encoded = b64encode(raw).decode("ascii").rstrip("=")
-        for each in (secret, quote(raw, safe=""), quote_plus(raw), encoded):
-            form = each.lower()
-            if form and (form in found or any(piece in form for piece in pieces)):
-                return True
-    return False
 
 
 def _printable(text: str, most: int) -> str:

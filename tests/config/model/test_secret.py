@@ -28,11 +28,13 @@ REVEALING = {
     *("corsgate/credentials/aws.py", "corsgate/credentials/digest/signer.py"),
     *("corsgate/credentials/ntlm_messages.py", "corsgate/credentials/oauth2/refresh_token.py"),
     *("corsgate/credentials/oauth2/request.py", "corsgate/credentials/oauth2/tokens.py"),
-    *("corsgate/credentials/query.py", "corsgate/credentials/secret_commands.py"),
+    *("corsgate/credentials/query.py", "corsgate/credentials/refusal.py"),
+    "corsgate/credentials/secret_commands.py",
     *("corsgate/credentials/session/messages.py", "corsgate/credentials/static.py"),
     "corsgate/gate/upstream_runtime.py",
 }
-"""The modules that may take a secret out of its object: to check it, and to sign with it."""
+"""The modules that may take a secret out of its object: to check it, to sign with it,
+or to recognize it in what a server sends."""
 HEAD = TOP + UPSTREAM
 AWS = 'type = "aws_sigv4"\nregion = "r"\nservice = "s3"\n'
 AWS_KEYS = (
@@ -198,7 +200,10 @@ class SecretTests(SynchronousTestCase):
         self.assertRaises(TypeError, vars, secret)
         for spill in (pickle.dumps, json.dumps, iter, len, bytes, list, "".join):
             self.assertRaises(TypeError, spill, secret)
-        self.assertRaises(TypeError, pickle.dumps, credentials)
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            self.assertRaises(TypeError, pickle.dumps, credentials, protocol)
+            # pickle and copyreg get the state of other objects by this.
+            self.assertRaises(TypeError, object.__reduce_ex__, secret, protocol)
         self.assertRaises(TypeError, lambda: MARK + secret)  # type: ignore[operator]
         self.assertRaises(AttributeError, setattr, secret, "shown", MARK)
         self.assertIs(copy.deepcopy(credentials).token, secret)
