@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -38,6 +39,7 @@ _ERRORS = {
         *("invalid_dpop_proof", "use_dpop_nonce", "insufficient_user_authentication"),
     )
 }
+_LONG_WORD = re.compile(rb"[A-Za-z0-9+/=_-]{20}")
 _SCHEMES = {"oauth2": "bearer"}
 _WRONG = {
     "basic": "the user name or the password is probably wrong",
@@ -150,8 +152,10 @@ def _may_show(credentials: Credentials, word: bytes) -> bool:
     """Return whether a server's text certainly repeats no secret that the server got.
 
     Tokens, cookies and the new output of a command are not known here. So no text is shown if a
-    server may have got these.
+    server may have got these. Nor is a long word, which may be a hash or an NTLM message.
     """
+    if _LONG_WORD.search(word):
+        return False
     if any(
         isinstance(each, OAuth2Credentials | SessionCredentials) for each in parts_of(credentials)
     ):

@@ -67,7 +67,7 @@ def read_grant(head: ResponseHead, body: bytes, secrets: Iterable[str] = ()) -> 
         raise NoToken(f"it responds {status}, a redirect, which is not followed: correct token_url")
     if status == 429 or status >= 500:
         raise NoToken(f"it responds {status}", _retry_after_s(head))
-    fields = _json_object(body)
+    fields, secrets = _json_object(body), tuple(secrets)
     code = fields.get("error") if fields is not None else None
     if code is not None or status in (400, 401, 403):
         raise _refusal(status, fields or {}, secrets)
@@ -75,7 +75,7 @@ def read_grant(head: ResponseHead, body: bytes, secrets: Iterable[str] = ()) -> 
         raise NoToken(f"it responds {status}: token_url is probably wrong")
     if fields is None:
         raise NoToken(f"it responds {status} without a JSON object: token_url is probably wrong")
-    return _grant(fields)
+    return _grant(fields, secrets)
 
 
 def _json_object(body: bytes) -> Mapping[str, object] | None:
@@ -88,7 +88,7 @@ def _json_object(body: bytes) -> Mapping[str, object] | None:
     return found if isinstance(found, dict) else None
 
 
-def _grant(fields: Mapping[str, object]) -> Grant:
+def _grant(fields: Mapping[str, object], secrets: Iterable[str]) -> Grant:
     token = fields.get("access_token")
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise NoToken("its response has no usable access_token")
@@ -97,7 +97,8 @@ def _grant(fields: Mapping[str, object]) -> Grant:
     # RFC 6749 5.1 requires the type, but some servers leave it out.
     kind = fields.get("token_type", "Bearer")
     if not isinstance(kind, str) or kind.lower() != "bearer":
-        shown = f" {_printable(kind, 40)!r}" if isinstance(kind, str) else ""
+        is_shown = isinstance(kind, str) and not repeats(kind, (*secrets, token))
+        shown = f" {_printable(str(kind), 40)!r}" if is_shown else ""
         raise NoToken(f"it gives a token of another type{shown}, not Bearer")
     refresh = fields.get("refresh_token")
     usable = isinstance(refresh, str) and _TOKEN.fullmatch(refresh) is not None
@@ -130,6 +131,8 @@ def _refusal(
     """Return the error for an error response (RFC 6749 5.2)."""
     raw = fields.get("error")
     code = raw if isinstance(raw, str) and _ERROR_CODE.fullmatch(raw) else ""
+    if code not in _MEANINGS and code not in _PASSING and repeats(code, secrets):
+        code = ""
     shown = f"it responds {status} ({code})" if code else f"it responds {status}"
     meaning = _MEANINGS.get(code, "")
     words = f"{shown}: {meaning}" if meaning else shown
