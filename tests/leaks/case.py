@@ -198,7 +198,8 @@ class LeakTestCase(ProcessTestCase):
         """Call addresses that no route serves, as a developer does; then what explains them."""
         near = self.written.targets[0].encode()[:-1]
         for target in (b"/", b"/nothing", near, near + b"/x?q=1"):
-            for more in ([], [FROM_APP], [FROM_FOREIGN], [(b"Accept", b"text/html")]):
+            kinds = ([(b"Accept", each)] for each in (b"text/html", b"text/plain"))
+            for more in ([], [FROM_APP], [FROM_FOREIGN], *kinds):
                 call = request(target=target, headers=more, host=b"localhost")
                 self.keep("pages without a route", (await self.send_to(self.port, call)).raw)
         self.assertIn(b"This is corsgate", self.outputs["pages without a route"])
