@@ -49,7 +49,7 @@ def write_all():
                     print(repr(each), file=file)
                 except Exception as error:
                     print(f"{type(each)} has no repr: {error}", file=file)
-PACKAGES = ("corsgate.credentials", "corsgate.message", "corsgate.upstream", "corsgate.interfaces")
+PACKAGES = ("corsgate.",)
 
 from corsgate.upstream import treq_client
 _send = treq_client.ProxyClient.send
