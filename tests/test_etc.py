@@ -312,6 +312,8 @@ class ServiceTests(SynchronousTestCase):
         """A hang is noticed, and a traceback is written before the end."""
         self.assertGreater(self.seconds("WatchdogSec"), 10)
         self.assertEqual(self.service["Environment"], "PYTHONFAULTHANDLER=1")
+        # It ends the process by SIGABRT, and a core dump would contain the secrets.
+        self.assertEqual(self.service["LimitCORE"], "0")
 
     def test_credentials(self) -> None:
         """The comment provides the credential that the example takes from systemd."""
