@@ -7,7 +7,7 @@ import json
 import pickle
 
 import attrs
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -150,6 +150,25 @@ class FileTests(SynchronousTestCase):
         for body in ELSEWHERE:
             shown, _ = told(f"{TOP}{body}\n{UPSTREAM}{ROUTE}")
             self.assertNotIn(MARK, shown, body)
+
+    @given(
+        st.sampled_from([each for each in IN_CREDENTIALS if MARK in each and "env" not in each]),
+        st.sampled_from(
+            ("[credentials.b]\nBODY", "[credentials.b]\nLINE", "[credentials]\nb = { LINE }")
+        ),
+        st.lists(
+            st.tuples(st.floats(0, 0.999), st.sampled_from(("", *"=:,{}[]#.\\\"' \n"))), max_size=3
+        ),
+    )
+    def test_damaged(self, body: str, layout: str, changes: list[tuple[float, str]]) -> None:
+        """A secret is not shown after a few wrong characters anywhere in its table."""
+        text = layout.replace("BODY", body).replace("LINE", ", ".join(body.splitlines()))
+        for place, char in changes:
+            at = int(place * len(text))
+            text = f"{text[:at]}{char}{text[at + 1 :]}"
+        assume(MARK in text)
+        shown, _ = told(f'{HEAD}credentials = "b"\n{text}\n{ROUTE}')
+        self.assertNotIn(MARK, shown, text)
 
     @given(st.text(max_size=6), st.text(max_size=6))
     def test_user_info(self, before: str, after: str) -> None:
