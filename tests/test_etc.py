@@ -309,10 +309,9 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual(unit(self.text)["Unit"]["StartLimitIntervalSec"], "0")
 
     def test_watchdog(self) -> None:
-        """A hang is noticed, and a traceback is written before the end."""
+        """A hang is noticed; a traceback is written before the end, but no core dump."""
         self.assertGreater(self.seconds("WatchdogSec"), 10)
         self.assertEqual(self.service["Environment"], "PYTHONFAULTHANDLER=1")
-        # It ends the process by SIGABRT, and a core dump would contain the secrets.
         self.assertEqual(self.service["LimitCORE"], "0")
 
     def test_credentials(self) -> None:

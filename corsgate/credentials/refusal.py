@@ -134,13 +134,13 @@ def _kinds_by_scheme(credentials: Credentials) -> dict[str, str]:
 
 def _schemes(credentials: Credentials, challenges: Sequence[Challenge]) -> str:
     """Return the names of the schemes that a server asks for, without duplicates."""
-    names = dict.fromkeys(each.scheme for each in challenges)
+    names = list(dict.fromkeys(each.scheme for each in challenges))
     shown = dict.fromkeys(
         _USUAL.get(name) or (_shown(name) if _may_show(credentials, name) else "an unknown scheme")
-        for name in names
+        for name in names[:_MOST_SCHEMES]
     )
-    more = len(shown) - _MOST_SCHEMES
-    return " or ".join(list(shown)[:_MOST_SCHEMES]) + (f" or {more} more" if more > 0 else "")
+    more = len(names) - _MOST_SCHEMES
+    return " or ".join(shown) + (f" or {more} more" if more > 0 else "")
 
 
 def _realm(credentials: Credentials, challenge: Challenge) -> str:
@@ -154,6 +154,7 @@ def _may_show(credentials: Credentials, word: bytes) -> bool:
     Tokens, cookies and the new output of a command are not known here. So no text is shown if a
     server may have got these. Nor is a long word, which may be a hash or an NTLM message.
     """
+    word = word[:MAX_SHOWN]
     if _LONG_WORD.search(word):
         return False
     if any(

@@ -33,6 +33,8 @@ _DOUBTFUL = re.compile(
     rf"""(?:\s*[=:](?!//|[0-9]{{1,5}}\b)|(?=\s+(?:[A-Za-z0-9_]|{_TEXT})))"""
     # Text that follows other text may be its value.
     rf"""|["'](?=\s+{_TEXT})"""
+    # A word after a comma has lost its "=", or a "=" its key.
+    r"""|[,;{]\s*[A-Za-z_][A-Za-z0-9_-]*|="""
     # A query may contain a key.
     r"""|\?"""
 )
