@@ -309,9 +309,10 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual(unit(self.text)["Unit"]["StartLimitIntervalSec"], "0")
 
     def test_watchdog(self) -> None:
-        """A hang is noticed, and a traceback is written before the end."""
+        """A hang is noticed; a traceback is written before the end, but no core dump."""
         self.assertGreater(self.seconds("WatchdogSec"), 10)
         self.assertEqual(self.service["Environment"], "PYTHONFAULTHANDLER=1")
+        self.assertEqual(self.service["LimitCORE"], "0")
 
     def test_credentials(self) -> None:
         """The comment provides the credential that the example takes from systemd."""

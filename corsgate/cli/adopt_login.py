@@ -15,11 +15,15 @@ from corsgate.config.model.rules import (
     check_bearer_token,
     check_username,
 )
+from corsgate.config.model.secret import MASK
 from corsgate.credentials.digest.answer import Login as DigestLogin
 from corsgate.credentials.digest.challenge import strongest_challenge
+from corsgate.credentials.echoed_secrets import forms
 
 MAX_REJECTED = 2
 """How many rejected logins end the attempts: many boxes lock an account after three."""
+
+_SHORTEST_HIDDEN = 8
 
 Send = Callable[[Probe], Reply]
 
@@ -75,7 +79,21 @@ class LoginTrial:
             reply = self._send(_signed(probe, f"{scheme} {value}".encode()))
         if reply.status == 401:
             self.rejected += 1
-        return reply
+        return self._without_secret(reply)
+
+    def _without_secret(self, reply: Reply) -> Reply:
+        """Return a reply without fields that repeat the secret: findings and the file quote them.
+
+        A short secret is also a usual word of a path, and hardly worth hiding.
+        """
+        if len(self._secret) < _SHORTEST_HIDDEN:
+            return reply
+        hidden = [each.lower().encode() for each in forms(self._secret)]
+        headers = tuple(
+            (name, MASK.encode() if any(each in value.lower() for each in hidden) else value)
+            for name, value in reply.headers
+        )
+        return attrs.evolve(reply, headers=headers)
 
     def _send_digest(self, probe: Probe) -> Reply:
         reply = self._send(probe)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from binascii import a2b_base64
 from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import Final
@@ -16,9 +15,11 @@ from corsgate.config.model.credentials import (
     SeveralCredentials,
     parts_of,
 )
+from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.secret import secrets_of
 from corsgate.config.model.session import SessionCredentials
 from corsgate.credentials.auth_fields import Challenge, challenges_of
+from corsgate.credentials.echoed_secrets import repeats
 from corsgate.message.headers import Header
 
 REFUSED: Final = frozenset((401, 403))
@@ -37,8 +38,15 @@ _MOST_SCHEMES = 4
 _USUAL = {
     name.lower().encode(): name for name in ("Basic", "Digest", "Bearer", "Negotiate", "NTLM")
 }
-# RFC 6750 3.1 and later registrations.
-_ERROR = re.compile(rb"[a-z_]{1,40}")
+# RFC 6750 3.1, RFC 9449 7.1 and 9, RFC 9470 3. Any other text may repeat a token.
+_ERRORS = {
+    name.encode(): name
+    for name in (
+        *("invalid_request", "invalid_token", "insufficient_scope"),
+        *("invalid_dpop_proof", "use_dpop_nonce", "insufficient_user_authentication"),
+    )
+}
+_LONG_WORD = re.compile(rb"[A-Za-z0-9+/=_-]{20}")
 _SCHEMES = {"oauth2": "bearer"}
 _WRONG = {
     "basic": "the user name or the password is probably wrong",
@@ -103,11 +111,10 @@ def refusal_words(
     same = [each for each in asked if each.scheme.decode("ascii") in kinds]
     if not same:
         return (
-            f"the server refused the gate's credentials: it asks for {_schemes(asked)}, the gate"
-            f" has {kind}"
+            f"the server refused the gate's credentials: it asks for"
+            f" {_schemes(credentials, asked)}, the gate has {kind}"
         )
-    realm = "" if _has_secret(same[0], credentials) else _realm(same[0])
-    shown = f"{_schemes(same)}{realm}"
+    shown = f"{_schemes(credentials, same)}{_realm(credentials, same[0])}"
     if not signed:
         return (
             f"the server refused the gate's credentials: it asks for {shown} in a way that the gate"
@@ -136,8 +143,8 @@ def asked_words(headers: Iterable[Header]) -> str:
         headers: The fields of a 401.
     """
     asked = challenges_of(headers)
-    realms = (realm for each in asked if (realm := _realm(each)))
-    return _schemes(asked) + next(realms, "")
+    realms = (realm for each in asked if (realm := _realm(None, each)))
+    return _schemes(None, asked) + next(realms, "")
 
 
 def _kinds_by_scheme(credentials: Credentials) -> dict[str, str]:
@@ -153,40 +160,51 @@ def _kinds_by_scheme(credentials: Credentials) -> dict[str, str]:
     return found
 
 
-def _schemes(challenges: Sequence[Challenge]) -> str:
+def _schemes(credentials: Credentials | None, challenges: Sequence[Challenge]) -> str:
     """Return the names of the schemes that a server asks for, without duplicates."""
-    names = dict.fromkeys(each.scheme for each in challenges)
-    shown = [_USUAL.get(name) or _shown(name) for name in names]
-    more = len(shown) - _MOST_SCHEMES
-    return " or ".join(shown[:_MOST_SCHEMES]) + (f" or {more} more" if more > 0 else "")
+    names = list(dict.fromkeys(each.scheme for each in challenges))
+    shown = dict.fromkeys(
+        _USUAL.get(name) or (_shown(name) if _may_show(credentials, name) else "an unknown scheme")
+        for name in names[:_MOST_SCHEMES]
+    )
+    more = len(names) - _MOST_SCHEMES
+    return " or ".join(shown) + (f" or {more} more" if more > 0 else "")
 
 
-def _realm(challenge: Challenge) -> str:
+def _realm(credentials: Credentials | None, challenge: Challenge) -> str:
     realm = challenge.parameters.get(b"realm")
-    return f' (realm "{_shown(realm)}")' if realm else ""
+    return f' (realm "{_shown(realm)}")' if realm and _may_show(credentials, realm) else ""
 
 
-def _has_secret(challenge: Challenge, credentials: Credentials) -> bool:
-    """Return whether a realm contains a secret that the server got, also in base64 as in Basic."""
-    realm = challenge.parameters.get(b"realm", b"")
-    texts = [realm, *map(_from_base64, realm.split())]
-    secrets = [each.reveal().encode("utf-8", "surrogateescape") for each in secrets_of(credentials)]
-    return any(secret in text for secret in secrets for text in texts)
+def _may_show(credentials: Credentials | None, word: bytes) -> bool:
+    """Return whether a server's text certainly repeats no secret that the server got.
 
+    Args:
+        credentials: The credentials that it got; None if it got none.
+        word: The text.
 
-def _from_base64(text: bytes) -> bytes:
-    try:
-        return a2b_base64(text)
-    except ValueError:
-        return b""
+    Tokens, cookies and the new output of a command are not known here. So no text is shown if a
+    server may have got these. Nor is a long word, which may be a hash or an NTLM message.
+    """
+    word = word[:MAX_SHOWN]
+    if _LONG_WORD.search(word):
+        return False
+    if any(
+        isinstance(each, OAuth2Credentials | SessionCredentials) for each in parts_of(credentials)
+    ):
+        return False
+    secrets = list(secrets_of(credentials))
+    return not any(each.command for each in secrets) and not repeats(
+        word.decode("latin-1"), (each.reveal() for each in secrets)
+    )
 
 
 def _error(challenges: Sequence[Challenge]) -> str:
     """Return the error that a challenge names (RFC 6750 3), in parentheses."""
     for each in challenges:
-        error = each.parameters.get(b"error", b"")
-        if _ERROR.fullmatch(error):
-            return f" ({error.decode('ascii')})"
+        error = _ERRORS.get(each.parameters.get(b"error", b""))
+        if error is not None:
+            return f" ({error})"
     return ""
 
 

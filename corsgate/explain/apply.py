@@ -17,7 +17,9 @@ from corsgate.config.toml.writer import Toml, toml_tables, toml_value
 from corsgate.errors import BadValue
 from corsgate.explain.fix import Change
 
-_SECRET = re.compile(r"credentials|request_headers|.*(?:password|passphrase|secret|token).*")
+_SECRET = re.compile(
+    r"credentials(?:_by_origin)?|request_headers|.*(?:password|passphrase|secret|token).*"
+)
 """Matches the keys of values that may contain secrets."""
 
 _SHOWN = "..."

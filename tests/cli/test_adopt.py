@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from pathlib import Path
 from unittest import mock
 
@@ -10,6 +11,7 @@ from corsgate.cli.load import load
 from tests.boxes.box import free_port
 from tests.boxes.stand_in import Asked, Reply, StandIn
 from tests.cli.commands import CommandTestCase, Done, corsgate
+from tests.leaks.markers import leaks, marker
 
 APP = "http://localhost:4200"
 PASSWORD = "pass-phrase-of-the-box"
@@ -67,6 +69,35 @@ class Adopt(AdoptTestCase):
         self.assertEqual((done.status, done.err), (0, ""), done.out)
         self.assertIn('password = { env = "PW" }', self.written())
         self.assertNotIn(PASSWORD, done.out + self.written())
+
+    def test_repeated_secret(self) -> None:
+        """What a box repeats of the password is neither printed nor written to the file."""
+        made = marker("adopt", "-+/~")
+        encoded = b64encode(f"admin:{made.text}".encode()).decode()
+
+        def reply(asked: Asked) -> Reply:
+            if "authorization" not in asked.headers:
+                return Reply(status=401, headers={"WWW-Authenticate": 'Basic realm="r"'})
+            said = encoded if asked.target.startswith("/v1/") else made.text
+            fields = {
+                "Set-Cookie": f"{made.core}=1; Path=/{encoded}; Domain={made.core}",
+                "Server": said,
+                "Location": f"/v1/{said}",
+                "Allow": f"GET, {made.core}",
+                "Access-Control-Allow-Origin": said,
+            }
+            return Reply(status=302, headers=fields)
+
+        box = self.box(reply)
+        url = f"http://127.0.0.1:{box.port}/v1"
+        environ = {"BOX_PASSWORD": made.text}
+        done = self.adopt(url, "--user", "admin", "--no-start", environ=environ)
+        self.assertIn("Basic as admin", done.out)
+        self.assertIn("302 to ***", done.out)
+        got = " ".join(each.headers.get("authorization", "") for each in box.asked)
+        self.assertTrue(leaks(got.encode(), [made]))
+        shown = done.out + done.err + self.written()
+        self.assertEqual(leaks(shown.encode(), [made]), [])
 
     def test_two_rejections(self) -> None:
         """A box that rejects everything gets each kind once; the gate is not started."""

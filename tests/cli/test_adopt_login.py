@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.adopt.probes import Probe, Reply
@@ -65,3 +67,17 @@ class LoginTrialTests(SynchronousTestCase):
         self.assertEqual(self.sent[0][:6], b"Basic ")
         self.assertEqual(self.sent[1], b"Bearer " + SECRET.encode())
         self.assertNotIn(SECRET, repr(trial))
+
+    def test_repeated_secret(self) -> None:
+        """A field that repeats the secret is hidden, since findings quote fields of the box."""
+        pair = b64encode(f"u:{SECRET}".encode()).decode()
+        for said in (SECRET, SECRET.upper(), SECRET.encode().hex(), pair):
+            self.replies = [reply(302, Location=f"/a?{said}", Server="box")]
+            for kind in ("basic", "bearer"):
+                found = LoginTrial(self.send, "u", SECRET).send(kind, PROBE)
+                self.assertEqual(found.value(b"location"), b"***")
+                self.assertEqual(found.value(b"server"), b"box")
+        # A usual word is not hidden.
+        self.replies = [reply(302, Location="/admin/")]
+        found = LoginTrial(self.send, "u", "admin").send("basic", PROBE)
+        self.assertEqual(found.value(b"location"), b"/admin/")

@@ -38,6 +38,7 @@ FILES = {
     "/broken.pem": b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n",
     "/ca.pem": PEM,
     "/password": b"from file\n",
+    "/marked": b"\xef\xbb\xbffrom notepad\r\n",
     "/dos": b"from dos\r\n",
     "/two-ends": b"x\n\n",
     "/empty": b"\n",

@@ -182,6 +182,9 @@ class DiffTests(SynchronousTestCase):
         self.assertNotIn("s3cret", said)
         self.assertEqual(said.count('password = "..."'), 2)
         self.assertIn('"X-Token", "B"', said)
+        by_origin = 'credentials_by_origin = { "http://a" = { name = "X", value = "s3cret" } }'
+        said = shown_diff(f"x = {{ {by_origin} }}\n", "x = 1\n", "f")
+        self.assertNotIn("s3cret", said)
 
     def test_control_characters(self) -> None:
         """A file can't control the terminal."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from urllib.parse import parse_qs
 
 from corsgate.message.headers import HeaderList
@@ -30,6 +31,7 @@ class Box:
 
     Attributes:
         issued: The tokens and sessions that are valid.
+        derived: What the gate has made of its secrets: signatures, hashes, NTLM messages.
         assertions: What the gate has signed for the token server.
         failed: How often a login has failed in each way.
     """
@@ -37,6 +39,7 @@ class Box:
     def __init__(self, upstream: Upstream, learn: Callable[[str], str], ntlm: bytes) -> None:
         self.upstream = upstream
         self.issued: set[str] = set()
+        self.derived: set[str] = set()
         self.assertions: list[str] = []
         self.failed: Counter[int] = Counter()
         self._learn = learn
@@ -45,6 +48,7 @@ class Box:
 
     def answer(self, asked: Message) -> bytes | None:
         """Return what the last segment of the target says."""
+        self.derived.update(_derived(asked))
         path = asked.target.partition(b"?")[0]
         way = path.rpartition(b"/")[2]
         if path.startswith(b"/login/"):
@@ -72,7 +76,9 @@ class Box:
                 fields = [(b"Location", there), (b"Content-Location", asked.target)]
                 return response(302, [*fields, (b"Link", b"<%b>; rel=next" % asked.target)])
             case b"garbage":
-                return b"this is no HTTP\r\n\r\n"
+                return b"this is no HTTP " + _line(_sent(asked)) + b"\r\n\r\n"
+            case b"echo":
+                return response(401, _echoed(asked), _sent(asked))
             case b"close":
                 asked.connection.transport.abortConnection()
                 return None
@@ -122,15 +128,8 @@ class Box:
         self.assertions += parse_qs(asked.body.decode("latin-1")).get("client_assertion", ())
         way = self.failed.total() % 8
         self.failed[way] += 1
-        sent = b" ".join([asked.target, asked.body, *(value for _, value in asked.headers)])
+        sent, line, echoed = _sent(asked), _line(_sent(asked)), _echoed(asked)
         text = sent.decode("latin-1")
-        line = b"".join(bytes((each,)) for each in sent if 32 < each < 127)
-        echoed: HeaderList = [
-            (b"X-Repeated", line),
-            (b"WWW-Authenticate", b'Bearer realm="%b"' % line.replace(b'"', b"")),
-            (b"Location", b"/" + line),
-            (b"Set-Cookie", b"%b=%b" % (line.replace(b"=", b""), line)),
-        ]
         match way:
             case 0:
                 body = json.dumps({"error": "invalid_client", "error_description": text})
@@ -163,3 +162,42 @@ class Box:
         if len(token) < 200:
             return [(b"WWW-Authenticate", b"NTLM " + b64encode(self._ntlm))]
         return None
+
+
+def _derived(asked: Message) -> Iterator[str]:
+    """Return the parts of Authorization that were computed with a secret."""
+    for value in asked.fields.get(b"authorization", ()):
+        yield from re.findall(
+            r'\b(?:response="|Signature=)([0-9a-f]{16,})', value.decode("latin-1")
+        )
+        if value.startswith(b"NTLM ") and len(value) > 200:
+            yield value.decode("latin-1").rstrip("=")[-60:]
+
+
+def _sent(asked: Message) -> bytes:
+    """Return all that a request has."""
+    return b" ".join([asked.target, asked.body, *(value for _, value in asked.headers)])
+
+
+def _line(sent: bytes) -> bytes:
+    """Return the printable ASCII of some bytes."""
+    return bytes(each for each in sent if 32 < each < 127)
+
+
+def _echoed(asked: Message) -> HeaderList:
+    """Return fields that repeat a request wherever the gate may show a server's text."""
+    line = _line(_sent(asked))
+    fields: HeaderList = [
+        (b"X-Repeated", line),
+        (b"WWW-Authenticate", b'Bearer realm="%b"' % line.replace(b'"', b"")),
+        (b"Location", b"/" + line),
+        (b"Set-Cookie", b"%b=%b" % (line.replace(b"=", b""), line)),
+    ]
+    for name, value in asked.headers:
+        if name.lower() in (b"authorization", b"cookie") or name.lower().startswith(b"x-"):
+            word = _line(value.rpartition(b" ")[2]).replace(b'"', b"").replace(b"\\", b"")
+            for scheme in (b"Basic", b"Bearer", b"Digest", b"NTLM"):
+                challenge = b'%b realm="%b", error="%b"' % (scheme, word, word.lower())
+                fields.append((b"WWW-Authenticate", challenge))
+            fields.append((b"WWW-Authenticate", word.rstrip(b"=") + b" realm=x"))
+    return fields

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from unittest import mock
 
 from twisted.internet.utils import getProcessOutputAndValue
 
+from corsgate.cli.explain_web import explained
 from tests.certificates import self_signed
+from tests.cli.commands import corsgate
 from tests.leaks.box import Box
-from tests.leaks.markers import Marker, leaks
-from tests.leaks.places import PLACES, Place, Written, summary
+from tests.leaks.markers import Marker, leaks, marker
+from tests.leaks.places import PLACES, TOKEN, Place, Written, summary
 from tests.notified import Notified
 from tests.ntlm_box import challenge_message
 from tests.peers import reactor, request
 from tests.processes.case import ProcessTestCase
-from tests.support import APP, FROM_APP, FROM_FOREIGN, POLICY
+from tests.support import APP, FOREIGN, FROM_APP, FROM_FOREIGN, POLICY
 from tests.tree import ROOT, outside
 from tests.twistd import Daemon
 
@@ -44,7 +49,7 @@ def write_all():
                     print(repr(each), file=file)
                 except Exception as error:
                     print(f"{type(each)} has no repr: {error}", file=file)
-PACKAGES = ("corsgate.credentials", "corsgate.message", "corsgate.upstream", "corsgate.interfaces")
+PACKAGES = ("corsgate.",)
 
 from corsgate.upstream import treq_client
 _send = treq_client.ProxyClient.send
@@ -146,7 +151,10 @@ class LeakTestCase(ProcessTestCase):
         self.outputs[where] = self.outputs.get(where, b"") + data
 
     async def call_all(self, ways: Sequence[str] = WAYS) -> None:
-        """Send requests to each upstream, whatever becomes of them."""
+        """Send requests to each upstream, whatever becomes of them.
+
+        The responses to ``echo`` are not kept. They repeat what the box got, and pass unchanged.
+        """
         client = await self.connect_to(self.port)
         for target in self.written.targets:
             for way in ways:
@@ -161,7 +169,8 @@ class LeakTestCase(ProcessTestCase):
                 for call in calls:
                     client.send(call)
                     found = await client.response()
-                    self.keep(f"response to {way}", found.raw)
+                    if way != "echo":
+                        self.keep(f"response to {way}", found.raw)
                     self.statuses.setdefault(f"{target}/{way}", found.status)
                     if found.fields.get(b"connection") == [b"close"]:
                         await client.close()
@@ -185,44 +194,114 @@ class LeakTestCase(ProcessTestCase):
             self.keep(f"admin {target.decode()}", found.raw)
         self.assertIn(b'"***"', self.outputs["admin /api/config"])
 
+    async def look_around(self) -> None:
+        """Call addresses that no route serves, as a developer does; then what explains them."""
+        near = self.written.targets[0].encode()[:-1]
+        for target in (b"/", b"/nothing", near, near + b"/x?q=1"):
+            kinds = ([(b"Accept", each)] for each in (b"text/html", b"text/plain"))
+            for more in ([], [FROM_APP], [FROM_FOREIGN], *kinds):
+                call = request(target=target, headers=more, host=b"localhost")
+                self.keep("pages without a route", (await self.send_to(self.port, call)).raw)
+        self.assertIn(b"This is corsgate", self.outputs["pages without a route"])
+
     async def run_commands(self) -> None:
         """Run each command of ``corsgate`` on the configuration."""
-        other = self.directory / "other.toml"
+        other, copy = self.directory / "other.toml", self.directory / "copy.toml"
         other.write_text(self.toml.replace("SECRET_", "OTHER_").replace("/cat", "/dog"), "utf-8")
+        copy.write_text(self.toml, "utf-8")
         url = f"http://localhost{self.written.targets[0]}"
         asked = ["--origin", APP.decode(), "--method", "PUT", url]
+        strange = ["--origin", "https://strange.example", "--method", "PUT", url]
         config, log = str(self.file), self.directory / "access.log"
         log.write_bytes(self.daemon_process.said.encode())
-        for arguments in (
-            ["check", config],
-            ["check", "--json", config],
-            ["check", str(other)],
-            ["explain", "--config", config, *asked],
-            ["explain", "--config", config, "--json", *asked],
+        here: Sequence[tuple[int | None, Sequence[str]]] = (
+            (0, ["check", config]),
+            (0, ["check", "--json", config]),
+            (1, ["check", str(other)]),
+            (0, ["explain", "--config", config, *asked]),
+            (0, ["explain", "--config", config, "--json", *asked]),
+            (1, ["explain", "--config", config, *strange]),
+            (0, ["explain", "--apply", str(copy), "--yes", *strange]),
+            (1, ["diff", config, str(other)]),
+            (1, ["diff", "--json", str(other), config]),
+            (None, ["learn", "--from", str(log)]),
+            (0, ["schema"]),
+            *((0, ["completion", shell]) for shell in ("bash", "zsh", "tcsh")),
+        )
+        for status, arguments in here:
+            self.run_here(status, *arguments)
+        self.run_faulty(asked)
+        self.print_configs()
+        pid = str(self.daemon_process.process.pid)
+        calls = ("/basic-literal/fine", "/query-file/away", "/session-basic-literal/x")
+        elsewhere: Sequence[Sequence[str]] = (
             *(
                 [
-                    "explain",
-                    "--config",
-                    config,
-                    "--live",
-                    *asked[:-1],
+                    *("explain", "--config", config, "--live", *asked[:-1]),
                     f"http://localhost:{self.port}{each}",
                 ]
-                for each in ("/basic-literal/fine", "/query-file/away", "/session-basic-literal/x")
+                for each in (*calls, "/basic-literal/wrong")
             ),
-            ["diff", config, str(other)],
-            ["diff", "--json", str(other), config],
-            ["learn", "--from", str(log)],
-            ["schema"],
-            ["reload", "--pid", str(self.daemon_process.process.pid)],
-        ):
-            out, errors, status = await getProcessOutputAndValue(
+            ["reload", "--pid", pid],
+            ["refusals", "--pid", pid],
+            ["refusals", "--pid", pid, "--json"],
+        )
+        for arguments in elsewhere:
+            out, errors, ended = await getProcessOutputAndValue(
                 sys.executable,
                 ["-m", "corsgate", *arguments],
                 env={**outside(), "PYTHONPATH": str(ROOT), **self.written.environ},
                 reactor=reactor,
             )
-            self.keep(f"corsgate {arguments[0]}", out + errors + str(status).encode())
+            self.keep(f"corsgate {arguments[0]} of a daemon", out + errors + str(ended).encode())
+        self.assertIn(FOREIGN, self.outputs["corsgate refusals of a daemon"])
+
+    def run_here(self, status: int | None, *arguments: str) -> None:
+        """Run a command in this process; check its exit status unless that is None."""
+        with mock.patch.dict(os.environ, self.written.environ):
+            done = corsgate(*arguments)
+        self.keep(f"corsgate {arguments[0]}", (done.out + done.err).encode())
+        if status is not None:
+            self.assertEqual(done.status, status, f"{arguments}: {done.err[:500]}")
+
+    def run_faulty(self, asked: Sequence[str]) -> None:
+        """Run commands, and the explainer's page, on configurations with faults."""
+        path = self.directory / "faulty.toml"
+        paste = f"curl -X PUT -H 'Origin: {APP.decode()}' {asked[-1]}"
+        for each in (*self.faulty(), self.toml):
+            path.write_text(each, "utf-8")
+            if each != self.toml:
+                self.run_here(1, "check", str(path))
+                self.run_here(1, "check", "--json", str(path))
+                self.run_here(None, "diff", str(path), str(self.file))
+                self.run_here(None, "explain", "--config", str(path), *asked)
+            form = json.dumps({"paste": paste, "toml": each}).encode()
+            self.keep("explain --web", json.dumps(explained(form)[1]).encode())
+
+    def print_configs(self) -> None:
+        """Print the configuration of each kind of credentials on a command line, also faulty."""
+        options = ("run", "http://localhost:8000", "--allow", APP.decode(), "--print-config")
+        made = marker("--auth", TOKEN)
+        self.written.markers.append(made)
+        variable = mock.patch.dict(os.environ, AUTH=f"admin:{made.text}", LONE=made.text)
+        for kind in (
+            "basic:admin",
+            "digest:admin",
+            "auto:admin",
+            "ntlm:admin",
+            "bearer",
+            "header:X",
+        ):
+            self.run_here(0, *options, "--auth", f"{kind}:{made.text}")
+            self.assertIn("env = ", self.outputs["corsgate run"].decode())
+            self.run_here(78, *options, "--auth", f"{kind}:\x01{made.text}")
+            with variable:
+                self.run_here(0, *options, "--auth", kind, "--auth-env", "LONE")
+        for each in (made.text, f"basic {made.text}", f"basik:admin:{made.text}", f":{made.text}"):
+            self.run_here(78, *options, "--auth", each)
+        with variable:
+            self.run_here(0, *options, "--auth", "basic", "--auth-env", "AUTH")
+            self.run_here(78, *options, "--auth-env", "AUTH")
 
     async def reload(self, toml: str, until: str) -> None:
         """Reload another text, and wait for a line of the log."""
@@ -250,6 +329,10 @@ class LeakTestCase(ProcessTestCase):
         """Have it start, serve, fail, crash, reload, rotate and end."""
         await self.begin()
         self.keep("process arguments", self.arguments())
+        await self.look_around()
+        await self.call_all(("fine", "echo", "fine"))
+        self.echoed = self.box.upstream.data.count(b"/echo")
+        await self.look_at_admin()
         await self.call_all()
         # Other credentials, which know nothing yet.
         await self.reload(self.toml.replace("/login/", "/failing/"), RELOADED)
@@ -289,7 +372,8 @@ class LeakTestCase(ProcessTestCase):
             Marker(place="assertion", text=each, core=each.rpartition(".")[2])
             for each in self.box.assertions
         ]
-        markers = [*self.written.markers, *assertions]
+        derived = [Marker(place="derived", text=each, core=each) for each in self.box.derived]
+        markers = [*self.written.markers, *assertions, *derived]
         return summary({where: leaks(data, markers) for where, data in self.outputs.items()})
 
     def unsent(self) -> list[str]:

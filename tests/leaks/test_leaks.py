@@ -30,6 +30,9 @@ class TextTests(LeakTestCase):
         ):
             self.assertRegex(seen, rf"\b{name}\b")
         self.assertGreater(len(self.box.assertions), 2)
+        self.assertGreater(len(self.box.derived), 5)
+        # Once to each upstream, except to the one whose server is away.
+        self.assertGreaterEqual(self.echoed, len(self.written.targets) - 1)
         log = self.outputs["log"].decode()
         # All of it has happened.
         for said in (

@@ -74,7 +74,7 @@ def printed_secret(command: Command, output: bytes) -> str:
         BadValue: There is no secret. The message shows nothing of the output.
     """
     try:
-        text = output.decode("utf-8")
+        text = output.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise BadValue(
             f"the output of {command.program} is not in UTF-8", "make it print text in UTF-8"

@@ -57,7 +57,8 @@ class Secret:
     def __deepcopy__(self, memo: object) -> Secret:
         return self
 
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
+    def __getstate__(self) -> NoReturn:
+        # All protocols of pickle call this.
         raise TypeError("a secret can't be pickled")
 
 

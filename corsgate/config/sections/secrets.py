@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 import attrs
@@ -18,6 +19,8 @@ from corsgate.errors import BadValue
 
 CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
 """The variable with the directory of a service's credentials (systemd.exec(5))."""
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
 def _source(name: str, description: str, example: str) -> AnyKey:
@@ -267,13 +270,20 @@ class Sources:
     def _variable(self, name: str) -> str:
         if name not in self.environ:
             meant = variable_named(name)
+            if meant is None and not _VARIABLE.fullmatch(name):
+                # Some write the secret itself in this place.
+                raise BadValue(
+                    "env has no name of an environment variable",
+                    'write { env = "NAME" }, and the secret into the variable NAME',
+                )
             fix = "" if meant is None else f"write {env_table(meant)}"
             raise BadValue(f"environment variable {show(name)} is not set", fix)
         return self.environ[name]
 
     def _file_text(self, path: str) -> str:
         try:
-            text = self.secret_file(path).decode("utf-8")
+            # Some editors begin a file with a byte order mark, which is not part of the secret.
+            text = self.secret_file(path).decode("utf-8-sig")
         except UnicodeDecodeError:
             raise BadValue(f"{show(path)} is not in UTF-8", "save it as UTF-8") from None
         # Editors and `echo` end a file with a line break, which is not part of the secret.

@@ -25,11 +25,28 @@ _SHOWN_KEYS = frozenset(
 
 _FIRST_KEY = re.compile(r"""\s*(?P<key>[A-Za-z0-9_.-]+|"[^"]*"|'[^']*')\s*[=:](?!//)""")
 _NEXT_KEY = re.compile(r"""(?<![A-Za-z0-9_-])(?P<key>[A-Za-z0-9_-]+)\s*=""")
+# An origin or a method in an array is harmless.
+_TEXT = r"""["'](?!https?://|[A-Z]{1,9}["'])"""
+_DOUBTFUL = re.compile(
+    # A word that is followed by "=", ":" or another value is a key with a syntax error.
+    r"""(?<![A-Za-z0-9_/.:-])["']?[A-Za-z_][A-Za-z0-9_-]*["']?"""
+    rf"""(?:\s*[=:](?!//|[0-9]{{1,5}}\b)|(?=\s+(?:[A-Za-z0-9_]|{_TEXT})))"""
+    # Text that follows other text may be its value.
+    rf"""|["'](?=\s+{_TEXT})"""
+    # A word after a comma has lost its "=", or a "=" its key.
+    r"""|[,;{]\s*[A-Za-z_][A-Za-z0-9_-]*|="""
+    # A query may contain a key.
+    r"""|\?"""
+)
+"""What the value of a shown key doesn't contain. Everything after it is masked."""
+
 _HEADER = re.compile(
     r"""\s*\[{1,2}\s*(?:upstreams|routes|cors|credentials|limits|listener|admin)\b"""
-    r"""[A-Za-z0-9_."'/\[\] -]*"""
+    r"""(?:[A-Za-z0-9_./-]|"[A-Za-z0-9_.'/\[\] -]*"?|'[A-Za-z0-9_."/\[\] -]*'?)*\s*\]*\s*"""
 )
-_HARMLESS = re.compile(r"""[\s\[\]{},]*(?:["']?https?://[A-Za-z0-9.:*-]*["']?[\s\[\]{},]*)*""")
+_HARMLESS = re.compile(
+    r"""[\s\[\]{},]*(?:["']?https?://[A-Za-z0-9.*-]*(?::[0-9*]*)?["']?[\s\[\]{},]*)*"""
+)
 _TRIPLE = re.compile(r'"""|\'\'\'')
 
 
@@ -83,6 +100,9 @@ def _shown_length(before: str, source: str) -> int:
         comment = source.find("#", at, end)
         if "@" in source[at:end] or comment != -1:
             break
+        doubtful = _DOUBTFUL.search(source, at, end)
+        if doubtful is not None:
+            return doubtful.end()
         if following is None:
             return len(source)
         at, key = following.end(), following["key"]

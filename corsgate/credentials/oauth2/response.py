@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64encode
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from math import isfinite
-from urllib.parse import quote, quote_plus
 
 import attrs
 
+from corsgate.credentials.echoed_secrets import repeats
 from corsgate.errors import NoToken, TokenRefused
 from corsgate.message.head import ResponseHead
 
@@ -19,9 +18,6 @@ MAX_TOKEN_CHARS = 16 * 1024
 
 MAX_SHOWN = 200
 """How many characters of a token server's own text are shown."""
-
-_PIECE_CHARS = 8
-"""The number of consecutive characters of a secret that are enough to hide a text."""
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 # A refresh token goes into a form, so it may contain spaces (RFC 6749 A.17).
@@ -67,7 +63,7 @@ class Grant:
 
 
 def read_grant(
-    head: ResponseHead, body: bytes, secrets: Collection[str] = (), auth_method: str = "basic"
+    head: ResponseHead, body: bytes, secrets: Iterable[str] = (), auth_method: str = "basic"
 ) -> Grant:
     """Return the tokens in a token server's response.
 
@@ -86,7 +82,7 @@ def read_grant(
         raise NoToken(f"it responds {status}, a redirect, which is not followed: correct token_url")
     if status == 429 or status >= 500:
         raise NoToken(f"it responds {status}", _retry_after_s(head))
-    fields = _json_object(body)
+    fields, secrets = _json_object(body), tuple(secrets)
     code = fields.get("error") if fields is not None else None
     if code is not None or status in (400, 401, 403):
         raise _refusal(status, fields or {}, secrets, auth_method)
@@ -107,7 +103,7 @@ def _json_object(body: bytes) -> Mapping[str, object] | None:
     return found if isinstance(found, dict) else None
 
 
-def _grant(fields: Mapping[str, object], secrets: Collection[str]) -> Grant:
+def _grant(fields: Mapping[str, object], secrets: Iterable[str]) -> Grant:
     token = fields.get("access_token")
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise NoToken("its response has no usable access_token")
@@ -116,9 +112,8 @@ def _grant(fields: Mapping[str, object], secrets: Collection[str]) -> Grant:
     # RFC 6749 5.1 requires the type, but some servers leave it out.
     kind = fields.get("token_type") or "Bearer"
     if not isinstance(kind, str) or kind.lower() not in _BEARER:
-        shown = f" {_printable(kind, 40)!r}" if isinstance(kind, str) else ""
-        if _has_secret(shown, (*secrets, token)):
-            shown = ""
+        is_shown = isinstance(kind, str) and not repeats(kind, (*secrets, token))
+        shown = f" {_printable(str(kind), 40)!r}" if is_shown else ""
         raise NoToken(f"it gives a token of another type{shown}, not Bearer")
     refresh = fields.get("refresh_token")
     usable = isinstance(refresh, str) and _REFRESH_TOKEN.fullmatch(refresh) is not None
@@ -146,7 +141,7 @@ def _lifetime_s(value: object) -> float | None:
 
 
 def _refusal(
-    status: int, fields: Mapping[str, object], secrets: Collection[str], auth_method: str
+    status: int, fields: Mapping[str, object], secrets: Iterable[str], auth_method: str
 ) -> TokenRefused | NoToken:
     """Return the error for an error response (RFC 6749 5.2)."""
     raw = fields.get("error")
@@ -154,33 +149,16 @@ def _refusal(
     meaning = _MEANINGS.get(code, "")
     if code == "invalid_client":
         meaning = _UNKNOWN_CLIENT.get(auth_method, meaning)
-    if not meaning and _has_secret(code, secrets):
+    if code not in _PASSING and not meaning and repeats(code, secrets):
         code = ""
     shown = f"it responds {status} ({code})" if code else f"it responds {status}"
     words = f"{shown}: {meaning}" if meaning else shown
     description = fields.get("error_description")
     if isinstance(description, str) and description:
         shown = _printable(description, MAX_SHOWN)
-        if not _has_secret(shown, secrets):
+        if not repeats(shown, secrets):
             words += f'; it says "{shown}"'
     return NoToken(words) if code in _PASSING else TokenRefused(words)
-
-
-def _has_secret(text: str, secrets: Collection[str]) -> bool:
-    """Return whether text contains a secret or a part of one, raw or encoded.
-
-    Servers that repeat a secret may shorten it, or escape some of its characters.
-    """
-    found = text.lower()
-    pieces = {found[i : i + _PIECE_CHARS] for i in range(len(found) - _PIECE_CHARS + 1)}
-    for secret in secrets:
-        raw = secret.encode("utf-8", "surrogateescape")
-        encoded = b64encode(raw).decode("ascii").rstrip("=")
-        for each in (secret, quote(raw, safe=""), quote_plus(raw), encoded):
-            form = each.lower()
-            if form and (form in found or any(piece in form for piece in pieces)):
-                return True
-    return False
 
 
 def _printable(text: str, most: int) -> str:

@@ -44,6 +44,7 @@ class PrintedTests(SynchronousTestCase):
             (b"hunter2\r\nuser: a\r\n", "hunter2"),
             (b"hunter2\nurl: b\n", "hunter2"),
             (b" \n", " "),
+            (b"\xef\xbb\xbfhunter2\r\n", "hunter2"),
             ("p\u00e4ss\n".encode(), "p\u00e4ss"),
             (PEM.encode(), PEM),
         ):

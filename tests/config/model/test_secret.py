@@ -7,7 +7,7 @@ import json
 import pickle
 
 import attrs
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -28,11 +28,13 @@ REVEALING = {
     *("corsgate/credentials/aws.py", "corsgate/credentials/digest/signer.py"),
     *("corsgate/credentials/ntlm_messages.py", "corsgate/credentials/oauth2/refresh_token.py"),
     *("corsgate/credentials/oauth2/request.py", "corsgate/credentials/oauth2/tokens.py"),
-    *("corsgate/credentials/query.py", "corsgate/credentials/secret_commands.py"),
+    *("corsgate/credentials/query.py", "corsgate/credentials/refusal.py"),
+    "corsgate/credentials/secret_commands.py",
     *("corsgate/credentials/session/messages.py", "corsgate/credentials/static.py"),
     "corsgate/gate/upstream_runtime.py",
 }
-"""The modules that may take a secret out of its object: to check it, and to sign with it."""
+"""The modules that may take a secret out of its object: to check it, to sign with it,
+or to recognize it in what a server sends."""
 HEAD = TOP + UPSTREAM
 AWS = 'type = "aws_sigv4"\nregion = "r"\nservice = "s3"\n'
 AWS_KEYS = (
@@ -149,6 +151,25 @@ class FileTests(SynchronousTestCase):
             shown, _ = told(f"{TOP}{body}\n{UPSTREAM}{ROUTE}")
             self.assertNotIn(MARK, shown, body)
 
+    @given(
+        st.sampled_from([each for each in IN_CREDENTIALS if MARK in each and "env" not in each]),
+        st.sampled_from(
+            ("[credentials.b]\nBODY", "[credentials.b]\nLINE", "[credentials]\nb = { LINE }")
+        ),
+        st.lists(
+            st.tuples(st.floats(0, 0.999), st.sampled_from(("", *"=:,{}[]#.\\\"' \n"))), max_size=3
+        ),
+    )
+    def test_damaged(self, body: str, layout: str, changes: list[tuple[float, str]]) -> None:
+        """A secret is not shown after a few wrong characters anywhere in its table."""
+        text = layout.replace("BODY", body).replace("LINE", ", ".join(body.splitlines()))
+        for place, char in changes:
+            at = int(place * len(text))
+            text = f"{text[:at]}{char}{text[at + 1 :]}"
+        assume(MARK in text)
+        shown, _ = told(f'{HEAD}credentials = "b"\n{text}\n{ROUTE}')
+        self.assertNotIn(MARK, shown, text)
+
     @given(st.text(max_size=6), st.text(max_size=6))
     def test_user_info(self, before: str, after: str) -> None:
         """User info in a server's URL is never shown, whatever surrounds it."""
@@ -198,7 +219,10 @@ class SecretTests(SynchronousTestCase):
         self.assertRaises(TypeError, vars, secret)
         for spill in (pickle.dumps, json.dumps, iter, len, bytes, list, "".join):
             self.assertRaises(TypeError, spill, secret)
-        self.assertRaises(TypeError, pickle.dumps, credentials)
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            self.assertRaises(TypeError, pickle.dumps, credentials, protocol)
+            # pickle and copyreg get the state of other objects by this.
+            self.assertRaises(TypeError, object.__reduce_ex__, secret, protocol)
         self.assertRaises(TypeError, lambda: MARK + secret)  # type: ignore[operator]
         self.assertRaises(AttributeError, setattr, secret, "shown", MARK)
         self.assertIs(copy.deepcopy(credentials).token, secret)

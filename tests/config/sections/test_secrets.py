@@ -26,6 +26,7 @@ class SourceTests(TableTestCase):
             ({"env": "NAME"}, "from environment"),
             ({"file": "/password"}, "from file"),
             ({"file": "/dos"}, "from dos"),
+            ({"file": "/marked"}, "from notepad"),
             ({"systemd": "ml"}, "from systemd"),
         ):
             found = read(raw, environ={"NAME": "from environment", **SYSTEMD})
@@ -36,6 +37,10 @@ class SourceTests(TableTestCase):
         cannot = "give a file that this user can read"
         bad = {
             (("env", "NONE"),): 'environment variable "NONE" is not set',
+            (("env", "hunter2!"),): (
+                'env has no name of an environment variable; write { env = "NAME" }, and the secret'
+                " into the variable NAME"
+            ),
             (("env", "EMPTY"),): "the secret is empty; add a value",
             (("file", "/none"),): f'"/none" can\'t be read: No such file or directory; {cannot}',
             (("file", "/secret"),): f'"/secret" can\'t be read: Permission denied; {cannot}',

@@ -196,6 +196,22 @@ class Refusals(SynchronousTestCase):
             words = self.refused(400, secret, error="invalid_client", error_description=f"<{said}>")
             self.assertNotIn("it says", words)
 
+    def test_other_texts_with_a_secret(self) -> None:
+        """An unknown error code, and the type of a token, are not shown if they repeat one."""
+        self.assertEqual(
+            self.refused(400, "hunter_of_letters", error="hunter_of_letters"), "it responds 400"
+        )
+        self.assertIn("(own_code)", self.refused(400, "hunter_of_letters", error="own_code"))
+        self.assertIn(
+            "(invalid_client)", self.refused(400, "invalid_client", error="invalid_client")
+        )
+        for kind in ("hunter2-of-the-box", "a-token-of-the-box"):
+            body = granted("a-token-of-the-box", token_type=kind)
+            error = self.assertRaises(
+                NoToken, read_grant, head(200), body, ["my-hunter2-of-the-box"]
+            )
+            self.assertEqual(str(error), "it gives a token of another type, not Bearer")
+
     def test_description_with_a_part_of_a_secret(self) -> None:
         """They are not shown if they contain a secret that is shortened or escaped."""
         secret = 'hunter2-of "the" <box> & more'
