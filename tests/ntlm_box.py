@@ -80,6 +80,10 @@ class NtlmBox:
             return self._served(message)
         return self._refusal(*self._schemes)
 
+    def forget(self) -> None:
+        """Treat no connection as authenticated any longer."""
+        self._users.clear()
+
     def _handshake(self, connection: Any, scheme: bytes, token: bytes, message: Message) -> bytes:
         self._users.pop(connection, None)
         context = self._contexts.get(connection)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -19,6 +22,7 @@ from corsgate.config.toml.reader import Notes, Table
 from corsgate.cors.check import CORS_RULES
 from tests.certificates import Authority
 from tests.prose import Prose
+from tests.tree import run as run_program
 
 PAGE = Prose.read("docs/reference/credentials.md")
 SOURCES = "Where secrets come from"
@@ -113,6 +117,33 @@ class CredentialsTests(SynchronousTestCase):
         for title in ("Several at once", "One origin, one account"):
             (block,) = dict(sections())[title]
             self.assertGreater(len(kinds_of(load(block))), 1, title)
+
+    def test_temporary_credentials(self) -> None:
+        """The script prints each part of what the AWS CLI prints; without it, it fails."""
+        found = re.search(r"(?ms)^### Temporary credentials$(.*?)^##", PAGE.text)
+        assert found is not None, "there is such a section"
+        page = Prose(text=found[1])
+        (script,), (table,) = page.blocks("text"), page.blocks("toml")
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        keys = {"AccessKeyId": "AKID", "SecretAccessKey": "hunter2", "SessionToken": "token"}
+        for name, text in (
+            ("aws", f"#!/bin/sh\necho '{json.dumps({'Version': 1, **keys})}'\n"),
+            ("aws-key", script),
+        ):
+            (folder / name).write_text(text)
+            (folder / name).chmod(0o700)
+        values = tomllib.loads(table)["credentials"]["s3"]
+        path = f"{folder}:{os.environ['PATH']}"
+        for key, expected in zip(
+            ("access_key", "secret_key", "session_token"), keys.values(), strict=True
+        ):
+            program, argument = values[key]["command"]
+            command = [str(folder / Path(program).name), argument]
+            done = run_program(command, folder, {"PATH": path})
+            self.assertEqual((done.returncode, done.stdout), (0, f"{expected}\n"))
+        (folder / "aws").write_text("#!/bin/sh\nexit 1\n")
+        self.assertNotEqual(run_program(command, folder, {"PATH": path}).returncode, 0)
 
     def test_first(self) -> None:
         """The example at the top needs no more than a listener and a route."""

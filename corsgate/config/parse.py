@@ -138,6 +138,8 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
     for name, problem, fix in vouching_warnings(route for _, route in routes):
         notes.warn(("upstreams", name, "origin"), problem, fix)
     if not notes.faults:  # Otherwise an entry may be unused only because of a misspelled name.
+        for name, origin, problem, fix in cors_rules.account_warnings(each for _, each in routes):
+            notes.warn(("upstreams", name, "credentials_by_origin", origin), problem, fix)
         _warn_of_unused(notes, credentials, "use it as the credentials of an upstream")
         _warn_of_unused(notes, upstreams, "use it as the upstream of a route")
         _warn_of_unused(notes, policies, "use it as the cors of a route")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from corsgate.config.sections.policies import CorsRules
 from corsgate.cors.faults import faults, injection_faults, route_faults
-from corsgate.cors.warnings import route_warnings, warnings
+from corsgate.cors.warnings import account_warnings, route_warnings, warnings
 
 CORS_RULES = CorsRules(
     faults=faults,
@@ -12,5 +12,6 @@ CORS_RULES = CorsRules(
     route_faults=route_faults,
     injection_faults=injection_faults,
     route_warnings=route_warnings,
+    account_warnings=account_warnings,
 )
 """The rules to pass to the configuration reader."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import ip_address
 
+from corsgate.config.model.by_url import upstreams_of
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Cors, Route, Upstream
 from corsgate.config.sections.policies import Finding
@@ -16,6 +17,7 @@ from corsgate.cors.names import (
     SAFELISTED_RESPONSE_HEADERS,
 )
 from corsgate.cors.origin import Pattern
+from corsgate.cors.policy import compile_policy
 from corsgate.cors.risks import policy_risks, route_risks, valid_patterns
 from corsgate.cors.suffixes import public_suffix
 from corsgate.cors.wildcards import Wildcards
@@ -73,6 +75,40 @@ def route_warnings(route: Route, own: bool) -> list[Finding]:
     if route.upstream.adds_secrets:
         found += route_risks(route.cors, route.upstream)
     return found
+
+
+def account_warnings(routes: Iterable[Route]) -> Iterator[tuple[str, str, str, str]]:
+    """Find origins that have credentials at an upstream, but may call no route of it.
+
+    Args:
+        routes: All routes. Their policies have no faults.
+
+    Returns:
+        The name of the upstream, the origin, the problem, and the fix.
+    """
+    served: dict[str, list[Cors | None]] = {}
+    upstreams: dict[str, Upstream] = {}
+    for route in routes:
+        for upstream in upstreams_of(route):
+            if upstream.credentials_by_origin:
+                upstreams[upstream.name] = upstream
+                served.setdefault(upstream.name, []).append(route.cors)
+    for name, upstream in upstreams.items():
+        checked = [cors for cors in served[name] if cors is not None and cors.enforce_origin]
+        if len(checked) < len(served[name]):
+            # The gate checks no origin on one of the routes.
+            continue
+        compiled = [compile_policy(cors) for cors in checked]
+        for each in upstream.credentials_by_origin:
+            if not any(policy.allows(each.origin.encode("ascii")) for policy in compiled):
+                yield (
+                    name,
+                    each.origin,
+                    f"no route of the upstream {show(name)} allows {show(each.origin)}, so"
+                    " its pages get 403",
+                    "add it to allow_origins, or remove it; keep it if the gate itself serves the"
+                    " pages",
+                )
 
 
 def _login_warnings(cors: Cors, upstream: Upstream) -> Iterator[Finding]:

@@ -98,7 +98,7 @@ class AwsSigner:
         token = self.credentials.session_token
         if token is not None:
             added.append((b"X-Amz-Security-Token", token.reveal().encode("ascii")))
-        target = normal_target(drop_parameters(head.target, is_query_auth))
+        target = normal_target(drop_parameters(head.target, is_query_auth), self._scope)
         unsigned = RequestHead(method=head.method, target=target, headers=[*head.headers, *added])
         value = authorization(
             unsigned,

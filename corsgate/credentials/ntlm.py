@@ -294,6 +294,7 @@ class _Attempt(BaseAttempt):
         return Signed(
             head=head,
             has_credentials=sent in (_Sent.REUSE, _Sent.ANSWER),
+            sends_secret=sent is not _Sent.REUSE,
             is_fresh=sent is _Sent.ANSWER,
             awaits_continue=sent is _Sent.OPENING and self._is_streamed,
             sends_body=sent is not _Sent.STEP,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -142,27 +142,33 @@ def canonical_request(
     return b"\n".join(lines), names
 
 
-def normal_target(target: bytes) -> bytes:
-    """Return a target in the one percent-encoded form that all AWS services sign the same way.
+def normal_target(target: bytes, scope: Scope) -> bytes:
+    """Return a target in the one percent-encoded form that all servers sign the same way.
 
     Servers disagree about the signature of other forms. Some sign the target as sent, some decode
     and re-encode it first, and not all treat ``+`` in a query as a space. Browsers send such forms:
     they leave ``(`` or ``'`` in a path, and `URLSearchParams` writes ``+``. Empty parameters are
     dropped, because only some servers sign them.
 
+    S3 reads an encoded slash in the key of an object as a slash, so it becomes one. For other
+    services the two differ.
+
     Args:
         target: A target in origin-form, or ``*``.
+        scope: The service.
     """
     if not target.startswith(b"/"):
         return target
     path, mark, query = target.partition(b"?")
-    segments = (_encoded(unquote_to_bytes(segment)) for segment in path.split(b"/"))
-    pieces = (piece.replace(b"+", b" ").partition(b"=") for piece in query.split(b"&") if piece)
-    parts = (
-        _encoded(unquote_to_bytes(name)) + equals + _encoded(unquote_to_bytes(value))
-        for name, equals, value in pieces
+    safe = "/" if scope.is_s3 else ""
+    segments = (_encoded(unquote_to_bytes(each), safe) for each in path.split(b"/"))
+    return (
+        b"/".join(segments)
+        + mark
+        + b"&".join(
+            _encoded(name) + equals + _encoded(value) for name, equals, value in _parameters(query)
+        )
     )
-    return b"/".join(segments) + mark + b"&".join(parts)
 
 
 def canonical_path(path: bytes, scope: Scope) -> bytes:
@@ -186,12 +192,8 @@ def canonical_query(query: bytes) -> bytes:
     Args:
         query: The query as sent, without ``?``.
     """
-    pairs = []
-    for piece in query.split(b"&"):
-        if piece:
-            name, _, value = piece.replace(b"+", b" ").partition(b"=")
-            pairs.append((_encoded(unquote_to_bytes(name)), _encoded(unquote_to_bytes(value))))
-    return b"&".join(b"%b=%b" % pair for pair in sorted(pairs))
+    pairs = sorted((_encoded(name), _encoded(value)) for name, _, value in _parameters(query))
+    return b"&".join(b"%b=%b" % pair for pair in pairs)
 
 
 def is_query_auth(name: bytes) -> bool:
@@ -217,6 +219,14 @@ def signed_fields(headers: HeaderList) -> HeaderList:
         for field in headers
         if (name := field[0].lower()) in (b"host", b"content-type") or name.startswith(b"x-amz-")
     ]
+
+
+def _parameters(query: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Return the name, ``=`` or nothing, and the value of each parameter, decoded."""
+    for piece in query.split(b"&"):
+        if piece:
+            name, equals, value = piece.replace(b"+", b" ").partition(b"=")
+            yield unquote_to_bytes(name), equals, unquote_to_bytes(value)
 
 
 def _normalized(path: bytes) -> bytes:

@@ -40,8 +40,6 @@ from corsgate.shortcuts import ALL, Shortcuts
 # Expect is written again if the gate passes the client's wait on to the server.
 _OF_THIS_HOP = HOP_BY_HOP | CLIENT_FIELDS | {b"host", b"content-length", b"expect", REQUEST_ID_NAME}
 _OF_PAGE = frozenset((b"origin", b"referer", b"sec-fetch-site"))
-# The number of spellings doubles with each hyphen; no field in use has half as many.
-_MOST_HYPHENS = 12
 _LONGEST_REMEMBERED = 256
 
 _line = b": ".join
@@ -147,10 +145,8 @@ class RequestShape:
             gone |= {b"via"}
         cookies = {b"cookie"} if route.upstream.addresses.cookies == "drop" else set()
         gone |= cookies
-        self._dropped = DroppedFields(_spelled(gone), self._passed - cookies)
-        self._dropped_with_page = DroppedFields(
-            _spelled(gone | _OF_PAGE), self._passed - cookies - _OF_PAGE
-        )
+        self._dropped = _dropped(gone, self._passed - cookies)
+        self._dropped_with_page = _dropped(gone | _OF_PAGE, self._passed - cookies - _OF_PAGE)
         self._names_of: Callable[[Iterable[Header]], HeadNames] = (
             head_names if shortcuts.head_names else forget_names
         )
@@ -359,21 +355,6 @@ def _page_fields(origin: bytes, sent: frozenset[bytes]) -> tuple[Sequence[Header
 
 # Thousands of routes may have the same few upstreams.
 @lru_cache(maxsize=64)
-def _spelled(names: frozenset[bytes]) -> frozenset[bytes]:
-    """Return all names that a server may read as one of these or of those that never pass."""
-    return frozenset().union(*(_spellings(name) for name in _OF_THIS_HOP | names))
-
-
-def _spellings(name: bytes) -> set[bytes]:
-    """Return all names that a server may read as this one.
-
-    Servers with CGI, WSGI or PHP read ``_`` in a name as ``-`` (RFC 3875 4.1.18). This is
-    computed in advance, so that no request pays for it.
-    """
-    first, *rest = name.replace(b"_", b"-").split(b"-")
-    if len(rest) > _MOST_HYPHENS:
-        return {name, b"-".join([first, *rest]), b"_".join([first, *rest])}
-    spelled = {first}
-    for part in rest:
-        spelled = {each + mark + part for each in spelled for mark in (b"-", b"_")}
-    return spelled
+def _dropped(names: frozenset[bytes], passed: frozenset[bytes]) -> DroppedFields:
+    """Return the fields that don't pass: these, and those that never do."""
+    return DroppedFields(_OF_THIS_HOP | names, passed)

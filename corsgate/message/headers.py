@@ -233,6 +233,18 @@ def names_of(spelled: tuple[bytes, ...]) -> HeadNames:
     return HeadNames(spelled)
 
 
+def as_cgi_reads(name: bytes) -> bytes:
+    """Return one form of all the names that some server passes to programs as the same name.
+
+    With CGI, WSGI or PHP a program can't tell ``X_A`` from ``X-A`` (RFC 3875 4.1.18). With some
+    servers, such as lighttpd, it can't tell ``X.A`` either, nor any other sign of a token.
+
+    Args:
+        name: A field's name in lower case.
+    """
+    return name.translate(_HYPHENS)
+
+
 def end_to_end(headers: Sequence[Header], gone: NameSet = HOP_BY_HOP) -> HeaderList:
     """Return the fields that may pass to the next hop.
 
@@ -288,6 +300,9 @@ def without_named(kept: HeaderList, headers: Sequence[Header], names: HeadNames)
     return [header for header in kept if header[0].lower() not in named]
 
 
+_SIGNS = b"!#$%&'*+.^_`|~"
+_HYPHENS = bytes.maketrans(_SIGNS, b"-" * len(_SIGNS))
+
 # Fields for routing, framing, authentication or caching must be known before the body (RFC 9110
 # 6.5.1). But a recipient may treat a trailer like a field of the head.
 _NO_TRAILERS = HOP_BY_HOP | frozenset(
@@ -336,7 +351,7 @@ def forwardable_trailers(trailers: Iterable[Header], gone: NameSet = frozenset()
     return [
         (name, value)
         for name, value in trailers
-        if (lowered := name.lower().replace(b"_", b"-")) not in _NO_TRAILERS
+        if (lowered := as_cgi_reads(name.lower())) not in _NO_TRAILERS
         and lowered not in gone
         and not lowered.startswith(_NO_TRAILER_PREFIXES)
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from corsgate.message.headers import as_cgi_reads
+
 _NAMES = """
 ali-cdn-real-ip cf-access-jwt-assertion cf-connecting-ip cf-connecting-ipv6 client-cert
 client-cert-chain client-ip es-security-runas-user fastly-client-ip fly-client-ip forwarded
@@ -100,10 +102,9 @@ def speaks_of_client(name: bytes) -> bool:
     """Return whether an upstream may trust a field to identify the client or the request.
 
     Args:
-        name: The field's name in lower case. ``_`` counts as ``-``, because servers with CGI, WSGI
-            or PHP don't distinguish them (RFC 3875 4.1.18).
+        name: The field's name in lower case, in any spelling (`as_cgi_reads`).
     """
-    name = name.replace(b"_", b"-")
+    name = as_cgi_reads(name)
     return name in CLIENT_FIELDS or name.startswith(CLIENT_PREFIXES)
 
 
@@ -111,8 +112,8 @@ def is_proxys_word(name: bytes) -> bool:
     """Return whether a field from a trusted proxy passes unchanged.
 
     Args:
-        name: The field's name in lower case. A name with ``_`` instead of ``-`` comes from a client
-            that tries to get it past a proxy which removes the usual spelling.
+        name: The field's name in lower case. Another spelling, such as with ``_``, comes from a
+            client that tries to get it past a proxy which removes the usual spelling.
     """
     if name in WRITTEN_FIELDS or name in _NO_PROXYS or name.startswith(b"impersonate-"):
         return False
@@ -126,18 +127,17 @@ class DroppedFields:
     may cost a call.
 
     Args:
-        names: Lower-cased names, in each spelling that is dropped.
+        names: Lower-cased names. Each is dropped in all spellings (`as_cgi_reads`).
         passed: Lower-cased names that pass nevertheless, only in this spelling.
     """
 
     __slots__ = ("_names", "_passed")
 
     def __init__(self, names: frozenset[bytes], passed: frozenset[bytes] = frozenset()) -> None:
-        self._names = names - passed
+        self._names = frozenset(map(as_cgi_reads, names))
         self._passed = passed
 
     def __contains__(self, name: object) -> bool:
         assert isinstance(name, bytes)
-        if name in self._names:
-            return True
-        return speaks_of_client(name) and name not in self._passed
+        is_dropped = as_cgi_reads(name) in self._names or speaks_of_client(name)
+        return is_dropped and name not in self._passed

@@ -19,7 +19,7 @@ class Signed:
         has_credentials: Whether the head has the credentials. A request that only fetches a
             challenge doesn't.
         sends_secret: Whether the secret is sent to the server, which may reject it. False for a
-            session, since the secret was sent with its login.
+            session or an authenticated connection, since its login sent the secret.
         is_fresh: Whether a 401 means that the credentials are wrong: a new nonce, token or
             session was used, or a password. Otherwise they may have expired.
         awaits_continue: Whether the server will probably challenge the request, so that a body

@@ -131,6 +131,9 @@ class _Admission:
         """
         place, self._place = self._place, None
         if place is None:
+            if self._guard is not None and not signed.sends_secret and response.status == 401:
+                # A login has ended, perhaps because the password has changed. Let few requests try.
+                self._guard.proven.pop(self._origin, None)
             return
         if response.status != 401:
             if again:

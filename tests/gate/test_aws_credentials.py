@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred, gatherResults
 
 from corsgate.balance.retry import MAX_REPLAYED_BYTES
-from corsgate.credentials.sigv4 import normal_target
+from corsgate.credentials.sigv4 import Scope, normal_target
 from tests.certificates import self_signed
 from tests.gate.aws_box import ACCESS_KEY, REGION, AwsBox
 from tests.gate.test_upstream_tls import TlsEndpoint
@@ -64,6 +64,7 @@ class SignatureTests(AwsTestCase):
                 (b"GET", b"/v1/a%20b/%C3%A9?list-type=2&prefix=a%2Fb&acl", [], None),
                 (b"GET", b"/v1/a(b)'!/x?prefix=a+b/(c)&d", [], None),
                 (b"GET", b"/v1/x?&&", [], None),
+                (b"GET", b"/v1/a%2Fb%2f%2Fc//+%2B~%7E", [], None),
                 (b"HEAD", b"/v1/x", [], None),
                 (b"DELETE", b"/v1/x?versionId=1", [], None),
                 (b"PUT", b"/v1/x", [(b"X-Amz-Meta-A", b"a,  b"), (b"x-amz-acl", b"p")], b"abc"),
@@ -75,7 +76,8 @@ class SignatureTests(AwsTestCase):
                 said = (service, method, target, box.verdicts[-1])
                 self.assertEqual(answer.status, 200, said)
                 self.assertEqual(answer.one(b"access-control-allow-origin"), APP)
-                self.assertEqual(box.requests[-1].target, normal_target(target))
+                scope = Scope(region=REGION, service=service)
+                self.assertEqual(box.requests[-1].target, normal_target(target, scope))
             self.assertEqual(set(box.verdicts), {""})
 
     async def test_the_clients_own(self) -> None:

@@ -170,7 +170,7 @@ class Requests(SynchronousTestCase):
         self.assertEqual(index_headers(sent)[b"origin"], [b"http://10.0.0.1:8000"])
 
     def test_underscores(self) -> None:
-        """A server that reads ``_`` as ``-`` sees no field that the gate owns or drops."""
+        """A server that reads ``_`` or ``.`` as ``-`` sees no field that the gate owns or drops."""
         made = shape(own=frozenset((b"x-api-key", b"my_token")))
         for name in (
             b"X_Forwarded_For",
@@ -178,6 +178,8 @@ class Requests(SynchronousTestCase):
             b"X_ORIGINAL-URL",
             b"x_api_key",
             b"X-Api_Key",
+            b"X.Api!Key",
+            b"X.Remote.User",
             b"My-Token",
             b"MY_TOKEN",
             b"Content_Length",

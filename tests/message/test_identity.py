@@ -45,10 +45,12 @@ HARMLESS = (
 
 class NameTests(SynchronousTestCase):
     def test_believed(self) -> None:
-        """Each is recognized, with hyphens or underscores."""
+        """Each is recognized, with hyphens, underscores or other signs of a token."""
         for name in BELIEVED:
-            for spelled in (name, name.replace(b"-", b"_"), name.replace(b"-", b"_", 1)):
-                self.assertTrue(speaks_of_client(spelled.lower()), spelled)
+            for sign in b"!#$%&'*+.^_`|~":
+                for count in (1, -1):
+                    spelled = name.replace(b"-", bytes((sign,)), count)
+                    self.assertTrue(speaks_of_client(spelled.lower()), spelled)
 
     def test_harmless(self) -> None:
         """Fields of applications pass."""
@@ -75,12 +77,14 @@ class DroppedTests(SynchronousTestCase):
     def test_passed(self) -> None:
         """A name in pass_headers passes, only in that spelling."""
         dropped = DroppedFields(
-            frozenset((b"x-http-method", b"x_http_method", b"host")),
+            frozenset((b"x-http-method", b"host")),
             frozenset((b"x-remote-user", b"x-http-method", b"sm_user")),
         )
         for name in (b"x-remote-user", b"x-http-method", b"sm_user", b"accept"):
             self.assertNotIn(name, dropped)
         for name in (b"x_remote_user", b"x_remote-user", b"x_http_method", b"sm-user", b"host"):
+            self.assertIn(name, dropped)
+        for name in (b"x.remote.user", b"x-http.method", b"sm!user"):
             self.assertIn(name, dropped)
 
     def test_named_by_connection(self) -> None:

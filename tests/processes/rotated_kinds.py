@@ -32,15 +32,12 @@ class Kind:
         accepts: For a kind without a login, whether a request has a secret.
         logs_in: For a kind with a login, whether that has a secret.
         challenge: What the box asks for.
-        clients: How many clients send requests at once. Each connection of NTLM is refused once,
-            and four refusals in a row are like two rejections for the guard.
     """
 
     keys: str
     accepts: Accepts | None = None
     logs_in: Accepts | None = None
     challenge: bytes = b'Digest realm="box", nonce="%d", qop="auth"'
-    clients: int = 8
 
 
 def has(name: bytes, value: Callable[[str], bytes]) -> Accepts:
@@ -121,7 +118,6 @@ KINDS: Mapping[str, Kind] = {
     "ntlm": Kind(
         'credentials = { type = "ntlm", username = "admin", password = SECRET }',
         challenge=b"NTLM",
-        clients=2,
     ),
     "origins": Kind(
         'credentials_by_origin = { "https://app.example" = "NAME" }\n'

@@ -21,6 +21,9 @@ from tests.twistd import Daemon
 
 OLD, NEW, THIRD = "old-secret", "new-secret", "third-secret"
 
+CLIENTS = 8
+"""How many clients of each kind send requests at once."""
+
 
 def write(path: Path, text: str) -> None:
     """Empty a file and write it again, as a shell does."""
@@ -109,8 +112,8 @@ class RotationTestCase(ProcessTestCase):
         self.stopped = False
         self.clients = [
             Deferred.fromCoroutine(self.ask_on(await self.connect_to(self.port), name))
-            for name, kind in KINDS.items()
-            for _ in range(kind.clients)
+            for name in KINDS
+            for _ in range(CLIENTS)
         ]
         await self.box.got(OLD)
 

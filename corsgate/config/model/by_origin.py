@@ -9,13 +9,14 @@ from typing import TypeVar
 import attrs
 
 from corsgate.config.model.credentials import Credentials
-from corsgate.config.model.request_rules import ORIGIN_MODES, check_origin
+from corsgate.config.model.request_rules import check_origin
 from corsgate.config.model.rules import show
 from corsgate.config.model.validators import rule
 from corsgate.errors import BadValue
 
 _T = TypeVar("_T")
 
+_FIX = "write each origin with its credentials"
 _EXTENSION = re.compile(r"(?:chrome|moz)-extension://[a-z0-9-]+")
 
 
@@ -26,8 +27,13 @@ def check_exact_origin(text: str) -> None:
     """
     if _EXTENSION.fullmatch(text):
         return
-    if "*" in text or text == "null" or text in ORIGIN_MODES:
-        raise BadValue(f"{show(text)} is not one origin", "write each origin with its credentials")
+    if text == "null":
+        raise BadValue(f"{show(text)} is the origin of every sandboxed frame", _FIX)
+    if "*" in text:
+        raise BadValue(f"{show(text)} is a pattern", _FIX)
+    if not text.lower().startswith(("http://", "https://")):
+        fix = 'write it as browsers send it, such as "http://localhost:4200"'
+        raise BadValue(f"{show(text)} is not an origin", fix)
     check_origin(text)
 
 

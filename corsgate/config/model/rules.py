@@ -34,8 +34,8 @@ ENTRY_NAME = r"[A-Za-z0-9_.-]{1,64}"
 # Browsers always send these in upper case (Fetch #concept-method-normalize).
 _NORMALIZED_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
 _NEVER_SERVED = ("CONNECT", "TRACE", "TRACK")
-_FRAMING = frozenset((*HOP_BY_HOP, b"host", b"content-length"))
-_WRITTEN_HERE = _FRAMING | WRITTEN_FIELDS | {b"expect"}
+_WRITTEN_HERE = frozenset((*HOP_BY_HOP, *WRITTEN_FIELDS, b"host", b"content-length", b"expect"))
+_NO_SECRETS = _WRITTEN_HERE | {b"origin", b"referer", b"via", b"x-request-id"}
 
 MAX_SOCKET_PATH_BYTES = 107
 SHOWN_LENGTH = 100
@@ -156,11 +156,12 @@ def check_probe_target(text: str) -> None:
 def check_field_name(text: str) -> None:
     """Reject the name of a field that can't carry credentials.
 
-    It must be a token (RFC 9110 5.1) and not a field for framing or for one hop (7.6.1).
+    It must be a token (RFC 9110 5.1). It must not be a field for framing or for one hop (7.6.1), or
+    another field that the gate writes.
     """
     if not _TOKEN.fullmatch(text):
         raise BadValue(f"{show(text)} is not a header name", 'write a name, such as "X-Api-Key"')
-    if text.lower().encode("ascii") in _FRAMING:
+    if text.lower().replace("_", "-").encode("ascii") in _NO_SECRETS:
         raise BadValue(
             f"{show(text)} is set by the gate itself", "name the header that holds the secret"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -28,7 +28,7 @@ AUTO = "auto"
 _INDEXED = re.compile(r"(.*)\[([0-9]+)\]")
 
 
-def _nothing(*_args: object) -> Sequence[Finding]:
+def _nothing(*_args: object) -> Sequence[Any]:
     return ()
 
 
@@ -47,6 +47,8 @@ class CorsRules:
             second argument is the upstreams of all these routes.
         route_warnings: Returns warnings about a route and its policy; the second argument is
             whether the policy is written in the route, so that no other route shares it.
+        account_warnings: Returns warnings about ``credentials_by_origin``, given all routes: the
+            name of the upstream, the origin, the problem and the fix.
     """
 
     faults: Callable[[Cors], Sequence[Finding]] = _nothing
@@ -54,6 +56,7 @@ class CorsRules:
     route_faults: Callable[[Route], Sequence[Finding]] = _nothing
     injection_faults: Callable[[Route, Iterable[Upstream]], Sequence[Finding]] = _nothing
     route_warnings: Callable[[Route, bool], Sequence[Finding]] = _nothing
+    account_warnings: Callable[[Iterable[Route]], Iterable[tuple[str, str, str, str]]] = _nothing
 
 
 NO_RULES = CorsRules()

@@ -128,9 +128,11 @@ class NameTests(TableTestCase):
         self.assert_checked(rules.check_entry_name, good, {})
 
     def test_fields_for_secrets(self) -> None:
-        """Credentials can't go in a field that frames a message or ends at one hop."""
+        """Credentials can't go in a field that the gate writes, in any spelling that CGI knows."""
         own = "is set by the gate itself; name the header that holds the secret"
-        bad = {name: f'"{name}" {own}' for name in ("Host", "connection", "TE", "Content-Length")}
+        written = ["Host", "connection", "TE", "Content-Length", "Content_Length", "Expect"]
+        written += ["Origin", "Referer", "Via", "Forwarded", "X-Forwarded-For", "X-Request-Id"]
+        bad = {name: f'"{name}" {own}' for name in written}
         self.assert_checked(rules.check_field_name, ["X-Api-Key", "Authorization", "Cookie"], bad)
         self.assertIn("is not a header name", fault_of(rules.check_field_name, "X Key"))
 

@@ -63,7 +63,10 @@ class ReadTests(TableTestCase):
             ("{}", "it names no origin"),
             ('"t"', "it is text"),
             ('{ "http://a/" = "t" }', "has a path"),
-            ('{ "*" = "t" }', "is not one origin"),
+            ('{ "*" = "t" }', "is a pattern"),
+            ('{ "null" = "t" }', "is the origin of every sandboxed frame"),
+            ('{ "localhost:4200" = "t" }', "write it as browsers send it"),
+            ('{ "HTTP://a" = "t" }', 'write "http://a"'),
             ('{ "http://a" = "none" }', "there is no [credentials.none]"),
             ('{ "http://a" = 5 }', "it is not a name"),
             ('{ "http://a" = { type = "bearer", token = "hunter2" } }', "it is not a name"),
@@ -100,6 +103,32 @@ class EveryoneTests(TableTestCase):
         text = config(cors=danger).replace('["http://localhost:4200"]', '["*"]')
         (fault,) = faults_of(text, cors_rules=CORS_RULES)
         self.assertIn("caches would send one origin's responses to another", fault)
+
+    def test_not_allowed(self) -> None:
+        """An origin that no route allows, perhaps misspelled, produces a warning at its key."""
+        place = 'upstreams.a.credentials_by_origin."http://localhost:4300"'
+        others = (
+            '[routes."/v2"]\nupstream = "a"\n[routes."/v2".cors]\nallow_origins = {}\n{}'.format(
+                *each
+            )
+            for each in (
+                ('["http://localhost:4300"]', ""),
+                ('["http://localhost:*"]', ""),
+                ('["http://localhost:4200"]', "enforce_origin = false"),
+            )
+        )
+        for more, expected in (
+            ("", 1),
+            ('[routes."/v2"]\nupstream = "a"', 0),
+            *((other, 0) for other in others),
+        ):
+            found = [
+                each
+                for each in map(str, parse(config() + more).warnings)
+                if "no route of the upstream" in each
+            ]
+            self.assertEqual(len(found), expected, more)
+            self.assertTrue(all(place in each for each in found), found)
 
     def test_in_clear(self) -> None:
         """Each that is sent unencrypted produces a warning at its key."""
