@@ -64,7 +64,7 @@ DECIDES = frozenset(
         *("corsgate.credentials.oauth2.response", "corsgate.credentials.outside"),
         *("corsgate.credentials.session.cookie_jar", "corsgate.credentials.session.messages"),
         *("corsgate.credentials.lockout", "corsgate.credentials.refusal"),
-        "corsgate.credentials.echoed_secrets",
+        *("corsgate.credentials.echoed_secrets", "corsgate.credentials.spots"),
         *("corsgate.credentials.static", "corsgate.credentials.sigv4"),
         *("corsgate.gate.error_page", "corsgate.gate.guide", "corsgate.gate.near_paths"),
         *("corsgate.gate.request_shape",),

@@ -340,7 +340,7 @@ def _refused_credentials(servers: Sequence[Server]) -> Metric:
 def _blocked_credentials(servers: Sequence[Server]) -> Metric:
     family = _gauge(
         "upstream_credentials_blocked",
-        "1 while no request is signed because the server rejected the credentials, else 0.",
+        "1 while requests are stopped because the server rejected the credentials, else 0.",
         _SERVER,
     )
     for upstream, origin, _ in servers:

@@ -4,7 +4,7 @@ There is one `Guard` for each configured secret, shared by all upstreams that us
 tracks each server, or other place of login, separately. Code that is about to send the secret asks
 for admission first, and records the result::
 
-    place = await guard.admit(server)  # Raises CredentialsRejected during a block.
+    place = await guard.admit(server, spot)  # Raises CredentialsRejected during a block.
     try:
         response = await send(...)
         place.responded(response.status)  # Or place.accepted(), or place.rejected().
@@ -17,23 +17,20 @@ uses `admit_login`, which never waits. `Lockout` has the rules.
 
 from __future__ import annotations
 
-from collections import deque
+from functools import partial
 from math import ceil
 from typing import Final, Protocol
 from weakref import ReferenceType, ref
 
 import attrs
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from corsgate.credentials.lockout import SILENCE_S, Block, Lockout, Term
+from corsgate.credentials.lockout import PROOF_S, SILENCE_S, Block, Lockout, Term
 from corsgate.credentials.place import Place
+from corsgate.credentials.spots import Spot
+from corsgate.credentials.waiting_line import Waiter, WaitingLine
 from corsgate.errors import CredentialsRejected, UpstreamBusy, UpstreamError
-
-PROOF_S: Final = 300.0
-"""For how many seconds an acceptance counts if the server is unused; then the password may have
-changed."""
 
 MAX_SERVERS: Final = 1000
 """How many servers are remembered at most, since discovery may keep adding servers."""
@@ -54,27 +51,12 @@ class Renewable(Protocol):
         """Start to fetch a new secret, unless that was done recently; return immediately."""
 
 
-@attrs.define(eq=False)
-class _Waiter:
-    """A request that waits for a place.
-
-    Attributes:
-        until_s: When it gives up, in the clock's seconds.
-        came: Fires with the place.
-    """
-
-    until_s: float
-    came: Deferred[Place]
-
-
-@attrs.define(eq=False)
+@attrs.frozen(eq=False)
 class _Server:
     """A server that has not accepted the credentials, or has rejected them since."""
 
-    lockout: Lockout = attrs.Factory(Lockout)
-    waiters: deque[_Waiter] = attrs.Factory(deque)
-    call: IDelayedCall | None = None
-    waking: bool = False
+    line: WaitingLine[Spot | None, Place]
+    lockout: Lockout
 
 
 class Guard:
@@ -130,23 +112,33 @@ class Guard:
         found, now = self._servers.get(server), self.clock.seconds()
         if found is None or self.is_proven(server) or found.lockout.left_s(now):
             return False
-        return bool(found.waiters) or not found.lockout.has_room(now)
+        return bool(found.line) or not found.lockout.has_room(now)
 
-    def check(self, server: str) -> None:
+    def has_rejections(self, server: str) -> bool:
+        """Return whether a server has rejected the credentials since it last accepted them.
+
+        Args:
+            server: As for `check`.
+        """
+        found = self._servers.get(server)
+        return found is not None and bool(found.lockout.failures)
+
+    def check(self, server: str, spot: Spot | None = None) -> None:
         """Raise an error during a block, for callers that do other work before `admit`.
 
         Args:
             server: The server's origin, or the URL of another place of login.
+            spot: Where at the server the request goes; None for a login.
 
         Raises:
             CredentialsRejected: Nothing is signed for the server now.
         """
         found = self._servers.get(server)
         if found is not None:
-            self._check(found.lockout)
+            self._check(found.lockout, spot)
 
     def block(self, server: str) -> Block | None:
-        """Return the block of a server; None if requests to it are signed.
+        """Return the block of a server; None if there is none.
 
         Args:
             server: As for `check`.
@@ -174,10 +166,10 @@ class Guard:
             return Place(self, server, None)
         self.proven.pop(server, None)
         lockout = (self._servers.get(server) or self._new(server)).lockout
-        self._check(lockout)
+        self._check(lockout, None)
         return Place(self, server, lockout.begin(now, at_once=True))
 
-    async def admit(self, server: str) -> Place:
+    async def admit(self, server: str, spot: Spot | None = None) -> Place:
         """Return a place once the credentials may be sent; its `end` must be called.
 
         This may wait: until the server has accepted the credentials, only a few requests may be in
@@ -185,6 +177,7 @@ class Guard:
 
         Args:
             server: As for `check`.
+            spot: As for `check`.
 
         Raises:
             CredentialsRejected: Nothing is signed for the server now.
@@ -193,31 +186,29 @@ class Guard:
         now = self.clock.seconds()
         if self.is_proven(server):
             self.proven[server] = now
-            return Place(self, server, None)
+            return Place(self, server, None, spot)
         self.proven.pop(server, None)
-        found = self._servers.get(server)
-        if found is None:
-            found = self._new(server)
-        self._check(found.lockout)
-        term = None if found.waiters else found.lockout.begin(now)
+        found = self._servers.get(server) or self._new(server)
+        lockout = found.lockout
+        if lockout.passes(now, spot):
+            return Place(self, server, None, spot)
+        self._check(lockout, spot)
+        term = None if found.line else lockout.begin(now, spot)
         if term is not None:
-            return Place(self, server, term)
-        if len(found.waiters) >= MAX_WAITING:
+            return Place(self, server, term, spot)
+        if len(found.line) >= MAX_WAITING:
             raise UpstreamBusy("too many requests wait until the credentials are tried")
         # After a block, wait for the trial's verdict only as long as one usually takes.
-        wait_s = SILENCE_S if found.lockout.block_s else MAX_WAIT_S
-        waiter = _Waiter(now + wait_s, Deferred(lambda _: self._give_up(server, waiter)))
-        found.waiters.append(waiter)
-        self._wake(server)
-        return await waiter.came
+        return await found.line.join(spot, SILENCE_S if lockout.block_s else MAX_WAIT_S)
 
-    def rejected(self, server: str) -> None:
+    def rejected(self, server: str, spot: Spot | None = None) -> None:
         """Record that a proven server rejected a request that was sent without `admit`.
 
         Args:
             server: As for `check`.
+            spot: As for `check`.
         """
-        self.note_rejected(server, None)
+        self.note_rejected(server, None, spot)
 
     def forget(self) -> None:
         """Reset all servers, because the secret has changed."""
@@ -225,39 +216,50 @@ class Guard:
         self.proven.clear()
         for server, found in list(self._servers.items()):
             found.lockout.reset()
-            self._wake(server)
+            self._changed(server)
 
     # Results recorded by a `Place`. Requests to a proven server have no term.
 
-    def note_accepted(self, server: str, term: Term | None) -> None:
-        """Record that a server accepted the credentials."""
-        found = self._servers.get(server)
-        if found is None or term is None:
-            # Ignore it: others that were sent at the same time may have been rejected since.
+    def note_accepted(
+        self,
+        server: str,
+        term: Term | None,
+        spot: Spot | None = None,
+        *,
+        is_served: bool = True,
+        is_proof: bool = False,
+    ) -> None:
+        """Record that a server accepted a request; see `Lockout.accepted`."""
+        found, now = self._servers.get(server), self.clock.seconds()
+        if found is None:
             return
         was_blocked = bool(found.lockout.block_s)
-        if not found.lockout.accepted(term):
-            return
-        if len(self.proven) >= MAX_SERVERS:
-            del self.proven[next(iter(self.proven))]
-        self.proven[server] = self.clock.seconds()
-        if was_blocked:
+        is_proven = found.lockout.accepted(term, now, spot, is_served=is_served, is_proof=is_proof)
+        if is_proven:
+            if len(self.proven) >= MAX_SERVERS:
+                del self.proven[next(iter(self.proven))]
+            self.proven[server] = now
+        if is_proven and was_blocked:
             _log.info(
                 "upstream {upstream}, server {server}: the server accepted the gate's credentials;"
                 " requests are signed again",
                 upstream=self.upstream,
                 server=server,
             )
-        self._wake(server)
+        self._changed(server)
 
     def note_rejected(
-        self, server: str, term: Term | None, *, in_doubt: bool = False, again: bool = False
+        self,
+        server: str,
+        term: Term | None,
+        spot: Spot | None = None,
+        *,
+        in_doubt: bool = False,
+        again: bool = False,
     ) -> None:
         """Record that a server rejected the credentials, or may have done so; see `Place`."""
-        lockout, now = (
-            (self._servers.get(server) or self._new(server)).lockout,
-            self.clock.seconds(),
-        )
+        lockout = (self._servers.get(server) or self._new(server)).lockout
+        now = self.clock.seconds()
         if in_doubt and term is not None:
             begins = lockout.doubted(term, now, again=again)
         else:
@@ -265,19 +267,19 @@ class Guard:
                 # The server accepted another request sent at the same time, so this is the first
                 # rejection in a row.
                 term = None
-            begins = lockout.rejected(term, now)
+            begins = lockout.rejected(term, now, spot)
         if begins:
             _log.warn(
                 "upstream {upstream}, server {server}: the server rejected the gate's credentials"
-                " {count} times in a row; to keep the account from being locked, nothing is signed"
-                " for {seconds:g} s and requests get 502: correct the secret, or see whether the"
-                " account is locked",
+                " {count} times; to keep the account from being locked, nothing is signed for"
+                " {seconds:g} s, except for paths that it accepts, and requests get 502: correct"
+                " the secret, or see whether the account is locked",
                 upstream=self.upstream,
                 server=server,
                 count=lockout.rejections,
                 seconds=lockout.block_s,
             )
-        self._wake(server)
+        self._changed(server)
 
     def note_challenged(self, server: str, term: Term) -> bool:
         """Record a doubtful refusal; return whether the request keeps its place for a retry.
@@ -286,7 +288,7 @@ class Guard:
         """
         found = self._servers.get(server)
         keeps = False
-        if found is not None and found.waiters:
+        if found is not None and found.line:
             keeps = found.lockout.may_repeat(self.clock.seconds())
         self.note_rejected(server, term, in_doubt=True, again=keeps)
         return keeps
@@ -296,14 +298,14 @@ class Guard:
         found = self._servers.get(server)
         if found is not None and term is not None:
             found.lockout.ended(term, self.clock.seconds())
-            self._wake(server)
+            self._changed(server)
 
     def note_given_up(self, server: str, term: Term | None) -> None:
         """Record that no one waits for the response to a request any longer."""
         found = self._servers.get(server)
         if found is not None and term is not None:
             found.lockout.given_up(term, self.clock.seconds())
-            self._wake(server)
+            self._changed(server)
 
     def is_current(self, server: str, term: Term) -> bool:
         """Return whether a result in this term still counts."""
@@ -312,78 +314,56 @@ class Guard:
 
     # The waiting requests.
 
-    def _check(self, lockout: Lockout) -> None:
-        left_s = lockout.left_s(self.clock.seconds())
-        if left_s:
+    def _check(self, lockout: Lockout, spot: Spot | None) -> None:
+        stopped_s = lockout.stopped_s(self.clock.seconds(), spot)
+        if stopped_s:
             for each in self._renewable:
                 renewable = each()
                 if renewable is not None:
                     renewable.renew_soon()
-            raise _rejection(lockout.rejections, left_s)
+            raise _rejection(lockout.rejections, stopped_s)
 
-    def _wake(self, server: str) -> None:
-        """Admit or fail waiting requests, and set a timer if any are left."""
+    def _decide(
+        self, server: str, lockout: Lockout, waiter: Waiter[Spot | None, Place]
+    ) -> Place | UpstreamError | None:
+        """Return a place or an error for a waiting request; None if it has to wait."""
+        now, spot = self.clock.seconds(), waiter.ask
+        if server in self.proven or lockout.passes(now, spot):
+            return Place(self, server, None, spot)
+        if stopped_s := lockout.stopped_s(now, spot):
+            return _rejection(lockout.rejections, stopped_s)
+        if term := lockout.begin(now, spot):
+            return Place(self, server, term, spot)
+        if now < waiter.until_s:
+            return None
+        if lockout.block_s:
+            return _rejection(lockout.rejections, 0.0)
+        return UpstreamBusy("no verdict on the gate's credentials came in time")
+
+    def _changed(self, server: str) -> None:
+        """Let waiting requests go if they may; forget a server about which nothing is known."""
         found = self._servers.get(server)
-        if found is None or found.waking:
+        if found is None:
             return
-        # An admitted request may call this again immediately, which must not recurse.
-        found.waking = True
-        try:
-            while found.waiters and self._wake_one(server, found):
-                pass
-        finally:
-            found.waking = False
-        if found.call is not None:
-            found.call.cancel()
-            found.call = None
-        if found.waiters:
-            now = self.clock.seconds()
-            due_s = min(found.lockout.next_s(now), found.waiters[0].until_s - now)
-            found.call = self.clock.callLater(max(due_s, 0.0), self._look, server)
-        elif found.lockout.is_idle(self.clock.seconds()) and self._servers.get(server) is found:
+        found.line.wake()
+        is_idle = not found.line and found.lockout.is_idle(self.clock.seconds())
+        if is_idle and self._servers.get(server) is found:
             del self._servers[server]
-
-    def _wake_one(self, server: str, found: _Server) -> bool:
-        """Admit or fail the first waiting request; return whether either happened."""
-        waiter, lockout, now = found.waiters[0], found.lockout, self.clock.seconds()
-        error: UpstreamError | None = None
-        place: Place | None = None
-        if server in self.proven:
-            place = Place(self, server, None)
-        elif left_s := lockout.left_s(now):
-            error = _rejection(lockout.rejections, left_s)
-        elif term := lockout.begin(now):
-            place = Place(self, server, term)
-        elif now >= waiter.until_s:
-            error = UpstreamBusy("no verdict on the gate's credentials came in time")
-            if lockout.block_s:
-                error = _rejection(lockout.rejections, 0.0)
-        else:
-            return False
-        found.waiters.popleft()
-        if place is not None:
-            waiter.came.callback(place)
-        elif error is not None:
-            waiter.came.errback(error)
-        return True
-
-    def _look(self, server: str) -> None:
-        found = self._servers[server]
-        found.call = None
-        self._wake(server)
-
-    def _give_up(self, server: str, waiter: _Waiter) -> None:
-        self._servers[server].waiters.remove(waiter)
-        self._wake(server)
 
     def _new(self, server: str) -> _Server:
         """Start to track a server; above the maximum, drop the oldest that no request uses."""
         if len(self._servers) >= MAX_SERVERS:
             for other, found in self._servers.items():
-                if not found.waiters and not found.lockout.under_way:
+                if not found.line and not found.lockout.under_way:
                     del self._servers[other]
                     break
-        made = self._servers[server] = _Server()
+        lockout = Lockout()
+        line: WaitingLine[Spot | None, Place] = WaitingLine(
+            self.clock,
+            partial(self._decide, server, lockout),
+            lambda: lockout.next_s(self.clock.seconds()),
+        )
+        made = self._servers[server] = _Server(line, lockout)
         return made
 
 
@@ -391,7 +371,7 @@ def _rejection(rejections: int, left_s: float) -> CredentialsRejected:
     """Return the error for a request during a block or the trial after it."""
     until = f"nothing is signed for another {ceil(left_s)} s" if left_s else "they are being tried"
     return CredentialsRejected(
-        f"the server rejected the gate's credentials {rejections} times in a row; {until}: correct"
-        " the secret, or see whether the account is locked",
+        f"the server rejected the gate's credentials {rejections} times; {until}: correct the"
+        " secret, or see whether the account is locked",
         max(left_s, SILENCE_S),
     )

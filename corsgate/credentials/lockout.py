@@ -2,15 +2,19 @@
 
 Servers commonly lock an account after about five failed logins. So at most two requests at a time
 are signed until the server has accepted one. After two rejections in a row, none is signed for some
-time.
+time, except for what the server has accepted nevertheless.
+
+A 200 proves the credentials only where the server checks them: to a request that it has challenged,
+or rejected before. `Spots` decides about others, since a public path accepts any password.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
 import attrs
+
+from corsgate.credentials.spots import Spot, Spots
 
 MAX_REJECTIONS: Final = 2
 """How many rejections in a row start a block. Until a server accepts the credentials, the number of
@@ -18,7 +22,8 @@ requests in flight is limited to the rejections that are left."""
 
 MAX_FAILURES: Final = 4
 """How many failures in a row start a block if some may have a reason other than wrong credentials,
-such as a nonce that another request has used up."""
+such as a nonce that another request has used up. It is also how many requests are in flight at most
+until the server has accepted one."""
 
 TRIAL_FAILURES: Final = 2
 """The same number, after a block."""
@@ -32,6 +37,18 @@ delay all others. The time doubles with each, because some servers delay rejecti
 
 DOUBTFUL_SILENCE_S: Final = 5.0
 """The same time after a failure, or after a block, when one request tries the credentials again."""
+
+LOST_S: Final = (1.0, 1.0, 10.0, 20.0, 30.0)
+"""For how many seconds an abandoned request keeps its place: the first, the second and so on. The
+server may respond to nobody, and still count rejections."""
+
+OTHERS_FIRST_S: Final = 5.0
+"""For how many seconds after a block a rejected path leaves the trial to other paths, if there were
+requests to them. Otherwise a path that is always rejected could prolong the block."""
+
+PROOF_S: Final = 300.0
+"""For how many seconds an acceptance counts if the server is unused; then the password may have
+changed. After the same time without a rejection, an acceptance of any path ends the limits."""
 
 
 @attrs.frozen(kw_only=True)
@@ -61,13 +78,14 @@ class Lockout:
     """The state of one server: how many requests with the credentials it may get now.
 
     Attributes:
-        rejections: The number of rejections in a row.
-        failures: The number of rejections and doubtful refusals in a row.
+        rejections: The number of rejections since the server last proved to accept the secret.
+        failures: The number of rejections and doubtful refusals since then.
         under_way: How many requests of this term are in flight.
         term: The current term.
         block_s: The length of the current or last block in seconds; 0.0 if there was none since
             the server accepted the credentials.
         until_s: When that block ends, in seconds.
+        spots: What is known of the server's paths.
     """
 
     rejections: int = 0
@@ -76,13 +94,20 @@ class Lockout:
     term: Term = attrs.Factory(Term)
     block_s: float = 0.0
     until_s: float = 0.0
+    spots: Spots = attrs.Factory(Spots)
     # Since when there has been no response. How long that must last until one more request may be
     # sent. How many more are allowed because of it.
     _quiet_s: float = 0.0
     _wait_s: float = 0.0
     _more: int = 0
-    # When the places of abandoned requests become free.
-    _held: deque[float] = attrs.Factory(deque)
+    # When the places of abandoned requests become free, and how many there were.
+    _held: list[float] = attrs.Factory(list)
+    _lost: int = 0
+    # When the last request was rejected, and when one was last sent.
+    _rejected_s: float = 0.0
+    _used_s: float = 0.0
+    # Whether the block has stopped requests to other paths than the rejected ones.
+    _stopped_others: bool = False
 
     def is_idle(self, now: float) -> bool:
         """Return whether there is no state to keep.
@@ -90,20 +115,51 @@ class Lockout:
         Args:
             now: The time in seconds.
         """
-        return not self.rejections and not self.failures and not self._taken(now)
+        return not (self.rejections or self.failures or self.spots or self._taken(now))
 
     def left_s(self, now: float) -> float:
-        """Return for how many more seconds no request may be signed; 0.0 without a block."""
+        """Return for how many more seconds only accepted paths are signed; 0.0 without a block."""
         return max(self.until_s - now, 0.0) if self.block_s else 0.0
 
-    def begin(self, now: float, *, at_once: bool = False) -> Term | None:
+    def stopped_s(self, now: float, spot: Spot | None = None) -> float:
+        """Return for how many more seconds a block stops a request; 0.0 if none does.
+
+        Args:
+            now: The time in seconds.
+            spot: Where it goes; None for a login.
+        """
+        if not self.block_s or self.spots.accepts(spot):
+            return 0.0
+        left_s, is_rejected = self.left_s(now), self.spots.rejects(spot)
+        if left_s:
+            if self.spots.is_apart(spot):
+                return 0.0
+            self._stopped_others |= not (is_rejected or self.spots.is_any_rejected)
+        elif is_rejected and self._stopped_others:
+            left_s = max(self.until_s + OTHERS_FIRST_S - now, 0.0)
+        return left_s
+
+    def passes(self, now: float, spot: Spot | None) -> bool:
+        """Return whether a request needs no place, because the server accepts what it asks for.
+
+        Args:
+            now: The time in seconds.
+            spot: As for `stopped_s`.
+        """
+        if now - self._used_s > PROOF_S and not self.rejections:
+            self.spots.clear()
+        self._used_s = now
+        return self.spots.accepts(spot)
+
+    def begin(self, now: float, spot: Spot | None = None, *, at_once: bool = False) -> Term | None:
         """Start a request if one may be sent now; return its term, or None.
 
         Args:
             now: The time in seconds.
+            spot: As for `stopped_s`.
             at_once: Whether to ignore how many are in flight; a block still applies.
         """
-        if self.left_s(now):
+        if self.stopped_s(now, spot):
             return None
         taken = self._taken(now)
         if not taken:
@@ -112,42 +168,76 @@ class Lockout:
             # Unused allowances don't accumulate.
             self._quiet_s, self._wait_s = now, 2 * self._wait_s
             self._more = min(self._more + 1, taken - self._limit + 1)
-        if taken >= self._limit + self._more and not at_once:
+        if taken >= self._most(self._more) and not at_once:
             return None
+        if not self.spots.rejects(spot):
+            self._stopped_others = False
         self.under_way += 1
         return self.term
 
     def next_s(self, now: float) -> float:
         """Return in how many seconds `begin` may succeed if no response arrives before."""
-        left_s = self.left_s(now)
-        if left_s:
-            return left_s
-        next_s = self._quiet_s + self._wait_s
-        return max(min(next_s, *self._held) - now if self._held else next_s - now, 0.0)
+        due_s = [self._quiet_s + self._wait_s, *self._held]
+        if self._taken(now) >= MAX_FAILURES - self.failures:
+            # Only a place that becomes free helps.
+            del due_s[0]
+        if self.block_s:
+            due_s += [self.until_s, self.until_s + OTHERS_FIRST_S]
+        return min((each for each in due_s if each > now), default=now + FIRST_BLOCK_S) - now
 
-    def accepted(self, term: Term) -> bool:
-        """Record that the server accepted the credentials; return whether that counts.
+    def accepted(
+        self,
+        term: Term | None,
+        now: float = 0.0,
+        spot: Spot | None = None,
+        *,
+        is_served: bool = True,
+        is_proof: bool = False,
+    ) -> bool:
+        """Record an accepted request; return whether the server now accepts the secret everywhere.
 
         Args:
-            term: The request's term. A late response to a request from before a block doesn't end
-                the block.
+            term: The request's; None if it needed no place. A late response to a request from
+                before a block doesn't end the block.
+            now: The time in seconds.
+            spot: As for `stopped_s`. An accepted login is a proof.
+            is_served: Whether the response has what was asked for.
+            is_proof: Whether the server has checked the credentials, since it had challenged this
+                request.
         """
-        if term is not self.term:
+        if term is not None:
+            if term is not self.term:
+                return False
+            if spot is None or is_proof or self.spots.rejects(spot):
+                self.reset()
+                return True
+            self.ended(term, now)
+            self._lost = 0
+        elif spot is None or not self.spots.accepts(spot):
+            # Others that were sent at the same time have been rejected since.
+            return False
+        if self.rejections and now - max(self._rejected_s, self.until_s) > PROOF_S:
+            self.reset()
+        self.spots.accepted(spot, is_served=is_served)
+        if not self.spots.is_enough():
             return False
         self.reset()
         return True
 
-    def rejected(self, term: Term | None, now: float) -> bool:
+    def rejected(self, term: Term | None, now: float, spot: Spot | None = None) -> bool:
         """Record that the server rejected the credentials; return whether a block begins.
 
         Args:
             term: The request's term; None if it needed no `begin`, because the server had accepted
                 the credentials before. Such a request was sent before any current block.
             now: The time in seconds.
+            spot: As for `stopped_s`.
         """
+        self.spots.rejected(spot)
         if self.block_s if term is None else term is not self.term:
             return False
         self.rejections += 1
+        self._rejected_s = now
         return self._failed(term, now, is_over=self.rejections >= MAX_REJECTIONS)
 
     def has_room(self, now: float) -> bool:
@@ -156,8 +246,8 @@ class Lockout:
         Args:
             now: The time in seconds.
         """
-        taken, is_silent = self._taken(now), now - self._quiet_s >= self._wait_s
-        return not taken or taken < self._limit + self._more or is_silent
+        is_silent = now - self._quiet_s >= self._wait_s
+        return self._taken(now) < self._most(self._more + is_silent)
 
     def may_repeat(self, now: float) -> bool:
         """Return whether a request may be resent after the failure that is about to be recorded.
@@ -193,6 +283,9 @@ class Lockout:
         self.failures = MAX_FAILURES - TRIAL_FAILURES
         self.block_s = min(self.block_s * 2 or FIRST_BLOCK_S, MAX_BLOCK_S)
         self.until_s = now + self.block_s
+        self._stopped_others = False
+        # The first two abandoned requests had their short time.
+        self._lost = max(self._lost, MAX_REJECTIONS)
         self._begin_term()
         return True
 
@@ -219,12 +312,16 @@ class Lockout:
         """
         if term is self.term:
             self.under_way -= 1
-            self._held.append(now + self._silence_s)
+            self._held.append(now + max(LOST_S[min(self._lost, len(LOST_S) - 1)], self._silence_s))
+            self._lost += 1
 
     def reset(self) -> None:
         """Reset the state, as if the server were new."""
         self.rejections = self.failures = 0
         self.block_s = 0.0
+        self.spots.clear()
+        self._lost = 0
+        self._stopped_others = False
         self._begin_term()
 
     def _responded(self, now: float) -> None:
@@ -240,9 +337,15 @@ class Lockout:
 
     def _taken(self, now: float) -> int:
         """Return how many places are taken, including those of abandoned requests."""
-        while self._held and self._held[0] <= now:
-            self._held.popleft()
+        self._held = [each for each in self._held if each > now]
         return self.under_way + len(self._held)
+
+    def _most(self, more: int) -> int:
+        """Return how many requests may be in flight if the silence allows some more."""
+        if self._lost > (MAX_REJECTIONS if self.block_s else 0):
+            # Abandoned requests have used these. After a block, two count as such from the start.
+            more = 0
+        return min(self._limit + more, max(MAX_FAILURES - self.failures, 1))
 
     @property
     def _limit(self) -> int:

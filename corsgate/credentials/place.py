@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from corsgate.credentials.lockout import Term
+from corsgate.credentials.spots import Spot
 from corsgate.errors import ConnectFailed, UpstreamBusy, UpstreamError
 
 if TYPE_CHECKING:
@@ -17,26 +18,32 @@ _NO_VERDICT: Final = frozenset((429, 502, 503, 504))
 class Place:
     """One use of the credentials. Only the first recorded result counts; `end` must be called."""
 
-    __slots__ = ("_guard", "_server", "_term", "_version")
+    __slots__ = ("_guard", "_server", "_spot", "_term", "_version")
 
-    def __init__(self, guard: Guard, server: str, term: Term | None) -> None:
+    def __init__(
+        self, guard: Guard, server: str, term: Term | None, spot: Spot | None = None
+    ) -> None:
         self._guard: Guard | None = guard
         self._server = server
+        self._spot = spot
         self._term = term
         self._version = guard.version
 
-    def responded(self, status: int) -> None:
+    def responded(self, status: int, *, is_proof: bool = False) -> None:
         """Record the verdict that a response's status implies.
 
         Args:
-            status: The status. 401 rejects the credentials, most others accept them.
+            status: The status. 401 rejects the credentials, most others accept them. A 403 accepts
+                them too, unless they were rejected before: a box may also respond with 403 because
+                it has locked the account.
+            is_proof: As for `accepted`.
         """
         if status == 401:
             self.rejected()
-        elif status in _NO_VERDICT:
+        elif status in _NO_VERDICT or (status == 403 and self._is_in_doubt):
             self.unjudged()
         else:
-            self.accepted()
+            self.accepted(is_served=status < 400, is_proof=is_proof)
 
     def failed(self, error: UpstreamError) -> None:
         """Record why there is no response.
@@ -47,17 +54,24 @@ class Place:
         if isinstance(error, ConnectFailed | UpstreamBusy):
             self.unjudged()
 
-    def accepted(self) -> None:
-        """Record that the server accepted the credentials."""
+    def accepted(self, *, is_served: bool = True, is_proof: bool = False) -> None:
+        """Record that the server accepted the credentials.
+
+        Args:
+            is_served: Whether the response has what was asked for.
+            is_proof: Whether the server had challenged the request, so that it has checked them.
+        """
         guard, self._guard = self._guard, None
         if guard is not None:
-            guard.note_accepted(self._server, self._term)
+            guard.note_accepted(
+                self._server, self._term, self._spot, is_served=is_served, is_proof=is_proof
+            )
 
     def rejected(self) -> None:
         """Record that the server rejected the credentials, unless the secret has changed."""
         guard, self._guard = self._guard, None
         if guard is not None and self._version == guard.version:
-            guard.note_rejected(self._server, self._term)
+            guard.note_rejected(self._server, self._term, self._spot)
 
     def doubted(self, *, is_stale: bool = False) -> None:
         """Record a refusal that may have another reason, such as an expired nonce.
@@ -73,9 +87,14 @@ class Place:
         if guard is None or self._version != guard.version:
             return
         if self._term is not None:
-            guard.note_rejected(self._server, self._term, in_doubt=True)
+            guard.note_rejected(self._server, self._term, self._spot, in_doubt=True)
         elif not is_stale:
             guard.proven.pop(self._server, None)
+
+    @property
+    def _is_in_doubt(self) -> bool:
+        """Whether the server has rejected the credentials since it last accepted them."""
+        return self._guard is not None and self._guard.has_rejections(self._server)
 
     @property
     def is_current(self) -> bool:

@@ -13,7 +13,9 @@ from twisted.web.iweb import IBodyProducer
 from corsgate.balance.failure_causes import CAUSE_OF_STATUS
 from corsgate.balance.retry import IDEMPOTENT_METHODS, MAX_REPLAYED_BYTES
 from corsgate.config.model.values import Server
-from corsgate.credentials.guard import PROOF_S, Guard
+from corsgate.credentials.guard import Guard
+from corsgate.credentials.lockout import PROOF_S
+from corsgate.credentials.spots import Spot, spot_of
 from corsgate.errors import UpstreamError
 from corsgate.gate.compiled_route import CompiledRoute
 from corsgate.gate.relay import StreamedBody, collect
@@ -125,7 +127,7 @@ class Sender:
         credentials = self._route.upstream.credentials
         if guard is not None:
             self.admitted = True
-            guard.check(server.origin)
+            guard.check(server.origin, self._spot())
         if body is not None and self._is_to_be_kept(body):
             self._kept = await self._keep(body)
         if credentials is None or credentials.fixed is not None:
@@ -159,7 +161,7 @@ class Sender:
 
     async def _send_fixed(self, server: Server, guard: Guard | None) -> UpstreamResponse:
         """Send a request that is signed like all others, when the guard allows it."""
-        place = None if guard is None else await guard.admit(server.origin)
+        place = None if guard is None else await guard.admit(server.origin, self._spot())
         try:
             # Not before: while this waited, the client may have started to send its body.
             self._pass_expect = self._awaits_continue(self._request.body)
@@ -179,7 +181,10 @@ class Sender:
         """Report a 401 to the guard if the guard was not consulted before the request."""
         guard = self._route.guard
         if guard is not None and not self.admitted:
-            guard.rejected(self._server.origin)
+            guard.rejected(self._server.origin, self._spot())
+
+    def _spot(self) -> Spot:
+        return spot_of(self._request.method, self._request.uri)
 
     def _head_for(self, server: Server) -> RequestHead:
         """Return the head for a server, signed if all requests are signed in the same way.

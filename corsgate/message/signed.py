@@ -22,6 +22,7 @@ class Signed:
             session or an authenticated connection, since its login sent the secret.
         is_fresh: Whether a 401 means that the credentials are wrong: a new nonce, token or
             session was used, or a password. Otherwise they may have expired.
+        answers_challenge: Whether it answers a challenge that the server sent to another request.
         awaits_continue: Whether the server will probably challenge the request, so that a body
             that can be sent only once waits for 100 Continue. If a server's last challenge is some
             seconds old, the body of a first attempt waits anyway.
@@ -39,6 +40,7 @@ class Signed:
     has_credentials: bool = True
     sends_secret: bool = True
     is_fresh: bool = True
+    answers_challenge: bool = False
     awaits_continue: bool = False
     sends_body: bool = True
     pins: Any = None

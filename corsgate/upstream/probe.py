@@ -237,7 +237,9 @@ class Prober:
 
         if credentials is None:
             return await self._client.send(origin, head, None, self._limits), False
-        response = await send_signed(credentials, head, origin, lambda: None, send, self._guard)
+        response = await send_signed(
+            credentials, head, origin, lambda: None, send, self._guard, is_probe=True
+        )
         return response, signed
 
 

@@ -15,6 +15,7 @@ from corsgate.credentials.auth_fields import challenges_of
 from corsgate.credentials.digest.challenge import is_true
 from corsgate.credentials.guard import Guard
 from corsgate.credentials.place import Place
+from corsgate.credentials.spots import Spot, spot_of
 from corsgate.errors import (
     ChallengedMidUpload,
     ConnectionReset,
@@ -50,6 +51,7 @@ async def send_signed(
     expectations: Expectations | None = None,
     *,
     client_waits: bool = False,
+    is_probe: bool = False,
 ) -> UpstreamResponse:
     """Send a signed request, and once more for each challenge; return the last response.
 
@@ -62,13 +64,14 @@ async def send_signed(
         guard: Decides when the credentials may be sent; by default always.
         expectations: Which servers may be asked for 100 Continue; None to ask none.
         client_waits: Whether the client waits for 100 Continue, so that the body may also wait.
+        is_probe: Whether the request is the gate's own, to see how the server is.
 
     Raises:
         CredentialsRejected: The server has rejected the credentials repeatedly.
         UpstreamError: The server sent no response, or a challenge although the body can't be sent
             again.
     """
-    admission = _Admission(guard, origin)
+    admission = _Admission(guard, origin, spot_of(head.method, head.target, is_probe=is_probe))
     attempt = credentials.begin(origin)
     sending = _Sending(attempt, admission, origin, send, expectations)
     try:
@@ -88,12 +91,15 @@ class _Admission:
         CredentialsRejected: The server has rejected the credentials repeatedly.
     """
 
-    def __init__(self, guard: Guard | None, origin: str) -> None:
+    def __init__(self, guard: Guard | None, origin: str, spot: Spot) -> None:
         self._guard = guard
         self._origin = origin
+        self._spot = spot
         self._place: Place | None = None
+        # Whether the server has shown that it checks credentials for this request.
+        self._is_checked = False
         if guard is not None:
-            guard.check(origin)
+            guard.check(origin, spot)
 
     @property
     def version(self) -> int:
@@ -115,10 +121,10 @@ class _Admission:
         if guard is None or (self._place is not None and self._place.is_current):
             return True
         if not (signed.has_credentials and signed.sends_secret):
-            guard.check(self._origin)
+            guard.check(self._origin, self._spot)
             return True
         if guard.version == version:
-            self._place = await guard.admit(self._origin)
+            self._place = await guard.admit(self._origin, self._spot)
         return guard.version == version
 
     def judge(self, signed: Signed, response: ResponseHead, *, again: bool) -> None:
@@ -130,6 +136,7 @@ class _Admission:
             again: Whether the request is signed and sent again.
         """
         place, self._place = self._place, None
+        self._is_checked |= response.status == 401
         if place is None:
             if self._guard is not None and not signed.sends_secret and response.status == 401:
                 # A login has ended, perhaps because the password has changed. Let few requests try.
@@ -139,7 +146,7 @@ class _Admission:
             if again:
                 place.unjudged()
             else:
-                place.responded(response.status)
+                place.responded(response.status, is_proof=self._is_proof(signed))
             return
         is_stale = _is_stale(response)
         if signed.is_fresh and not is_stale:
@@ -150,6 +157,12 @@ class _Admission:
             place.challenged(is_stale=is_stale)
         else:
             place.doubted(is_stale=is_stale)
+
+    def _is_proof(self, signed: Signed) -> bool:
+        """Return whether an acceptance shows that the server has checked the credentials."""
+        if self._is_checked or self._guard is None:
+            return True
+        return signed.answers_challenge and not self._guard.has_rejections(self._origin)
 
     def failed(self, error: UpstreamError) -> None:
         """Record why there is no response."""

@@ -50,25 +50,33 @@ class LockoutTests(SynchronousTestCase):
         """The place of a request that was given up stays taken for a second: it may be rejected."""
         self.begin(0)
         self.lockout.given_up(self.begin(0), 0.5)
-        self.lockout.given_up(self.begin(1), 1.1)
         self.assertIsNone(self.lockout.begin(1.4))
         self.assertAlmostEqual(self.lockout.next_s(1.4), 0.1)
         self.begin(1.5)
         self.assertIsNone(self.lockout.begin(1.5))
 
+    def test_given_up_again(self) -> None:
+        """After the first two, others that are given up keep their places for longer."""
+        for now in (0.0, 0.0, 1.0, 1.0):
+            self.lockout.given_up(self.begin(now), now)
+        self.assertIsNone(self.lockout.begin(10.9))
+        self.begin(11)
+        self.assertIsNone(self.lockout.begin(20.9))
+        self.begin(21)
+
     def test_silence_allows_one_more(self) -> None:
-        """A second without a response allows one more, two further ones another, and so on."""
+        """A second without a response allows one more, two further ones another, but no fifth."""
         self.begin(0)
         self.begin(0)
         self.assertIsNone(self.lockout.begin(SILENCE_S - 0.1))
         self.assertAlmostEqual(self.lockout.next_s(SILENCE_S - 0.1), 0.1)
         self.begin(SILENCE_S)
         self.assertIsNone(self.lockout.begin(SILENCE_S))
-        for silent_s in (3 * SILENCE_S, 7 * SILENCE_S):
-            self.assertIsNone(self.lockout.begin(silent_s - 0.1))
-            self.assertAlmostEqual(self.lockout.next_s(silent_s - 0.1), 0.1)
-            self.begin(silent_s)
-            self.assertIsNone(self.lockout.begin(silent_s))
+        self.assertIsNone(self.lockout.begin(3 * SILENCE_S - 0.1))
+        self.assertAlmostEqual(self.lockout.next_s(3 * SILENCE_S - 0.1), 0.1)
+        self.begin(3 * SILENCE_S)
+        for silent_s in (3, 7, 15, 60):
+            self.assertIsNone(self.lockout.begin(silent_s * SILENCE_S))
 
     def test_silence_after_a_failure(self) -> None:
         """A server that has rejected one is left alone for longer."""
@@ -97,10 +105,10 @@ class LockoutTests(SynchronousTestCase):
 
     def test_slow_ones_stay_allowed(self) -> None:
         """When one of several slow requests ends, the next waits for a second at most."""
-        terms = [self.begin(each) for each in (0, 0, 1, 3, 7)]
-        self.lockout.ended(terms[0], 7.5)
-        self.assertIsNone(self.lockout.begin(8.4))
-        self.begin(8.5)
+        terms = [self.begin(each) for each in (0, 0, 1, 3)]
+        self.lockout.ended(terms[0], 3.5)
+        self.assertIsNone(self.lockout.begin(4.4))
+        self.begin(4.5)
 
     def test_one_rejection_leaves_one(self) -> None:
         """After one rejection a single request is under way."""

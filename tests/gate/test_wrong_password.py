@@ -13,8 +13,8 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.balance.health import Standing
-from corsgate.credentials.guard import PROOF_S, Guard
-from corsgate.credentials.lockout import FIRST_BLOCK_S, MAX_FAILURES
+from corsgate.credentials.guard import Guard
+from corsgate.credentials.lockout import FIRST_BLOCK_S, MAX_FAILURES, PROOF_S
 from corsgate.errors import ConnectFailed
 from corsgate.gate.exchange import Exchange
 from corsgate.message.headers import Header
@@ -136,7 +136,7 @@ class OverSockets(GateTestCase):
         self.assertIn(f"upstream a, server {box.url}: the server rejected", line)
         self.assertFalse([line for line in said() if line.startswith("request ")])
         outcome = json.loads(gate.lines[2])["outcome"]
-        self.assertIn("rejected the gate's credentials 2 times in a row", outcome)
+        self.assertIn("rejected the gate's credentials 2 times", outcome)
         for text in (*said(), *gate.lines):
             self.assertNotIn(PASSWORD, text)
 
@@ -227,7 +227,7 @@ class OverSockets(GateTestCase):
 
     async def when_waiting(self, gate: Gate, count: int) -> None:
         """Wait until a number of requests wait for their turn."""
-        while sum(len(each.waiters) for each in guard_of(gate)._servers.values()) < count:
+        while sum(len(each.line) for each in guard_of(gate)._servers.values()) < count:
             await deferLater(reactor, 0.01)
 
 
@@ -257,9 +257,11 @@ class ByClock(SynchronousTestCase):
             self.clock, self.servers, count=1, upstream=upstream, shortcuts=shortcuts, **more
         )
 
-    def ask(self, method: bytes = b"GET", headers: tuple[Header, ...] = ()) -> FakeRequest:
+    def ask(
+        self, method: bytes = b"GET", headers: tuple[Header, ...] = (), target: bytes = b"/v1/x"
+    ) -> FakeRequest:
         """Begin a request."""
-        made = FakeRequest(self.clock, method, headers)
+        made = FakeRequest(self.clock, method, headers, target=target)
         asked: Any = made
         Exchange(asked, self.route, ASKING).start()
         return made
@@ -342,6 +344,35 @@ class ByClock(SynchronousTestCase):
                 asked = self.ask()
                 self.respond(status)
                 self.assertEqual(asked.status, status)
+
+    def test_public_page(self) -> None:
+        """A public page's 200 neither lets all others go nor forgets rejections."""
+        self.begin()
+        for _ in range(3):
+            page = self.ask(target=b"/v1/")
+            self.respond(200)
+            asked = [self.ask(target=b"/v1/api/%d" % number) for number in range(8)]
+            while self.servers.waiting and not all(each.called for each in self.servers.waiting):
+                self.respond(401)
+            self.assertEqual(page.status, 200)
+            self.assertTrue({each.status for each in asked} <= {401, 502})
+        targets = [head.target for head in self.servers.heads]
+        self.assertEqual(sum(b"/api/" in target for target in targets), 2)
+
+    def test_forbidden(self) -> None:
+        """A 403 is no rejection, and ends no block: the account may be locked."""
+        self.begin()
+        for status in (403, 403, 403, 401, 403, 401):
+            asked = self.ask()
+            self.respond(status)
+            self.assertEqual(asked.status, status)
+        self.assertEqual(self.ask().status, 502)
+        self.clock.advance(FIRST_BLOCK_S)
+        self.ask()
+        self.respond(403)
+        self.ask()
+        self.respond(401)
+        self.assertEqual(self.ask().status, 502)
 
     def test_no_verdict(self) -> None:
         """A request that never reached the server gives its place back."""

@@ -7,7 +7,7 @@ from collections import Counter
 from twisted.internet.defer import gatherResults
 from twisted.internet.task import Clock
 
-from corsgate.credentials.guard import PROOF_S
+from corsgate.credentials.lockout import PROOF_S
 from tests.digest_box import DigestBox
 from tests.gate.session_case import SessionTestCase
 from tests.gate.test_oauth2 import OAuth2TestCase
@@ -26,6 +26,7 @@ class AfterIdle(OAuth2TestCase, SessionTestCase):
             clock = Clock()
             clock.advance(guard.clock.seconds() + PROOF_S + 1)
             guard.clock = clock
+            guard._servers.clear()
         asked = [self.start_ask(gate, target) for _ in range(AT_ONCE)]
         answers = await gatherResults(asked, consumeErrors=True)
         self.assertEqual(Counter(each.status for each in answers), {200: AT_ONCE})

@@ -57,7 +57,7 @@ class WrongPassword(ProcessTestCase):
         self.assertIn("Retry-After: ", shown)
         self.assertIn(f"Access-Control-Allow-Origin: {APP.decode()}", shown)
         self.assertIn("The upstream rejects the gate's credentials.", shown)
-        await daemon.when(lambda: "times in a row; to keep the account" in daemon.said)
+        await daemon.when(lambda: "times; to keep the account" in daemon.said)
         file.write_text(text.replace(WRONG, RIGHT))
         daemon.signal("HUP")
         await daemon.when(lambda: "upstreams.a" in daemon.said and "credentials" in daemon.said)

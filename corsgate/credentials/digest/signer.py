@@ -305,6 +305,7 @@ class DigestAttempt:
             head = with_cookies(head, self._cookies)
         fields = [*head.headers, (b"Authorization", value)]
         return Signed(
+            answers_challenge=True,
             head=RequestHead(method=head.method, target=head.target, headers=fields),
             is_fresh=server.is_fresh(turn),
             awaits_continue=server.awaits_continue(turn, signer.means.seconds()),

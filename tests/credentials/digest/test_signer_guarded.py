@@ -15,8 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import DigestCredentials, Secret
 from corsgate.credentials.digest.signer import DigestSigner
-from corsgate.credentials.guard import PROOF_S, Guard
-from corsgate.credentials.lockout import FIRST_BLOCK_S
+from corsgate.credentials.guard import Guard
+from corsgate.credentials.lockout import FIRST_BLOCK_S, PROOF_S
 from corsgate.message.signed import Signed
 from corsgate.upstream.signed import send_signed
 from tests.credentials.digest.boxes import Box, Reply
