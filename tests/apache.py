@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from unittest import SkipTest
 
+from tests.ports import free_port
+
 BINARY = "/usr/sbin/apache2"
 MODULES = Path("/usr/lib/apache2/modules")
 UNPRIVILEGED = "www-data"
@@ -218,7 +220,7 @@ class ApacheDigest:
     def _start(self) -> int:
         """Start it on a free port; return the port once it accepts connections."""
         for _ in range(STARTS):
-            port = _free_port()
+            port = free_port()
             self._write_configuration(port)
             with (self._root / "stderr").open("wb") as stderr:
                 self._process = subprocess.Popen(
@@ -229,7 +231,7 @@ class ApacheDigest:
                 )
             if self._answers(port):
                 return port
-            # Most likely another test took the port between `_free_port` and now.
+            # Most likely another test took the port between `free_port` and now.
             self._process.terminate()
             self._process.wait(10)
         raise RuntimeError(f"Apache did not start: {self._read('stderr')}{self._read('error.log')}")
@@ -277,13 +279,6 @@ def _require_apache() -> None:
     if "CI" in os.environ:
         raise AssertionError(reason)
     raise SkipTest(reason)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _connects(port: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from tests.peers import Watched, reactor
+from tests.ports import free_port
 from tests.programs import require
 
 STARTS = 5
@@ -44,7 +44,7 @@ class Dnsmasq(ProcessProtocol, Watched):
         program = require("dnsmasq", "dnsmasq-base")
         self._write(hosts)
         for _ in range(STARTS):
-            self.port = _free_port()
+            self.port = free_port()
             self._said, self._ended = "", False
             arguments = [
                 *("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--pid-file="),
@@ -86,12 +86,3 @@ class Dnsmasq(ProcessProtocol, Watched):
     def _write(self, hosts: Mapping[str, Sequence[str]]) -> None:
         lines = [f"{address} {name}\n" for name, each in hosts.items() for address in each]
         self._hosts.write_text("".join(lines), encoding="utf-8")
-
-
-def _free_port() -> int:
-    """Return a port that is free at the moment, for both UDP and TCP."""
-    with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
-        stream.bind(("127.0.0.1", 0))
-        port: int = stream.getsockname()[1]
-        datagrams.bind(("127.0.0.1", port))
-        return port

@@ -46,6 +46,7 @@ class _Process:
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [program, *flags, "--profile", str(self._profile), "about:blank"],
+                stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 env={"HOME": str(self._profile), "PATH": "/usr/bin:/bin"},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from tests.peers import Watched, reactor
+from tests.ports import free_port
 from tests.programs import output, require
 from tests.support import PASSWORD
 
@@ -141,10 +141,3 @@ class Syncthing(Server):
             *(program, "serve", f"--home={self.home}/syncthing", "--no-browser"),
             *("--no-restart", "--no-upgrade", "--no-default-folder"),
         ]
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on; another process may still take it."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

@@ -11,10 +11,10 @@ from unittest import mock
 from corsgate.adopt.probes import MAX_BODY_BYTES
 from corsgate.cli.adopt_client import TIMEOUT_S
 from corsgate.cli.adopt_look import LOOK_S
-from tests.boxes.box import free_port
 from tests.boxes.stand_in import Asked, Reply
 from tests.cli.commands import corsgate
 from tests.cli.test_adopt import PASSWORD, AdoptTestCase
+from tests.ports import free_port
 from tests.prose import Prose
 
 ADOPT = Prose.read("docs/howto/adopt.md")

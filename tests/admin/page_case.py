@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -11,6 +10,7 @@ from twisted.internet.threads import deferToThread
 
 from tests.admin.pages import Page
 from tests.peers import request, response
+from tests.ports import free_port
 from tests.twistd import Daemon, DaemonTestCase
 
 T = TypeVar("T")
@@ -19,13 +19,6 @@ ROWS = "[...document.querySelectorAll('#routes-rows tr')].map((row) => row.inner
 REFUSED = "[...document.querySelectorAll('.refusal')].map((one) => one.innerText)"
 BANNER = "document.querySelector('#banner:not([hidden])')?.textContent"
 STATE = "document.querySelector('#state').textContent"
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on at the moment."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 async def in_thread(function: Callable[..., T], *arguments: object, **options: Any) -> T:

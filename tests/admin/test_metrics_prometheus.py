@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from tests.peers import Watched, reactor, request
+from tests.ports import free_port
 from tests.programs import require
 from tests.support import FROM_FOREIGN, POLICY
 from tests.twistd import DaemonTestCase
@@ -39,13 +39,6 @@ scrape_configs:
     static_configs: [{{ targets: ["127.0.0.1:{port}"] }}]
 """
 _ADMIN = re.compile(r"status and metrics: http://127\.0\.0\.1:(\d+)/")
-
-
-def free_port() -> int:
-    """Return a port that nobody uses now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 class Prometheus(ProcessProtocol, Watched):

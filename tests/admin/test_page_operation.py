@@ -12,11 +12,12 @@ from typing import Any
 
 from twisted.internet.threads import deferToThread
 
-from tests.admin.page_case import BANNER, ROWS, STATE, StatusPageTestCase, free_port, in_thread
+from tests.admin.page_case import BANNER, ROWS, STATE, StatusPageTestCase, in_thread
 from tests.admin.pages import Chromium, accessibility_faults, firefox
 from tests.apache import ApacheDigest
 from tests.certificates import Authority
 from tests.peers import request, response
+from tests.ports import free_port
 from tests.processes.test_ending import SWITCH, UPGRADE
 from tests.twistd import Daemon
 

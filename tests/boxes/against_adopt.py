@@ -30,9 +30,10 @@ from tests.boxes import (
     camera,
     webdav,
 )
-from tests.boxes.box import Box, free_port
+from tests.boxes.box import Box
 from tests.boxes.stand_in import Asked, Reply, Replying, StandIn
 from tests.cli.commands import CommandTestCase, Done, corsgate
+from tests.ports import free_port
 from tests.programs import require
 
 APP = "http://localhost:4200"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
-from tests.boxes.box import Box, free_port
+from tests.boxes.box import Box
 from tests.boxes.case import BoxTestCase, direct, from_json
 from tests.boxes.stand_in import Reply, StandIn
+from tests.ports import free_port
 from tests.programs import require
 
 PASSWORD = "password-of-influx"

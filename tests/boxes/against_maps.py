@@ -6,10 +6,11 @@ import json
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from tests.boxes.box import Box, free_port
+from tests.boxes.box import Box
 from tests.boxes.case import BoxTestCase, from_json
 from tests.boxes.installed import SERVERS, python
 from tests.boxes.stand_in import Asked, Reply, StandIn
+from tests.ports import free_port
 
 LAYER = """\
 services:

@@ -9,10 +9,11 @@ from typing import Any
 
 from joserfc.jwk import ECKey, RSAKey
 
-from tests.boxes.box import Box, free_port
+from tests.boxes.box import Box
 from tests.boxes.case import BoxTestCase, direct, from_json
 from tests.boxes.installed import node
 from tests.certificates import Authority, key_pem, new_key
+from tests.ports import free_port
 
 API = "https://api.example/"
 SECRET = "s3cret of/the+gate:%~"

@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from tests.boxes.box import Box, free_port
+from tests.boxes.box import Box
 from tests.boxes.case import BoxTestCase, direct, from_json
 from tests.boxes.stand_in import Asked, Reply, StandIn
+from tests.ports import free_port
 from tests.programs import require
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

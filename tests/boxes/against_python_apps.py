@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from tests.boxes.box import Box, free_port
+from tests.boxes.box import Box
 from tests.boxes.case import BoxTestCase, direct
 from tests.boxes.installed import python
+from tests.ports import free_port
 
 STREAMLIT_APP = """\
 import streamlit
@@ -20,6 +21,7 @@ streamlit.write(f"name is {name}")
 BOKEH_APP = """\
 from bokeh.io import curdoc
 from bokeh.models import Div
+from tests.ports import free_port
 
 curdoc().add_root(Div(text="hello from bokeh"))
 """

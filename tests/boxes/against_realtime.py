@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tests.boxes.box import Box, free_port
+from tests.boxes.box import Box
 from tests.boxes.case import BoxTestCase, from_json
 from tests.boxes.installed import node
 from tests.boxes.recipes import blocks
+from tests.ports import free_port
 
 
 class SocketIo(Box):

@@ -7,7 +7,6 @@ import http.client
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
+from tests.ports import free_port
 from tests.tree import outside
 
 START_S: Final = 180.0
@@ -117,14 +117,6 @@ class Box:
                 return True
             time.sleep(POLL_S)
         raise AssertionError(f"{type(self).__name__} does not serve:\n{self.said()}")
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def responds(port: int, target: str) -> bool:

@@ -8,10 +8,10 @@ from pathlib import Path
 from unittest import mock
 
 from corsgate.cli.load import load
-from tests.boxes.box import free_port
 from tests.boxes.stand_in import Asked, Reply, StandIn
 from tests.cli.commands import CommandTestCase, Done, corsgate
 from tests.leaks.markers import leaks, marker
+from tests.ports import free_port
 
 APP = "http://localhost:4200"
 PASSWORD = "pass-phrase-of-the-box"

@@ -31,6 +31,7 @@ class WebServer:
             [*command, *(arguments or ("--port", "0"))],
             cwd=ROOT,
             env=outside(),
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

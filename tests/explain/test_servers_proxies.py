@@ -18,6 +18,7 @@ from corsgate.explain.servers import all_fixes
 from corsgate.explain.trace import Trace, values
 from corsgate.explain.url import Url
 from corsgate.explain.wanted import wanted
+from tests.ports import free_port
 from tests.programs import require
 
 ORIGIN = b"https://app.example"
@@ -61,14 +62,6 @@ http://127.0.0.1:{behind} {{
   respond 401
 }}
 """
-
-
-def free_ports() -> tuple[int, int]:
-    """Return two ports that are free now."""
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], two.getsockname()[1]
 
 
 class ProxyTests(SynchronousTestCase):
@@ -141,7 +134,7 @@ class ProxyTests(SynchronousTestCase):
                 (b"PUT", HEADERS, True, [204, 401]),
                 (b"GET", (), False, [401]),
             ):
-                port, behind = free_ports()
+                port, behind = free_port(), free_port()
                 call = Call(
                     origin=ORIGIN,
                     method=method,
