@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from gzip import compress
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.errors import (
@@ -19,7 +20,7 @@ from corsgate.upstream.body import Body, KeptBody
 from corsgate.upstream.expectations import FRESH_S, Expectations
 from corsgate.upstream.held_body import EXPECT, HeldBody
 from corsgate.upstream.response import RESPONSE_DONE, UpstreamResponse
-from corsgate.upstream.signed import MAX_LOOKED_AT, send_signed
+from corsgate.upstream.signed import MAX_LOOKED_AT, OfHead, send_signed
 from tests.server.support import Body as Streamed
 from tests.upstream.playing import Source, Written
 from tests.upstream.signatures import HEAD, ORIGIN, Looking, Signature
@@ -56,7 +57,7 @@ class Asking(SynchronousTestCase):
         """
         left = list(statuses)
 
-        async def send(signed: Signed, payload: Body | None) -> UpstreamResponse:
+        async def send(signed: Signed, payload: Body | None, _: OfHead) -> UpstreamResponse:
             self.sent.append((signed, payload))
             if payload is not None:
                 payload.startProducing(self.written)
@@ -184,7 +185,7 @@ class LookTests(SynchronousTestCase):
         """
         left = list(responses)
 
-        async def send(signed: Signed, body: Body | None) -> UpstreamResponse:
+        async def send(signed: Signed, *_: object) -> UpstreamResponse:
             kind, coding, data = left.pop(0)
             fields = [(b"Content-Type", kind), (b"Content-Length", b"%d" % len(data))]
             if coding:
@@ -208,6 +209,27 @@ class LookTests(SynchronousTestCase):
             looking, body = self.send((kind, coding, sent), (kind, coding, b"fine"))
             self.assertEqual(looking.seen[0], data)
             self.assertEqual(body, b"fine")
+
+    def test_client_leaves(self) -> None:
+        """If the client leaves while the body arrives, nobody gets the half that has come."""
+        source, fields = Source(), [(b"Content-Type", b"application/json")]
+        early = UpstreamResponse(source, ResponseHead(200, b"OK", fields), -1)
+
+        def give_up(response: UpstreamResponse) -> None:
+            response.body_ended(Failure(ConnectionReset("cut")))
+            response.flush()
+
+        async def send(*_: object) -> UpstreamResponse:
+            return early
+
+        source.give_up_response = give_up  # type: ignore[method-assign]  # of this one object
+        looking = Looking()
+        sending = Deferred.fromCoroutine(send_signed(looking, HEAD, ORIGIN, lambda: None, send))
+        early.body_data(b'{"a')
+        early.flush()
+        sending.cancel()
+        self.failureResultOf(sending, CancelledError)
+        self.assertEqual(looking.seen, [])
 
     def test_untouched(self) -> None:
         """Compressed bodies reach the client as they came."""
