@@ -337,11 +337,17 @@ def _text(head: ResponseHead, body: bytes) -> bytes:
 
 
 def _may_be_error(head: ResponseHead) -> bool:
-    """Return whether a response has a JSON body that is short enough to be searched."""
+    """Return whether a response has a JSON body that is short enough to be searched.
+
+    A stream of JSON values (``application/x-ndjson``, ``application/json;stream=watch``) must reach
+    the client as it comes.
+    """
     found = index_headers(head.headers)
     length = found.get(b"content-length", [b"0"])[-1]
+    kind = found.get(b"content-type", [b""])[-1].lower()
     return (
-        b"json" in found.get(b"content-type", [b""])[-1].lower()
+        kind.partition(b";")[0].strip().endswith((b"/json", b"+json"))
+        and b"stream" not in kind
         and found.get(b"content-encoding", [b"gzip"])[-1].lower() == b"gzip"
         and (not length.isdigit() or int(length) <= MAX_LOOKED_AT)
     )

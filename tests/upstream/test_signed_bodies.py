@@ -205,7 +205,12 @@ class LookTests(SynchronousTestCase):
     def test_again(self) -> None:
         """A short JSON body may be a challenge; the client gets the last one, untouched."""
         kind, data = b"application/json; charset=utf-8", b'{"again": 1}'
-        for coding, sent in ((b"", data), (b"gzip", compress(data))):
+        for kind, coding, sent in (
+            (kind, b"", data),
+            (kind, b"gzip", compress(data)),
+            (b"application/problem+JSON ", b"", data),
+            (b"text/json", b"", data),
+        ):
             looking, body = self.send((kind, coding, sent), (kind, coding, b"fine"))
             self.assertEqual(looking.seen[0], data)
             self.assertEqual(body, b"fine")
@@ -238,10 +243,14 @@ class LookTests(SynchronousTestCase):
         self.assertEqual((looking.seen, body), ([b'{"fine": 1}'], sent))
 
     def test_not_looked_at(self) -> None:
-        """Other types, other compressions and long bodies are not looked at."""
+        """Other types, streams, other compressions and long bodies are not looked at."""
         data = b'{"again": 1}'
         for kind, coding, sent in (
             (b"text/html", b"", data),
+            (b"application/x-ndjson", b"", data),
+            (b"application/json-seq", b"", data),
+            (b"application/json;stream=watch", b"", data),
+            (b"application/stream+json", b"", data),
             (b"application/json", b"br", data),
             (b"application/json", b"", data * 1000),
         ):
