@@ -204,10 +204,10 @@ class LookTests(SynchronousTestCase):
 
     def test_again(self) -> None:
         """A short JSON body may be a challenge; the client gets the last one, untouched."""
-        kind, data = b"application/json; charset=utf-8", b'{"again": 1}'
+        usual, data = b"application/json; charset=utf-8", b'{"again": 1}'
         for kind, coding, sent in (
-            (kind, b"", data),
-            (kind, b"gzip", compress(data)),
+            (usual, b"", data),
+            (usual, b"gzip", compress(data)),
             (b"application/problem+JSON ", b"", data),
             (b"text/json", b"", data),
         ):
