@@ -52,7 +52,7 @@ class DigestServer:
     | public     | no `nonce`, `asks_nothing` | unsigned, any number at a time       |
     | shared     | `nonce`                    | signed with it, any number at a time |
     | settling   | `_settles`                 | signed with the newest, one by one   |
-    | single-use | `one_use`                  | each after a challenge of its own    |
+    | single-use | `one_use`                  | each after its own challenge         |
     | serial     | `one_use`, `_is_serial`    | likewise, but one by one             |
 
     For each request the caller calls `admit` until that returns True, then `sign`. It calls
