@@ -66,6 +66,8 @@ DECIDES = frozenset(
         *("corsgate.credentials.lockout", "corsgate.credentials.refusal"),
         *("corsgate.credentials.echoed_secrets", "corsgate.credentials.spots"),
         *("corsgate.credentials.static", "corsgate.credentials.sigv4"),
+        *("corsgate.credentials.attempt", "corsgate.credentials.aws"),
+        *("corsgate.credentials.query", "corsgate.credentials.servers"),
         *("corsgate.gate.error_page", "corsgate.gate.guide", "corsgate.gate.near_paths"),
         *("corsgate.gate.request_shape",),
         *("corsgate.gate.response_shape", "corsgate.gate.ruling"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 import attrs
 from zope.interface import implementer
 
@@ -11,14 +9,14 @@ from corsgate.config.model.values import AutoCredentials, BasicCredentials, Dige
 from corsgate.credentials.attempt import with_fields
 from corsgate.credentials.auth_fields import challenges_of
 from corsgate.credentials.digest.challenge import strongest_challenge
-from corsgate.credentials.digest.signer import MAX_SERVERS, DigestAttempt, DigestSigner
+from corsgate.credentials.digest.signer import DigestAttempt, DigestSigner
 from corsgate.credentials.means import Means
+from corsgate.credentials.servers import is_private, remember
 from corsgate.credentials.static import StaticSigner, basic
 from corsgate.errors import WeakChallenge
 from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HeaderList
-from corsgate.message.host import is_loopback_name
 from corsgate.message.signed import Signed
 
 
@@ -101,15 +99,12 @@ class AutoSigner:
         """
         if "basic" not in self._allow:
             return False
-        if not (self._in_clear or _is_private(server)):
+        if not (self._in_clear or is_private(server)):
             raise WeakChallenge(
                 "it offers only Basic, over which anyone on the network path could read the"
                 " password; use https"
             )
-        self._basic_servers.pop(server, None)
-        if len(self._basic_servers) >= MAX_SERVERS:
-            del self._basic_servers[next(iter(self._basic_servers))]
-        self._basic_servers[server] = None
+        remember(self._basic_servers, server, None)
         return True
 
     def leave_basic(self, server: str) -> None:
@@ -184,10 +179,3 @@ def _unasked(response: ResponseHead) -> ResponseHead:
     """Return a response without its challenges."""
     fields = [each for each in response.headers if each[0].lower() != b"www-authenticate"]
     return ResponseHead(status=response.status, reason=response.reason, headers=fields)
-
-
-def _is_private(server: str) -> bool:
-    """Return whether traffic to a server is encrypted or stays on this machine."""
-    if server.startswith(("https:", "unix:")):
-        return True
-    return is_loopback_name((urlsplit(server).hostname or "").encode("utf-8"))

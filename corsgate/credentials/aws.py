@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
-from urllib.parse import urlsplit
 
 import attrs
 from zope.interface import implementer
@@ -14,6 +13,7 @@ from zope.interface import implementer
 from corsgate.config.model.credentials import AWS_FIELDS
 from corsgate.config.model.values import AwsCredentials
 from corsgate.credentials.attempt import BaseAttempt
+from corsgate.credentials.servers import is_private, remember
 from corsgate.credentials.sigv4 import (
     UNSIGNED_PAYLOAD,
     Scope,
@@ -28,12 +28,8 @@ from corsgate.errors import UnsignableBody
 from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HeaderList
-from corsgate.message.host import is_loopback_name
 from corsgate.message.query import drop_parameters
 from corsgate.message.signed import Signed
-
-MAX_SERVERS = 1000
-"""How many servers' clocks are remembered at most, since discovery may keep adding servers."""
 
 TOLERATED_SKEW_S = 240.0
 """Services tolerate a clock difference of 5 minutes, and S3 tolerates 15. A difference below this
@@ -133,7 +129,7 @@ class AwsSigner:
             raise UnsignableBody(
                 "The body can't be signed: it is too large, or comes without Content-Length."
             )
-        if not _is_private(server):
+        if not is_private(server):
             raise UnsignableBody(
                 "The body can't be signed: it is too large, or comes without Content-Length, and"
                 " the upstream is reached without TLS."
@@ -158,17 +154,16 @@ class AwsSigner:
         return True
 
     def note_skew(self, server: str, skew_s: float) -> None:
-        """Remember by how many seconds a server's clock is ahead; drop the oldest entry if needed.
+        """Remember by how many seconds a server's clock is ahead.
 
         Args:
             server: The server's origin.
             skew_s: The seconds; 0 forgets the server.
         """
-        self.skews.pop(server, None)
         if skew_s:
-            if len(self.skews) >= MAX_SERVERS:
-                del self.skews[next(iter(self.skews))]
-            self.skews[server] = skew_s
+            remember(self.skews, server, skew_s)
+        else:
+            self.skews.pop(server, None)
 
     def _key_of(self, day: bytes) -> bytes:
         if day != self._day:
@@ -241,12 +236,6 @@ def _is_chunk_signed(head: RequestHead) -> bool:
         name.lower() == b"content-encoding" and b"aws-chunked" in value.lower()
         for name, value in head.headers
     )
-
-
-def _is_private(server: str) -> bool:
-    """Return whether nobody on the network can change requests to a server."""
-    parts = urlsplit(server)
-    return parts.scheme in ("https", "unix") or is_loopback_name((parts.hostname or "").encode())
 
 
 def _seconds(date: bytes) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -109,6 +110,7 @@ class CombinedAttempt:
             signed: What `sign` returned.
             response: The response.
         """
+        # No part returns an awaitable: only `RotatingAttempt` does, and it wraps this attempt.
         found = [
             attempt.responded(part, response)
             for attempt, part in zip(self._attempts, self._signed, strict=True)
@@ -127,11 +129,6 @@ class CombinedAttempt:
 
     def end(self) -> None:
         """End each attempt, even if ending another one fails."""
-        self._end(0)
-
-    def _end(self, number: int) -> None:
-        if number < len(self._attempts):
-            try:
-                self._attempts[number].end()
-            finally:
-                self._end(number + 1)
+        with ExitStack() as ending:
+            for attempt in reversed(self._attempts):
+                ending.callback(attempt.end)

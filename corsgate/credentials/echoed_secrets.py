@@ -9,6 +9,8 @@ from urllib.parse import quote, quote_plus
 _PIECE_CHARS = 8
 """The number of consecutive characters of a secret that are enough to recognize it."""
 
+_URL_SAFE = str.maketrans("+/", "-_")
+
 
 def repeats(text: str, secrets: Iterable[str]) -> bool:
     """Return whether text contains a secret or a part of one, as it is or encoded.
@@ -17,7 +19,7 @@ def repeats(text: str, secrets: Iterable[str]) -> bool:
 
     Args:
         text: The text, in which case does not matter.
-        secrets: The secrets. A text contains an empty one never.
+        secrets: The secrets. No text contains an empty one.
     """
     found = text.lower()
     pieces = {found[i : i + _PIECE_CHARS] for i in range(len(found) - _PIECE_CHARS + 1)}
@@ -46,6 +48,3 @@ def forms(secret: str) -> Iterator[str]:
         encoded = b64encode(b"\0" * offset + raw).decode("ascii").rstrip("=")[start:]
         yield encoded
         yield encoded.translate(_URL_SAFE)
-
-
-_URL_SAFE = str.maketrans("+/", "-_")

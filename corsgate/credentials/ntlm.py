@@ -24,6 +24,7 @@ from corsgate.credentials.attempt import BaseAttempt, with_fields
 from corsgate.credentials.auth_fields import Challenge, challenges_of
 from corsgate.credentials.means import Means, Pin
 from corsgate.credentials.ntlm_messages import NEGOTIATE, NTLM, Handshake
+from corsgate.credentials.servers import remember
 from corsgate.errors import HandshakeFailed, UpstreamBusy
 from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
@@ -32,9 +33,6 @@ from corsgate.message.signed import Signed
 MAX_HANDSHAKES: Final = 3
 """How many handshakes one request may start: the first, one with the other scheme, and one after
 the server closed a connection."""
-
-MAX_SERVERS: Final = 1000
-"""How many servers are remembered at most, since discovery may keep adding servers."""
 
 _SCHEMES: Final = {b"ntlm": NTLM, b"negotiate": NEGOTIATE}
 _REFUSED_REUSES: Final = 2
@@ -139,9 +137,7 @@ class NtlmSigner:
         """
         known = self._servers.get(server)
         if known is None:
-            if len(self._servers) >= MAX_SERVERS:
-                del self._servers[next(iter(self._servers))]
-            known = self._servers[server] = _Server()
+            known = remember(self._servers, server, _Server())
         return _Attempt(self._credentials, self._means, self._lock, known, server)
 
 
@@ -157,6 +153,13 @@ class _Attempt(BaseAttempt):
     If the server then challenges the upload, the gate remembers that. The next such upload starts
     with its own method and an empty body, because this server will challenge it. This way an empty
     POST never reaches a resource that could be public.
+
+    Args:
+        credentials: The user and the password.
+        means: Makes dedicated connections, and runs functions in a thread.
+        lock: See `Handshake`.
+        server: The state of the server.
+        origin: The server's origin, for the log.
     """
 
     def __init__(

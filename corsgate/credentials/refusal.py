@@ -47,6 +47,7 @@ _ERRORS = {
     )
 }
 _LONG_WORD = re.compile(rb"[A-Za-z0-9+/=_-]{20}")
+# The lower-cased scheme of a kind, if that has another name.
 _SCHEMES = {"oauth2": "bearer"}
 _WRONG = {
     "basic": "the user name or the password is probably wrong",
@@ -179,12 +180,12 @@ def _realm(credentials: Credentials | None, challenge: Challenge) -> str:
 def _may_show(credentials: Credentials | None, word: bytes) -> bool:
     """Return whether a server's text certainly repeats no secret that the server got.
 
+    Tokens, cookies and the new output of a command are not known here. So no text is shown if a
+    server may have got these. Nor is a long word, which may be a hash or an NTLM message.
+
     Args:
         credentials: The credentials that it got; None if it got none.
         word: The text.
-
-    Tokens, cookies and the new output of a command are not known here. So no text is shown if a
-    server may have got these. Nor is a long word, which may be a hash or an NTLM message.
     """
     word = word[:MAX_SHOWN]
     if _LONG_WORD.search(word):

@@ -85,7 +85,7 @@ class RotatingCredentials:
         self._guard = guard
         self._rejections = rejections_of(credentials)
         self._since_s = commands.seconds()
-        self._is_renewing = False
+        self._soon: SingleFlight[bool] = SingleFlight()
         # By the origin of the server that rejected the secrets.
         self._renewals: dict[str, SingleFlight[bool]] = {}
         guard.renew_by(self)
@@ -175,16 +175,10 @@ class RotatingCredentials:
 
     def renew_soon(self) -> None:
         """Rerun the commands if that is due; see `corsgate.credentials.guard.Renewable`."""
-        if not self._is_renewing:
-            self._is_renewing = True
-            renewal = Deferred.fromCoroutine(self._renew(self.signer))
-            renewal.addErrback(
+        if not self._soon.is_running:
+            self._soon.join(partial(self._renew, self.signer)).addErrback(
                 lambda failure: _log.failure("a secret could not be renewed", failure)
             )
-            renewal.addCallback(self._renewed)
-
-    def _renewed(self, _: object) -> None:
-        self._is_renewing = False
 
     async def _newer(self, secret: Secret) -> str | None:
         if secret.command is None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import attrs
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from corsgate.config.model.command import Command, printed_secret
 from corsgate.config.model.secret import Secret
+from corsgate.credentials.single_flight import SingleFlight
 from corsgate.errors import BadValue
 
 INTERVAL_S = 10.0
@@ -21,22 +22,20 @@ _log = Logger()
 
 
 @attrs.define(eq=False)
-class _Rerun:
-    """The last run of a command.
+class _Reruns:
+    """The reruns of one command.
 
     Attributes:
-        began_s: When it started, in seconds of the reactor's clock.
-        running: Whether it is still running.
+        began_s: When the last one started, in seconds of the reactor's clock; None if none has.
         text: The secret that it printed; None until it has.
-        waiting: Deferreds to fire when it has ended.
-        problem: The logged reason of its failure; empty if it succeeded.
+        problem: The logged reason of the last failure; empty after a success.
+        running: The one that is running.
     """
 
-    began_s: float
-    running: bool = True
+    began_s: float | None = None
     text: str | None = attrs.field(default=None, repr=False)
-    waiting: list[Deferred[None]] = attrs.Factory(list)
     problem: str = ""
+    running: SingleFlight[None] = attrs.Factory(SingleFlight)
 
 
 class SecretCommands:
@@ -52,7 +51,7 @@ class SecretCommands:
     ) -> None:
         self.seconds = seconds
         self._run = run
-        self._reruns: dict[Command, _Rerun] = {}
+        self._reruns: dict[Command, _Reruns] = {}
 
     async def newer(self, secret: Secret, since_s: float) -> str | None:
         """Return the output of a secret's command, if it is a new secret.
@@ -68,55 +67,36 @@ class SecretCommands:
         """
         command = secret.command
         assert command is not None, "the secret has a command"
-        known = self._reruns.get(command)
-        if known is not None and known.running:
-            await self._ended(known)
-        elif not self._is_newer(known, secret, since_s):
-            if known is not None and self.seconds() - known.began_s < INTERVAL_S:
-                return None
-            known = self._start(command, known)
-            await self._ended(known)
-        return known.text if known is not None and self._is_newer(known, secret, since_s) else None
+        known = self._reruns.setdefault(command, _Reruns())
+        if known.running.is_running or self._is_due(known, secret, since_s):
+            await known.running.join(partial(self._rerun, command, known))
+        return known.text if self._is_newer(known, secret, since_s) else None
 
-    def _is_newer(self, known: _Rerun | None, secret: Secret, since_s: float) -> bool:
-        """Return whether a different secret was printed after this one."""
-        if known is None or known.text is None or known.began_s < since_s:
+    def _is_due(self, known: _Reruns, secret: Secret, since_s: float) -> bool:
+        """Return whether a rerun may help, and the last one was not too recently."""
+        if self._is_newer(known, secret, since_s):
+            return False
+        return known.began_s is None or self.seconds() - known.began_s >= INTERVAL_S
+
+    def _is_newer(self, known: _Reruns, secret: Secret, since_s: float) -> bool:
+        """Return whether a different secret was printed after this one came into use."""
+        if known.text is None or known.began_s is None or known.began_s < since_s:
             return False
         return known.text != secret.reveal()
 
-    def _start(self, command: Command, before: _Rerun | None) -> _Rerun:
-        rerun = _Rerun(self.seconds(), problem="" if before is None else before.problem)
-        self._reruns[command] = rerun
-
-        def printed(output: bytes) -> None:
-            rerun.text = printed_secret(command, output)
-            rerun.problem = ""
-
-        def failed(failure: Failure) -> None:
-            if failure.check(BadValue) is None:
-                _log.failure("a command for a secret could not be run", failure)
-                return
-            problem = str(failure.value)
-            if problem != rerun.problem:
+    async def _rerun(self, command: Command, known: _Reruns) -> None:
+        """Run a command and record its output; failures are logged."""
+        known.began_s, known.text = self.seconds(), None
+        try:
+            known.text = printed_secret(command, await self._run(command))
+        except BadValue as error:
+            before, known.problem = known.problem, str(error)
+            if known.problem != before:
                 _log.warn(
-                    "a secret was rejected, and its command failed: {problem}", problem=problem
+                    "a secret was rejected, and its command failed: {problem}",
+                    problem=known.problem,
                 )
-            rerun.problem = problem
-
-        def ended(_: object) -> None:
-            rerun.running = False
-            waiting, rerun.waiting = rerun.waiting, []
-            for each in waiting:
-                each.callback(None)
-
-        self._run(command).addCallback(printed).addErrback(failed).addBoth(ended)
-        return rerun
-
-    @staticmethod
-    def _ended(rerun: _Rerun) -> Deferred[None]:
-        """Return a Deferred that fires when a run ends; cancelling it doesn't stop the run."""
-        if not rerun.running:
-            return succeed(None)
-        waiting: Deferred[None] = Deferred(rerun.waiting.remove)
-        rerun.waiting.append(waiting)
-        return waiting
+        except Exception:
+            _log.failure("a command for a secret could not be run")
+        else:
+            known.problem = ""

@@ -12,16 +12,16 @@ _T = TypeVar("_T")
 
 
 class SingleFlight(Generic[_T]):
-    """Runs a coroutine once for all waiting callers; it continues even if they all cancel."""
+    """Runs a coroutine once for all waiting callers; it continues even if they all cancel.
+
+    Attributes:
+        is_running: Whether the task is running.
+    """
 
     def __init__(self) -> None:
+        self.is_running = False
         self._task: Deferred[_T] | None = None
         self._waiting: list[Deferred[_T]] = []
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the task is running."""
-        return self._task is not None
 
     def join(self, start: Callable[[], Coroutine[Any, Any, _T]]) -> Deferred[_T]:
         """Return a Deferred of the result of the running task, or of a new one.
@@ -34,12 +34,11 @@ class SingleFlight(Generic[_T]):
         """
         waiter: Deferred[_T] = Deferred(self._waiting.remove)
         self._waiting.append(waiter)
-        if self._task is None:
-            self._task = Deferred()
-            task = Deferred.fromCoroutine(start())
-            if self._waiting:
-                self._task = task
-            task.addBoth(self._done)
+        if not self.is_running:
+            # Set this first, since the task may lead to another `join` before it waits.
+            self.is_running = True
+            self._task = Deferred.fromCoroutine(start())
+            self._task.addBoth(self._done)
         return waiter
 
     def cancel(self) -> None:
@@ -48,7 +47,9 @@ class SingleFlight(Generic[_T]):
             self._task.cancel()
 
     def _done(self, result: _T | Failure) -> None:
-        self._task = None
+        self.is_running, self._task = False, None
+        # A caller that gets the result may join again, or cancel others. Those remove themselves
+        # from the list that they are in.
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
             if isinstance(result, Failure):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from math import inf
-from typing import Final, TypeAlias
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.web.iweb import IBodyProducer
@@ -32,9 +32,7 @@ from corsgate.upstream.body import KeptBody
 from corsgate.upstream.held_body import HeldBody
 from corsgate.upstream.pins import Pins
 from corsgate.upstream.response import UpstreamResponse
-from corsgate.upstream.signed import send_signed
-
-_OfHead: TypeAlias = Callable[[ResponseHead], ResponseHead]
+from corsgate.upstream.signed import OfHead, send_signed
 
 _LONG_AGO: Final = -inf
 
@@ -57,8 +55,8 @@ class Sender:
 
     __slots__ = (
         "_client",
+        "_client_head",
         "_held",
-        "_interim_head",
         "_kept",
         "_pass_expect",
         "_request",
@@ -273,11 +271,11 @@ class Sender:
             unconnected.discard(self._request)
 
     def _send_signed(
-        self, server: Server, signed: Signed, body: IBodyProducer | None
+        self, server: Server, signed: Signed, body: IBodyProducer | None, client_head: OfHead
     ) -> Deferred[UpstreamResponse]:
         self.signed = signed.has_credentials
         self._held = body if isinstance(body, HeldBody) else None
-        self._interim_head = signed.interim_head
+        self._client_head = client_head
         return self._send(server, signed.head, body, signed.pins)
 
     def _send(
@@ -327,8 +325,8 @@ class Sender:
     def _without_own(self, head: ResponseHead) -> ResponseHead:
         """Return an interim head or trailers without fields that belong to the gate."""
         # Only set if a request is signed individually, so that others don't pay for it.
-        interim_head: _OfHead | None = getattr(self, "_interim_head", None)
-        return head if interim_head is None else interim_head(head)
+        client_head: OfHead | None = getattr(self, "_client_head", None)
+        return head if client_head is None else client_head(head)
 
     def _body(self) -> KeptBody | StreamedBody | None:
         """Return the client's body as it can be sent now."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.head import RequestHead
 
 
 @attrs.frozen(kw_only=True)
@@ -29,9 +29,6 @@ class Signed:
         sends_body: Whether the body is sent with it; False for a step of a handshake.
         pins: The upstream connection on which the request must be sent; None for any. Such a
             connection is used only for these credentials.
-        interim_head: Removes the fields meant for the gate from an interim response (103) and from
-            trailers, like `IAttempt.client_head` from the final head. An attempt leaves it out;
-            `send_signed` adds it.
         look: Gets the body of a short JSON response, and returns whether signing the request
             again may help. None if bodies don't matter.
     """
@@ -44,7 +41,4 @@ class Signed:
     awaits_continue: bool = False
     sends_body: bool = True
     pins: Any = None
-    interim_head: Callable[[ResponseHead], ResponseHead] | None = attrs.field(
-        default=None, repr=False
-    )
     look: Callable[[bytes], bool] | None = attrs.field(default=None, repr=False)

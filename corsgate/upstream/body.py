@@ -111,6 +111,9 @@ def peek(response: UpstreamResponse, most: int) -> Deferred[bytes]:
     Args:
         response: The response. Its body must not have a receiver yet.
         most: The maximum length in bytes; for a longer body, the result is empty.
+
+    Returns:
+        A Deferred. Cancelling it abandons the response.
     """
     looker = _Looker(response, most)
     response.deliverBody(looker)
@@ -121,23 +124,29 @@ class _Looker(TwistedProtocol):
     """Reads a short body and gives it back."""
 
     def __init__(self, response: UpstreamResponse, most: int) -> None:
-        self.seen: Deferred[bytes] = Deferred(lambda _: response.stopProducing())
+        self.seen: Deferred[bytes] = Deferred(self._abandon)
         self._response = response
         self._most = most
         self._data = b""
+        self._is_abandoned = False
 
     def dataReceived(self, data: bytes) -> None:
         """Keep a piece; give everything back if it is too long."""
         self._data += data
-        if len(self._data) > self._most:
+        if len(self._data) > self._most and not self._is_abandoned:
             self._response.give_back(self._data)
             self.seen.callback(b"")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Give everything back, including the end."""
         self._response.give_back(self._data)
-        if not self.seen.called:
+        if not self._is_abandoned:
             self.seen.callback(self._data if reason.check(ResponseDone) else b"")
+
+    def _abandon(self, _: Deferred[bytes]) -> None:
+        # The response ends immediately. That must not be the result, or the caller would go on.
+        self._is_abandoned = True
+        self._response.stopProducing()
 
 
 class _Beginning(TwistedProtocol):

@@ -7,6 +7,7 @@ from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
+from corsgate.credentials.servers import remember
 from corsgate.upstream.body import Body
 from corsgate.upstream.held_body import HeldBody
 
@@ -16,17 +17,13 @@ FRESH_S: Final = 5.0
 IGNORED_S: Final = 3600.0
 """How long a server that ignored Expect is not asked again, in seconds, as it may just be slow."""
 
-MAX_SERVERS: Final = 1000
-"""The number of servers that are remembered; discovery may keep adding new ones."""
-
 
 class Expectations:
     """Remembers which servers ignore ``Expect: 100-continue``, and when each sent a challenge.
 
-    A server that challenges a request after its body was sent is no longer taken to ignore Expect.
-
-    With a server that ignores Expect (RFC 9110 10.1.1), each large body would wait in vain. Beyond
-    `MAX_SERVERS` servers the oldest is forgotten, which costs one more wait.
+    With a server that ignores Expect (RFC 9110 10.1.1), each large body would wait in vain. But a
+    server that challenges a request after its body was sent should have got more time. So it is
+    asked again, and bodies wait longer for its challenge. A forgotten server costs one more wait.
 
     Args:
         clock: The clock.
@@ -34,6 +31,7 @@ class Expectations:
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
+        # When each server last ignored Expect, sent a challenge, and sent one after the body.
         self._ignored_s: dict[str, float] = {}
         self._challenged_s: dict[str, float] = {}
         self._late_s: dict[str, float] = {}
@@ -91,7 +89,4 @@ class Expectations:
         self._ignored_s.pop(server, None)
 
     def _note(self, times_s: dict[str, float], server: str) -> None:
-        times_s.pop(server, None)
-        if len(times_s) >= MAX_SERVERS:
-            del times_s[next(iter(times_s))]
-        times_s[server] = self._clock.seconds()
+        remember(times_s, server, self._clock.seconds())

@@ -74,7 +74,8 @@ class HeldBody:
         self._consumer: IConsumer | None = None
         self._done: Deferred[None] = Deferred()
         self._paused = False
-        self._is_asked = False
+        # Whether the server has sent 100 Continue.
+        self._is_wanted = False
         self._timer: Any = None
 
     @property
@@ -99,9 +100,9 @@ class HeldBody:
         self._heeded()
         if not self._is_wary:
             self._release()
-        elif self._timer is not None and not self._is_asked:
+        elif self._timer is not None and not self._is_wanted:
             # Some servers send it twice.
-            self._is_asked = True
+            self._is_wanted = True
             self._stop_timer()
             self._wait(GRACE_S, may_be_late=True)
 
@@ -129,7 +130,7 @@ class HeldBody:
         """Wait; the Deferred fires when all of the body has been written."""
         assert not self.is_released, "a released body can't be sent again"
         self._consumer, self._done = consumer, Deferred()
-        self._paused = self._is_asked = False
+        self._paused = self._is_wanted = False
         self._wait(WAIT_S if self.asks else GRACE_S, may_be_late=True)
         return self._done
 
@@ -155,6 +156,7 @@ class HeldBody:
     # Internals.
 
     def _wait(self, delay_s: float, *, may_be_late: bool) -> None:
+        """Start the timer; if it may be late, it is started once more if it fires too late."""
         self._timer = self._clock.callLater(
             delay_s, self._waited, self._clock.seconds(), delay_s, may_be_late
         )
@@ -164,7 +166,7 @@ class HeldBody:
         if may_be_late and self._clock.seconds() - since_s > delay_s + LATE_S:
             self._wait(delay_s, may_be_late=False)
             return
-        if self.asks and not self._is_asked:
+        if self.asks and not self._is_wanted:
             self._ignored()
         self._release()
 

@@ -25,7 +25,7 @@ from corsgate.message.signed import Signed
 from corsgate.message.target import join_base
 from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.agent import UpstreamAgent
-from corsgate.upstream.body import Body, drain, read_beginning
+from corsgate.upstream.body import drain, read_beginning
 from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.response import UpstreamResponse
 from corsgate.upstream.signed import send_signed
@@ -228,7 +228,7 @@ class Prober:
         origin, credentials = server.origin, self._credentials
         signed = False
 
-        def send(sent: Signed, _: Body | None) -> Deferred[UpstreamResponse]:
+        def send(sent: Signed, *_: object) -> Deferred[UpstreamResponse]:
             nonlocal signed
             signed = sent.has_credentials
             pins = sent.pins

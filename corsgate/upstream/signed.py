@@ -31,8 +31,15 @@ from corsgate.upstream.expectations import Expectations
 from corsgate.upstream.held_body import EXPECT, HeldBody
 from corsgate.upstream.response import UpstreamResponse
 
-Send: TypeAlias = Callable[[Signed, Body | None], Awaitable[UpstreamResponse]]
-"""Sends a signed request and its body to a server."""
+OfHead: TypeAlias = Callable[[ResponseHead], ResponseHead]
+"""Returns the head for the client without the gate's own fields; see `IAttempt.client_head`."""
+
+Send: TypeAlias = Callable[[Signed, Body | None, OfHead], Awaitable[UpstreamResponse]]
+"""Sends a signed request and its body to a server.
+
+The last argument is for interim responses (103) and trailers. `send_signed` applies it to the final
+head.
+"""
 
 MAX_CHALLENGES = 10
 """How often a request may be signed again at most; an attempt usually stops earlier."""
@@ -60,7 +67,7 @@ async def send_signed(
         head: The unsigned head.
         origin: The server's origin.
         body: Returns the body for the next attempt, or None.
-        send: Sends a signed request and its body to the server.
+        send: See `Send`.
         guard: Decides when the credentials may be sent; by default always.
         expectations: Which servers may be asked for 100 Continue; None to ask none.
         client_waits: Whether the client waits for 100 Continue, so that the body may also wait.
@@ -191,7 +198,9 @@ class _Sending:
         self._origin = origin
         self._send = send
         self._expectations = expectations
+        # Counts responses, and own connections that closed; limits how often it is signed again.
         self._challenges = 0
+        # Whether Expect may be sent: the server has not rejected it for this request.
         self._may_ask = True
 
     async def run(
@@ -211,8 +220,8 @@ class _Sending:
             held = self._held(signed, sent, waits=waits, is_first=is_first)
             try:
                 if held is None:
-                    response = await self._send_one(signed, sent)
-                elif (early := await _ask(signed, held, self._send_one)) is not None:
+                    response = await self._send(signed, sent, attempt.client_head)
+                elif (early := await self._ask(signed, held)) is not None:
                     response, sent = early, held
                 else:
                     self._may_ask = False
@@ -233,15 +242,30 @@ class _Sending:
             is_first = False
             _dispose(response, held)
 
-    async def _send_one(self, signed: Signed, body: Body | None) -> UpstreamResponse:
-        """Send a request once; what belongs to the gate is removed from interim responses."""
-        shown = attrs.evolve(signed, interim_head=self._attempt.client_head)
-        return await self._send(shown, body)
+    async def _ask(self, signed: Signed, held: HeldBody) -> UpstreamResponse | None:
+        """Send a request whose body waits; return None if it must be sent again without Expect.
+
+        Some servers cut the connection when they see Expect. Without a byte of the body, which has
+        at least one, no server can have acted on the request.
+        """
+        if held.asks:
+            signed = attrs.evolve(signed, head=with_fields(signed.head, [EXPECT]))
+        try:
+            response = await self._send(signed, held, self._attempt.client_head)
+        except ConnectionReset as error:
+            if held.is_released or not held.asks or isinstance(error, PinnedConnectionLost):
+                raise
+            return None
+        if held.responded(response.head.status):
+            _dispose(response, held)
+            return None
+        return response
 
     async def _is_challenge(
         self, signed: Signed, response: UpstreamResponse, held: HeldBody | None
     ) -> bool:
         """Learn from a response; return whether to sign and send the request again."""
+        self._challenges += 1
         try:
             again = self._attempt.responded(signed, response.head)
         except UpstreamError:
@@ -256,14 +280,13 @@ class _Sending:
                 self._admission.judge(signed, response.head, again=False)
                 raise
             # A new secret starts from the beginning, perhaps with a challenge.
-            self._challenges = -1
+            self._challenges = 0
         if not again and signed.look is not None and _may_be_error(response.head):
             seen = await peek(response, MAX_LOOKED_AT)
             again = signed.look(_text(response.head, seen))
         if again and self._expectations is not None:
             self._expectations.challenged(self._origin)
-        again = again and self._challenges < MAX_CHALLENGES
-        self._challenges += 1
+        again = again and self._challenges <= MAX_CHALLENGES
         self._admission.judge(signed, response.head, again=again)
         return again
 
@@ -279,26 +302,6 @@ class _Sending:
                 body, self._origin, is_signed=signed.has_credentials, may_ask=self._may_ask
             )
         return None
-
-
-async def _ask(signed: Signed, held: HeldBody, send: Send) -> UpstreamResponse | None:
-    """Send a request whose body waits; return None if it must be sent again without Expect.
-
-    Some servers cut the connection when they see Expect. Without a byte of the body, which has at
-    least one, no server can have acted on the request.
-    """
-    if held.asks:
-        signed = attrs.evolve(signed, head=with_fields(signed.head, [EXPECT]))
-    try:
-        response = await send(signed, held)
-    except ConnectionReset as error:
-        if held.is_released or not held.asks or isinstance(error, PinnedConnectionLost):
-            raise
-        return None
-    if held.responded(response.head.status):
-        _dispose(response, held)
-        return None
-    return response
 
 
 def _dispose(response: UpstreamResponse, held: HeldBody | None) -> None:
@@ -334,11 +337,17 @@ def _text(head: ResponseHead, body: bytes) -> bytes:
 
 
 def _may_be_error(head: ResponseHead) -> bool:
-    """Return whether a response has a JSON body that is short enough to be searched."""
+    """Return whether a response has a JSON body that is short enough to be searched.
+
+    A stream of JSON values (``application/x-ndjson``, ``application/json;stream=watch``) must reach
+    the client as it comes.
+    """
     found = index_headers(head.headers)
     length = found.get(b"content-length", [b"0"])[-1]
+    kind = found.get(b"content-type", [b""])[-1].lower()
     return (
-        b"json" in found.get(b"content-type", [b""])[-1].lower()
+        kind.partition(b";")[0].strip().endswith((b"/json", b"+json"))
+        and b"stream" not in kind
         and found.get(b"content-encoding", [b"gzip"])[-1].lower() == b"gzip"
         and (not length.isdigit() or int(length) <= MAX_LOOKED_AT)
     )

@@ -10,7 +10,8 @@ from botocore.credentials import Credentials
 from twisted.internet.defer import Deferred
 
 from corsgate.config.model.values import AwsCredentials, Secret
-from corsgate.credentials.aws import MAX_SERVERS, TOLERATED_SKEW_S, AwsAttempt, AwsSigner
+from corsgate.credentials.aws import TOLERATED_SKEW_S, AwsAttempt, AwsSigner
+from corsgate.credentials.servers import MAX_SERVERS
 from corsgate.errors import UnsignableBody
 from corsgate.message.head import RequestHead
 from corsgate.message.signed import Signed

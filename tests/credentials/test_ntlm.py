@@ -12,7 +12,8 @@ from twisted.internet.defer import Deferred, TimeoutError, fail, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import NtlmCredentials, Secret
-from corsgate.credentials.ntlm import MAX_HANDSHAKES, MAX_SERVERS, NtlmSigner
+from corsgate.credentials.ntlm import MAX_HANDSHAKES, NtlmSigner
+from corsgate.credentials.servers import MAX_SERVERS
 from corsgate.credentials.shared import Shared
 from corsgate.errors import HandshakeFailed, UpstreamBusy
 from corsgate.interfaces import IAttempt

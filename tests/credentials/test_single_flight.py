@@ -81,6 +81,24 @@ class SingleFlightTests(SynchronousTestCase):
         self.failureResultOf(second, CancelledError)
         self.assertEqual(self.successResultOf(third), 5)
 
+    def test_joined_while_it_starts(self) -> None:
+        """A task that leads to another call before it waits is not started twice, and can end."""
+        inner: list[Deferred[int]] = []
+
+        async def nested() -> int:
+            inner.append(self.flight.join(self.work))
+            outer.append(self.flight.is_running)
+            return await self.work()
+
+        outer: list[bool] = []
+        waiter = self.flight.join(nested)
+        self.assertEqual((outer, len(self.started)), ([True], 1))
+        waiter.cancel()
+        self.failureResultOf(waiter, CancelledError)
+        self.flight.cancel()
+        self.failureResultOf(inner[0], CancelledError)
+        self.assertFalse(self.flight.is_running)
+
     def test_cancelled(self) -> None:
         """Cancelling the work ends the wait."""
         waiter = self.flight.join(self.work)

@@ -1,4 +1,4 @@
-"""Reading Cookie fields."""
+"""Reading and replacing cookies in Cookie fields."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.message.cookies import cookie_values
+from corsgate.message.cookies import cookie_values, cookies_replaced
 
 
 class CookieTests(SynchronousTestCase):
@@ -41,3 +41,21 @@ class CookieTests(SynchronousTestCase):
         pairs = [pair.partition(b"=") for pair in field.split(b";")]
         expected = [v.strip(b" \t") for n, equals, v in pairs if equals and n.strip(b" \t") == b"a"]
         self.assertEqual(list(cookie_values([field], b"a")), expected)
+
+
+class ReplacedTests(SynchronousTestCase):
+    """`cookies_replaced`."""
+
+    def test_replaced(self) -> None:
+        """The client's cookies of the gate's names go, and all are in one field."""
+        fields = [
+            (b"Host", b"box"),
+            (b"Cookie", b"a=1;sid=mine;  b=2;"),
+            (b"cookie", b"sid=x; Sid=y"),
+        ]
+        self.assertEqual(
+            cookies_replaced(fields, {b"sid"}, [b"sid=own"]),
+            [(b"Host", b"box"), (b"Cookie", b"a=1; b=2; Sid=y; sid=own")],
+        )
+        self.assertEqual(cookies_replaced([(b"Cookie", b"sid=1")], {b"sid"}, []), [])
+        self.assertEqual(cookies_replaced([(b"A", b"b")], {b"sid"}, []), [(b"A", b"b")])

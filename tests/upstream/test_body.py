@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IConsumer
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -113,6 +114,19 @@ class BeginningTests(SynchronousTestCase):
         self.assertEqual(self.source.calls, ["pause", "resume"])
         self.send(b"gh")
         self.assertEqual(self.successResultOf(reading), b"abcdefgh")
+
+    def test_peek_cancelled(self) -> None:
+        """A caller that leaves gets no result, although the response ends at that moment."""
+        for pieces in ((), (b"abcdef",)):
+            self.setUp()
+
+            def give_up(response: UpstreamResponse, pieces: tuple[bytes, ...] = pieces) -> None:
+                self.send(*pieces, end=ZeroDivisionError())
+
+            self.source.give_up_response = give_up  # type: ignore[method-assign]  # of one object
+            seen = peek(self.response, 4)
+            seen.cancel()
+            self.failureResultOf(seen, CancelledError)
 
     def test_peek_broken(self) -> None:
         """A body that breaks off does so for its receiver too."""

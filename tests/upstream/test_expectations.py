@@ -5,8 +5,9 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.credentials.servers import MAX_SERVERS
 from corsgate.message.head import ResponseHead
-from corsgate.upstream.expectations import FRESH_S, IGNORED_S, MAX_SERVERS, Expectations
+from corsgate.upstream.expectations import FRESH_S, IGNORED_S, Expectations
 from corsgate.upstream.held_body import WAIT_S, HeldBody
 from tests.server.support import Body
 from tests.upstream.playing import Written

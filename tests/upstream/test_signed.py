@@ -19,7 +19,7 @@ from corsgate.message.signed import Signed
 from corsgate.upstream.body import Body, KeptBody
 from corsgate.upstream.pins import OwnPin
 from corsgate.upstream.response import UpstreamResponse
-from corsgate.upstream.signed import MAX_CHALLENGES, send_signed
+from corsgate.upstream.signed import MAX_CHALLENGES, OfHead, send_signed
 from tests.server.support import Body as Streamed
 from tests.upstream.playing import Source
 from tests.upstream.signatures import HEAD, ORIGIN, Rotating, Signature
@@ -33,8 +33,11 @@ class SignedTests(SynchronousTestCase):
         self.sent: list[tuple[bytes, Body | None]] = []
         self.sources: list[Source] = []
 
-        async def send(signed: Signed, payload: Body | None) -> UpstreamResponse:
+        async def send(
+            signed: Signed, payload: Body | None, client_head: OfHead
+        ) -> UpstreamResponse:
             self.sent.append((signed.head.headers[-1][1], payload))
+            self.early = client_head(ResponseHead(103, b"", []))
             self.sources.append(Source())
             return UpstreamResponse(self.sources[-1], ResponseHead(401, b"", []), -1)
 
@@ -46,6 +49,11 @@ class SignedTests(SynchronousTestCase):
         response = self.successResultOf(self.send(signature))
         self.assertEqual(self.sent, [(b"1", None)])
         self.assertEqual((response.head.reason, signature.ends), (b"marked", 1))
+
+    def test_interim(self) -> None:
+        """The sender can remove the gate's own fields from an interim response, too."""
+        self.successResultOf(self.send(Signature(0)))
+        self.assertEqual((self.early.status, self.early.reason), (103, b"marked"))
 
     def test_challenged(self) -> None:
         """What is challenged is signed anew, its body sent again and the response read off."""
@@ -126,7 +134,7 @@ class PinnedTests(SynchronousTestCase):
 
         signature.sign = sign_pinned  # type: ignore[method-assign]  # of this one object
 
-        async def send(signed: Signed, _: Body | None) -> UpstreamResponse:
+        async def send(signed: Signed, *_: object) -> UpstreamResponse:
             sent.append(signed)
             if len(sent) == 1:
                 raise error("it closed")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from gzip import compress
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.errors import (
@@ -19,7 +20,7 @@ from corsgate.upstream.body import Body, KeptBody
 from corsgate.upstream.expectations import FRESH_S, Expectations
 from corsgate.upstream.held_body import EXPECT, HeldBody
 from corsgate.upstream.response import RESPONSE_DONE, UpstreamResponse
-from corsgate.upstream.signed import MAX_LOOKED_AT, send_signed
+from corsgate.upstream.signed import MAX_LOOKED_AT, OfHead, send_signed
 from tests.server.support import Body as Streamed
 from tests.upstream.playing import Source, Written
 from tests.upstream.signatures import HEAD, ORIGIN, Looking, Signature
@@ -56,7 +57,7 @@ class Asking(SynchronousTestCase):
         """
         left = list(statuses)
 
-        async def send(signed: Signed, payload: Body | None) -> UpstreamResponse:
+        async def send(signed: Signed, payload: Body | None, _: OfHead) -> UpstreamResponse:
             self.sent.append((signed, payload))
             if payload is not None:
                 payload.startProducing(self.written)
@@ -184,7 +185,7 @@ class LookTests(SynchronousTestCase):
         """
         left = list(responses)
 
-        async def send(signed: Signed, body: Body | None) -> UpstreamResponse:
+        async def send(signed: Signed, *_: object) -> UpstreamResponse:
             kind, coding, data = left.pop(0)
             fields = [(b"Content-Type", kind), (b"Content-Length", b"%d" % len(data))]
             if coding:
@@ -203,11 +204,37 @@ class LookTests(SynchronousTestCase):
 
     def test_again(self) -> None:
         """A short JSON body may be a challenge; the client gets the last one, untouched."""
-        kind, data = b"application/json; charset=utf-8", b'{"again": 1}'
-        for coding, sent in ((b"", data), (b"gzip", compress(data))):
+        usual, data = b"application/json; charset=utf-8", b'{"again": 1}'
+        for kind, coding, sent in (
+            (usual, b"", data),
+            (usual, b"gzip", compress(data)),
+            (b"application/problem+JSON ", b"", data),
+            (b"text/json", b"", data),
+        ):
             looking, body = self.send((kind, coding, sent), (kind, coding, b"fine"))
             self.assertEqual(looking.seen[0], data)
             self.assertEqual(body, b"fine")
+
+    def test_client_leaves(self) -> None:
+        """If the client leaves while the body arrives, nobody gets the half that has come."""
+        source, fields = Source(), [(b"Content-Type", b"application/json")]
+        early = UpstreamResponse(source, ResponseHead(200, b"OK", fields), -1)
+
+        def give_up(response: UpstreamResponse) -> None:
+            response.body_ended(Failure(ConnectionReset("cut")))
+            response.flush()
+
+        async def send(*_: object) -> UpstreamResponse:
+            return early
+
+        source.give_up_response = give_up  # type: ignore[method-assign]  # of this one object
+        looking = Looking()
+        sending = Deferred.fromCoroutine(send_signed(looking, HEAD, ORIGIN, lambda: None, send))
+        early.body_data(b'{"a')
+        early.flush()
+        sending.cancel()
+        self.failureResultOf(sending, CancelledError)
+        self.assertEqual(looking.seen, [])
 
     def test_untouched(self) -> None:
         """Compressed bodies reach the client as they came."""
@@ -216,10 +243,14 @@ class LookTests(SynchronousTestCase):
         self.assertEqual((looking.seen, body), ([b'{"fine": 1}'], sent))
 
     def test_not_looked_at(self) -> None:
-        """Other types, other compressions and long bodies are not looked at."""
+        """Other types, streams, other compressions and long bodies are not looked at."""
         data = b'{"again": 1}'
         for kind, coding, sent in (
             (b"text/html", b"", data),
+            (b"application/x-ndjson", b"", data),
+            (b"application/json-seq", b"", data),
+            (b"application/json;stream=watch", b"", data),
+            (b"application/stream+json", b"", data),
             (b"application/json", b"br", data),
             (b"application/json", b"", data * 1000),
         ):

@@ -14,7 +14,6 @@ from corsgate.errors import CredentialsRejected
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header
 from corsgate.message.signed import Signed
-from corsgate.upstream.body import Body
 from corsgate.upstream.response import UpstreamResponse
 from corsgate.upstream.signed import send_signed
 from tests.upstream.playing import Source
@@ -43,7 +42,7 @@ class GuardedTests(SynchronousTestCase):
         """Send a request to a server that responds with 401 at once."""
         self.sent: list[bytes] = []
 
-        async def send(signed: Signed, _: Body | None) -> UpstreamResponse:
+        async def send(signed: Signed, *_: object) -> UpstreamResponse:
             self.sent.append(signed.head.headers[-1][1])
             return UpstreamResponse(Source(), ResponseHead(401, b"", []), -1)
 
@@ -61,7 +60,7 @@ class GuardedTests(SynchronousTestCase):
         guard = Guard("box", Clock())
         left = list(statuses)
 
-        async def send(signed: Signed, _: Body | None) -> UpstreamResponse:
+        async def send(signed: Signed, *_: object) -> UpstreamResponse:
             head = ResponseHead(left.pop(0), b"", list(fields))
             return UpstreamResponse(Source(), head, -1)
 

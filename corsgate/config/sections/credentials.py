@@ -23,11 +23,11 @@ from corsgate.config.model.values import (
 )
 from corsgate.config.sections import credential_keys as keys
 from corsgate.config.sections.credential_keys import KINDS
-from corsgate.config.sections.exposure import warn_of_exposed
+from corsgate.config.sections.exposure import read_secret, warn_of_exposed
 from corsgate.config.sections.oauth2 import OAUTH2_KEYS, read_oauth2
 from corsgate.config.sections.secrets import Sources
 from corsgate.config.sections.session import SESSION_KEYS, read_session
-from corsgate.config.toml.keys import AnyKey, Key, Keys, by_hand, tables_by_name
+from corsgate.config.toml.keys import Key, Keys, by_hand, tables_by_name
 from corsgate.config.toml.reader import Item, Named, Table
 from corsgate.config.toml.shape import Schema
 from corsgate.config.toml.values import checked, text
@@ -187,8 +187,7 @@ def _aws_sigv4(table: Table, sources: Sources) -> AwsCredentials | None:
     service = table.get(keys.SERVICE)
     access_key = read_secret(table, keys.ACCESS_KEY, rules.check_bearer_token, sources)
     secret_key = read_secret(table, keys.SECRET_KEY, rules.check_secret, sources)
-    session_token = table.get_by(keys.SESSION_TOKEN, sources.secret(rules.check_field_value))
-    warn_of_exposed(table, "session_token", sources)
+    session_token = read_secret(table, keys.SESSION_TOKEN, rules.check_field_value, sources)
     if region is None or service is None or access_key is None or secret_key is None:
         return None
     return AwsCredentials(
@@ -246,26 +245,6 @@ def combined(item: Item, found: Sequence[Credentials]) -> Credentials | None:
     except BadValue as error:
         item.wrong(error.problem, error.fix)
         return None
-
-
-def read_secret(
-    table: Table, key: AnyKey, check: Callable[[str], None], sources: Sources
-) -> Secret | None:
-    """Read a key that must have a secret, and warn if others can read it in this file.
-
-    Args:
-        table: The table of the credentials.
-        key: The key.
-        check: A rule whose BadValue never shows the text.
-        sources: Where secrets come from.
-
-    Returns:
-        The secret, or None after recording the fault.
-    """
-    found = table.get_by(key, sources.secret(check))
-    if found is not None:
-        warn_of_exposed(table, key.name, sources)
-    return found
 
 
 def read_username(table: Table, check: Callable[[str], None]) -> str | None:

@@ -1,8 +1,8 @@
-"""Warn about credentials that others can read: on the network, or in the file."""
+"""Read secrets, and warn about those that others can read: on the network, or in the file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from corsgate.config.model.credentials import SingleCredentials, parts_of
 from corsgate.config.model.oauth2 import OAuth2Credentials
@@ -13,10 +13,12 @@ from corsgate.config.model.values import (
     Credentials,
     HeaderCredentials,
     QueryCredentials,
+    Secret,
     Server,
     SessionCredentials,
 )
 from corsgate.config.sections.secrets import Sources
+from corsgate.config.toml.keys import AnyKey
 from corsgate.config.toml.reader import Table
 from corsgate.message.host import is_loopback_name
 
@@ -91,3 +93,23 @@ def warn_of_exposed(table: Table, key: str, sources: Sources) -> None:
     problem, fix = sources.warning(table.raw.get(key))
     if problem:
         table.notes.warn((*table.path, key), problem, fix)
+
+
+def read_secret(
+    table: Table, key: AnyKey, check: Callable[[str], None], sources: Sources
+) -> Secret | None:
+    """Read a key that has a secret, and warn if others can read it in this file.
+
+    Args:
+        table: The table of the credentials.
+        key: The key.
+        check: A rule whose BadValue never shows the text.
+        sources: Where secrets come from.
+
+    Returns:
+        The secret; None if an optional one is missing, or after recording the fault.
+    """
+    found = table.get_by(key, sources.secret(check))
+    if found is not None:
+        warn_of_exposed(table, key.name, sources)
+    return found

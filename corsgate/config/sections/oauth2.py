@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from corsgate.config.model import rules
 from corsgate.config.model.certificates import parse_key
@@ -27,9 +27,9 @@ from corsgate.config.model.secret import Secret
 from corsgate.config.model.values import Upstream
 from corsgate.config.sections import tls
 from corsgate.config.sections.credential_keys import kind_keys
-from corsgate.config.sections.exposure import CLEAR_FIX, warn_of_exposed
+from corsgate.config.sections.exposure import CLEAR_FIX, read_secret
 from corsgate.config.sections.secrets import SECRET, Sources, secret_key
-from corsgate.config.toml.keys import AnyKey, Key, by_hand, table_key
+from corsgate.config.toml.keys import Key, by_hand, table_key
 from corsgate.config.toml.lines import Path
 from corsgate.config.toml.reader import Item, Notes, Table
 from corsgate.config.toml.shape import shape
@@ -213,9 +213,9 @@ def read_oauth2(table: Table, sources: Sources) -> OAuth2Credentials | None:
     token_url = table.get(TOKEN_URL)
     client_id = table.get(CLIENT_ID)
     auth_method = table.get(AUTH_METHOD)
-    client_secret = _secret(table, CLIENT_SECRET, rules.check_secret, sources)
+    client_secret = read_secret(table, CLIENT_SECRET, rules.check_secret, sources)
     check_key = _anything if sources.stands_in else check_private_key
-    private_key = _secret(table, PRIVATE_KEY, check_key, sources)
+    private_key = read_secret(table, PRIVATE_KEY, check_key, sources)
     key_id = table.get(KEY_ID)
     algorithm = table.get(ALGORITHM)
     assertion_audience = table.get(ASSERTION_AUDIENCE)
@@ -226,7 +226,7 @@ def read_oauth2(table: Table, sources: Sources) -> OAuth2Credentials | None:
     audience = table.get(AUDIENCE)
     resource = table.get(RESOURCE)
     token_params = _token_params(table, sources)
-    refresh_token = _secret(table, REFRESH_TOKEN, rules.check_secret, sources)
+    refresh_token = read_secret(table, REFRESH_TOKEN, rules.check_secret, sources)
     token_file = table.get(TOKEN_FILE)
     if grant is None or token_url is None or client_id is None:
         return None
@@ -332,15 +332,6 @@ def _check_algorithm(
     except BadValue as error:
         key = "private_key" if algorithm is None else "algorithm"
         table.notes.add((*table.path, key), error.problem, error.fix)
-
-
-def _secret(
-    table: Table, key: AnyKey, check: Callable[[str], None], sources: Sources
-) -> Secret | None:
-    """Read a key that may have a secret, and warn if others can read it in this file."""
-    found = table.get_by(key, sources.secret(check))
-    warn_of_exposed(table, key.name, sources)
-    return found
 
 
 def _token_params(table: Table, sources: Sources) -> tuple[TokenParam, ...]:

@@ -26,7 +26,7 @@ from corsgate.config.model.session import (
 from corsgate.config.model.units import format_duration
 from corsgate.config.model.values import Server
 from corsgate.config.sections.credential_keys import kind_keys
-from corsgate.config.sections.exposure import warn_of_exposed
+from corsgate.config.sections.exposure import read_secret, warn_of_exposed
 from corsgate.config.sections.secrets import SECRET, Sources, secret_key
 from corsgate.config.toml.keys import AnyKey, Key, Keys, by_hand, list_of, table_key
 from corsgate.config.toml.reader import Item, Table
@@ -253,15 +253,13 @@ def read_session(table: Table, sources: Sources) -> SessionCredentials | None:
         The credentials, or None after recording their faults.
     """
     before = len(table.notes.faults)
-    password = table.get_by(PASSWORD, sources.secret(rules.check_secret))
-    warn_of_exposed(table, "password", sources)
     found: dict[str, Any] = {
         "login_url": table.get(LOGIN_URL),
         "form": _login_fields(table, FORM, sources),
         "json": _login_fields(table, JSON, sources),
         "basic": table.get(BASIC),
         "username": table.get(USERNAME),
-        "password": password,
+        "password": read_secret(table, PASSWORD, rules.check_secret, sources),
         "token_path": table.get(TOKEN_PATH),
         "header": table.get(HEADER),
         "query": table.get(QUERY),

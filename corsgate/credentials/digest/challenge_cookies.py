@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from corsgate.message.cookies import cookies_replaced
 from corsgate.message.head import RequestHead, ResponseHead
-from corsgate.message.headers import Header, HeaderList
+from corsgate.message.headers import Header
 
 MAX_COOKIES = 16
 """The maximum number of a challenge's cookies that are sent with its answer."""
@@ -53,16 +54,8 @@ def with_cookies(head: RequestHead, cookies: Mapping[bytes, bytes | None]) -> Re
     """
     if not cookies:
         return head
-    kept: list[bytes] = []
-    others: HeaderList = []
-    for name, value in head.headers:
-        if name.lower() != b"cookie":
-            others.append((name, value))
-            continue
-        pairs = (pair.strip(b" \t") for pair in value.split(b";"))
-        kept += [pair for pair in pairs if pair and _name(pair) not in cookies]
-    kept += [b"%b=%b" % (name, value) for name, value in cookies.items() if value is not None]
-    fields = [*others, (b"Cookie", b"; ".join(kept))] if kept else others
+    pairs = [b"%b=%b" % (name, value) for name, value in cookies.items() if value is not None]
+    fields = cookies_replaced(head.headers, cookies, pairs)
     return RequestHead(method=head.method, target=head.target, headers=fields)
 
 
@@ -95,7 +88,3 @@ def _deletes(attribute: bytes) -> bool:
     return text.startswith(_GONE) or (
         text.startswith(b"expires=") and any(past in text for past in _PAST)
     )
-
-
-def _name(pair: bytes) -> bytes:
-    return pair.partition(b"=")[0].strip(b" \t")

@@ -46,6 +46,15 @@ _MOST_DOUBTS = 2
 class DigestServer:
     """The learned state of one server.
 
+    | state      | distinguished by           | how requests are sent                |
+    | ---------- | -------------------------- | ------------------------------------ |
+    | fetching   | no `nonce`                 | one unsigned, while the others wait  |
+    | public     | no `nonce`, `asks_nothing` | unsigned, any number at a time       |
+    | shared     | `nonce`                    | signed with it, any number at a time |
+    | settling   | `_settles`                 | signed with the newest, one by one   |
+    | single-use | `one_use`                  | each after its own challenge         |
+    | serial     | `one_use`, `_is_serial`    | likewise, but one by one             |
+
     For each request the caller calls `admit` until that returns True, then `sign`. It calls
     `passed`, `refused` or `unanswerable` for a response, and finally `leave`. After each of these
     except `sign`, others may be admitted.
@@ -59,16 +68,22 @@ class DigestServer:
     nonce: Nonce | None = None
     asks_nothing: bool = False
     leaders: set[Turn] = attrs.field(factory=set, init=False)
+    # The requests that were sent and have no response yet.
     _flying: set[Turn] = attrs.field(factory=set, init=False)
+    # Whether a nonce was refused so soon that requests are sent one by one for now.
     _settles: bool = attrs.field(default=False, init=False)
+    # How strongly refusals suggest single-use nonces, which are assumed from 2 on.
     _suspicion: int = attrs.field(default=0, init=False)
+    # Until when that is assumed, in seconds; None if it is not.
     _one_use_until: float | None = attrs.field(default=None, init=False)
     _is_serial: bool = attrs.field(default=False, init=False)
+    # How many challenges the server has sent, and how many requests the gate has.
     _seen: int = attrs.field(default=0, init=False)
     _sent: int = attrs.field(default=0, init=False)
     # Learned: a nonce was valid for two requests; a nonce survived another request's challenge.
     _reuses: bool = attrs.field(default=False, init=False)
     _independent: bool = attrs.field(default=False, init=False)
+    # After how many seconds a nonce was found expired; at first an assumption.
     _lifetime_s: float = attrs.field(default=FRESH_S, init=False)
 
     @property

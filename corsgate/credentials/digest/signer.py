@@ -23,15 +23,13 @@ from corsgate.credentials.digest.challenge_cookies import cookies_of, with_cooki
 from corsgate.credentials.digest.nonce import Nonce, Turn
 from corsgate.credentials.digest.server import DigestServer
 from corsgate.credentials.means import Means
+from corsgate.credentials.servers import remember
 from corsgate.credentials.static import utf8
 from corsgate.errors import BodyNotCovered, CredentialsRejected
 from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HeaderList
 from corsgate.message.signed import Signed
-
-MAX_SERVERS = 1000
-"""How many servers' challenges are kept at most, since discovery may keep adding servers."""
 
 HURRY_S = 1.0
 """For how many seconds without any response requests wait, before one more of them is sent."""
@@ -46,8 +44,8 @@ class DigestSigner:
     """Signs the requests of one upstream, with the learned state of each server.
 
     Its memory is limited: it keeps one challenge for each server, whose size
-    `read_digest_challenge` limits. Above `MAX_SERVERS` it forgets the oldest server, at the cost of
-    one more challenge. It keeps one realm for each server, so each change of realm also costs one.
+    `read_digest_challenge` limits. A forgotten server costs one more challenge. It keeps one realm
+    for each server, so each change of realm also costs one.
 
     Attributes:
         header_names: Authorization.
@@ -55,6 +53,8 @@ class DigestSigner:
         may_be_challenged: True.
         means: The clock and the source of client nonces.
         login: The user who answers challenges.
+        min_algorithm: The weakest of `DIGEST_ALGORITHMS` to accept.
+        require_qop: Whether challenges without qop are rejected.
     """
 
     header_names: frozenset[bytes] = attrs.field(default=frozenset((b"authorization",)), init=False)
@@ -93,9 +93,7 @@ class DigestSigner:
         """
         queue = self._queues.get(server)
         if queue is None:
-            if len(self._queues) >= MAX_SERVERS:
-                del self._queues[next(iter(self._queues))]
-            queue = self._queues[server] = _Queue(self.means, server)
+            queue = remember(self._queues, server, _Queue(self.means, server))
         return DigestAttempt(self, queue)
 
 
@@ -198,7 +196,12 @@ class _Queue:
 
 @implementer(IAttempt)
 class DigestAttempt:
-    """One request: signed with the server's nonce, and again with a new one if needed."""
+    """One request: signed with the server's nonce, and again with a new one if needed.
+
+    Args:
+        signer: The signer that made this attempt.
+        queue: The queue of its server.
+    """
 
     __slots__ = ("_cookies", "_queue", "_signer", "_turn")
 
@@ -206,6 +209,7 @@ class DigestAttempt:
         self._signer = signer
         self._queue = queue
         self._turn = Turn()
+        # Those of the last challenge.
         self._cookies: Mapping[bytes, bytes | None] = {}
 
     async def sign(self, head: RequestHead, body: bytes | None) -> Signed:

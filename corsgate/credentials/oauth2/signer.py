@@ -11,13 +11,10 @@ from corsgate.credentials.back_off import BackOff
 from corsgate.credentials.logins import LoginFailure
 from corsgate.credentials.means import Means
 from corsgate.credentials.oauth2.tokens import Token, TokenSource
+from corsgate.credentials.servers import remember
 from corsgate.interfaces import IAttempt, ICredentials, ILogin
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
-
-MAX_SERVERS = 1000
-"""For how many servers rejections are kept at most, since discovery may keep adding servers."""
-
 
 MIN_PAUSE_S = 5.0
 """For how many seconds no token is fetched for a server that rejected a new one."""
@@ -99,9 +96,8 @@ class OAuth2Signer:
         known = self._rejections.get(server)
         if is_fresh:
             if known is None:
-                if len(self._rejections) >= MAX_SERVERS:
-                    self._rejections.clear()
-                known = self._rejections[server] = BackOff(first_s=MIN_PAUSE_S, most_s=300.0)
+                made = BackOff(first_s=MIN_PAUSE_S, most_s=300.0)
+                known = remember(self._rejections, server, made)
             # Count one failure, since many requests may have used the same token.
             known.failed_together(now)
             return False

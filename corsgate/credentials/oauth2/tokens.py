@@ -8,6 +8,7 @@ from math import ceil
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.rules import show
@@ -116,8 +117,8 @@ class TokenSource:
             # While the token server is down, no request waits as long as the token is valid.
             if now < (current.use_until_s if self.failure is None else current.ends_s):
                 if not self._fetching.is_running and not self._pause_s(now):
-                    # A failure is logged, and the current token is used.
-                    self._fetching.join(self._renew).addErrback(lambda _: None)
+                    # A LoginFailed has been logged, and the current token is used.
+                    self._fetching.join(self._renew).addErrback(Failure.trap, LoginFailed)
                 return current
         try:
             pause_s = self._pause_s(now)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from http.cookiejar import http2time  # type: ignore[attr-defined]  # typeshed lacks it
 
 import attrs
 
 from corsgate.message.head import ResponseHead
-from corsgate.message.headers import Header, HeaderList
 
 MAX_COOKIES = 50
 MAX_BYTES = 4096
@@ -106,29 +105,6 @@ def cookie_name(set_cookie: bytes) -> bytes:
     """Return the name of the cookie in a Set-Cookie value; empty if it has none."""
     name, equals, _ = set_cookie.partition(b";")[0].partition(b"=")
     return name.strip(b" \t") if equals else b""
-
-
-def cookies_replaced(
-    headers: Iterable[Header], names: Collection[bytes], pairs: Sequence[bytes]
-) -> HeaderList:
-    """Return request fields with one Cookie field, where the gate's cookies replace the client's.
-
-    Args:
-        headers: The fields.
-        names: The names of cookies that clients must not send.
-        pairs: The gate's own cookies, as ``name=value``.
-    """
-    others, kept = [], []
-    for field in headers:
-        if field[0].lower() != b"cookie":
-            others.append(field)
-            continue
-        for pair in field[1].split(b";"):
-            pair = pair.strip(b" \t")
-            if pair and pair.partition(b"=")[0].strip(b" \t") not in names:
-                kept.append(pair)
-    cookies = b"; ".join([*kept, *pairs])
-    return [*others, (b"Cookie", cookies)] if cookies else others
 
 
 def _parse(name: bytes, value: bytes, target: bytes, now_s: float, ahead_s: float) -> _Cookie:

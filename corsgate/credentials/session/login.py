@@ -12,7 +12,6 @@ from corsgate.credentials.means import Means, OwnResponse
 from corsgate.credentials.session.cookie_jar import (
     CookieJar,
     cookie_name,
-    cookies_replaced,
     set_cookies,
 )
 from corsgate.credentials.session.messages import (
@@ -33,6 +32,7 @@ from corsgate.credentials.session.messages import (
     with_query,
 )
 from corsgate.errors import LoginFailed, UpstreamError
+from corsgate.message.cookies import cookies_replaced
 from corsgate.message.head import RequestHead, ResponseHead
 
 MAX_NAMES = 100

@@ -10,13 +10,11 @@ from zope.interface import implementer
 from corsgate.config.model.session import SessionCredentials
 from corsgate.credentials.logins import LoginFailure
 from corsgate.credentials.means import Means
+from corsgate.credentials.servers import remember
 from corsgate.credentials.session.attempt import SessionAttempt
 from corsgate.credentials.session.keeper import SessionKeeper
 from corsgate.credentials.session.login import Login
 from corsgate.interfaces import ICredentials, ILogin, ILogOut
-
-MAX_SERVERS = 1000
-"""How many servers' sessions are kept at most, since discovery may keep adding servers."""
 
 _log = Logger()
 
@@ -79,9 +77,7 @@ class SessionSigner:
         key = "" if self._is_shared else server
         found = self._keepers.get(key)
         if found is None:
-            if len(self._keepers) >= MAX_SERVERS:
-                del self._keepers[next(iter(self._keepers))]
-            found = self._keepers[key] = SessionKeeper(self._login, self._means)
+            found = remember(self._keepers, key, SessionKeeper(self._login, self._means))
         return found
 
     def _ended(self) -> None:

@@ -17,6 +17,15 @@ KINDS = {
     "bearer": "token = @@",
     "header": 'name = "X-Api-Key"\nvalue = @@',
     "query": 'name = "api_key"\nvalue = @@',
+    "aws_sigv4": (
+        'region = "r"\nservice = "s3"\naccess_key = { env = "AWS" }\n'
+        'secret_key = { env = "AWS" }\nsession_token = @@'
+    ),
+    "oauth2": (
+        'grant = "client_credentials"\ntoken_url = "https://login.example/token"\n'
+        'client_id = "gate"\nclient_secret = @@'
+    ),
+    "session": 'login_url = "/login"\nbasic = true\nusername = "a"\npassword = @@',
 }
 MEND = 'make the file private (chmod 600), or write { env = "NAME" } or { file = "PATH" }'
 
@@ -26,7 +35,7 @@ def warnings(text: str, read_by: str = "", written_by: str = "") -> list[str]:
     config = parse_config(
         TOP + text + ROUTE,
         file="c.toml",
-        environ={**ENVIRON, "CREDENTIALS_DIRECTORY": "/run/credentials/gate"},
+        environ={**ENVIRON, "AWS": "a", "CREDENTIALS_DIRECTORY": "/run/credentials/gate"},
         read_file=read_file,
         read_by=read_by,
         written_by=lambda path: f"{path} {written_by}" if written_by else "",

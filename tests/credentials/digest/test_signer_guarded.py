@@ -106,7 +106,7 @@ class World:
                 return self.results
         raise AssertionError(f"{self._left} requests wait for ever")
 
-    def _send(self, signed: Signed, _: object) -> Deferred[Any]:
+    def _send(self, signed: Signed, *_: object) -> Deferred[Any]:
         sent: Deferred[Any] = Deferred()
         self._under_way.append((signed, sent, None))
         self.most = max(self.most, len(self._under_way))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from corsgate.credentials.digest.signer import MAX_SERVERS, DigestSigner
+from corsgate.credentials.digest.signer import DigestSigner
+from corsgate.credentials.servers import MAX_SERVERS
 from corsgate.message.head import RequestHead
 from tests.credentials.helpers import (
     SERVER,

@@ -9,7 +9,6 @@ from corsgate.credentials.session.cookie_jar import (
     MAX_COOKIES,
     CookieJar,
     cookie_name,
-    cookies_replaced,
     set_cookies,
 )
 from tests.credentials.helpers import response
@@ -108,17 +107,3 @@ class FieldTests(SynchronousTestCase):
         self.assertEqual({each: cookie_name(each) for each in found}, found)
         head = response(200, (b"set-cookie", b"a=1"), (b"X", b"b=2"), (b"Set-Cookie", b"c=3"))
         self.assertEqual(list(set_cookies(head)), [b"a=1", b"c=3"])
-
-    def test_replaced(self) -> None:
-        """The client's cookies of the gate's names go, and all are in one field."""
-        fields = [
-            (b"Host", b"box"),
-            (b"Cookie", b"a=1;sid=mine;  b=2;"),
-            (b"cookie", b"sid=x; Sid=y"),
-        ]
-        self.assertEqual(
-            cookies_replaced(fields, {b"sid"}, [b"sid=own"]),
-            [(b"Host", b"box"), (b"Cookie", b"a=1; b=2; Sid=y; sid=own")],
-        )
-        self.assertEqual(cookies_replaced([(b"Cookie", b"sid=1")], {b"sid"}, []), [])
-        self.assertEqual(cookies_replaced([(b"A", b"b")], {b"sid"}, []), [(b"A", b"b")])
