@@ -98,7 +98,7 @@ def parse_auth(text: str) -> QuickAuth:
     kind, _, rest = text.partition(":")
     if kind in ALL_KINDS and kind not in KINDS:
         raise BadValue(
-            f"credentials of type {kind} have more parts than an option can hold",
+            f"credentials of type {kind} can't be given by an option",
             "write them in a file, and start the gate with corsgate run FILE.toml:"
             " docs/reference/credentials.md has an example",
         )
