@@ -34,6 +34,18 @@ class Prose:
             if match[1] in languages:
                 yield match[2]
 
+    def section(self, title: str) -> Prose:
+        """Return the text below a heading of level 2, up to the next one.
+
+        Raises:
+            AssertionError: There is no such heading.
+        """
+        for each in self.text.split("\n## ")[1:]:
+            heading, _, text = each.partition("\n")
+            if heading == title:
+                return Prose(text=text)
+        raise AssertionError(f"no heading {title}")
+
     def commands(self) -> list[str]:
         """Return each command: a line of ``sh``, a line after ``$`` of ``console``."""
         whole = (block.replace("\\\n", " ") for block in self.blocks("sh"))

@@ -1,4 +1,4 @@
-"""Servers with a login, each as its vendor documents it; see docs/reference/credentials.md."""
+"""Servers with a login, each as its vendor documents it; see docs/recipes/logins.md."""
 
 from __future__ import annotations
 
@@ -18,18 +18,16 @@ JSON = (b"Content-Type", b"application/json; charset=utf-8")
 
 
 def documented(name: str, url: str) -> str:
-    """Return the configuration that docs/reference/credentials.md has for a box.
+    """Return the configuration that docs/recipes/logins.md has for a box.
 
     Args:
         name: The box.
         url: The server to put in the place of the one that is shown.
     """
-    for block in Prose.read("docs/reference/credentials.md").blocks("toml"):
-        if block.startswith(f"# {name}\n"):
-            before, _, rest = block.partition('servers = ["')
-            text = f'{before}servers = ["{url}"]{rest.partition(chr(34) + "]")[2]}'
-            return text.replace("BOX_PASSWORD", "PASSWORD").replace("tcp:5555:", "tcp:0:")
-    raise AssertionError(f"docs/reference/credentials.md has no box {name}")
+    (block,) = Prose.read("docs/recipes/logins.md").section(name).blocks("toml")
+    before, _, rest = block.partition('servers = ["')
+    text = f'{before}servers = ["{url}"]{rest.partition(chr(34) + "]")[2]}'
+    return text.replace("BOX_PASSWORD", "PASSWORD").replace("tcp:5555:", "tcp:0:")
 
 
 class SessionBox:
@@ -267,4 +265,4 @@ BOXES: dict[str, Callable[[], SessionBox]] = {
     "Transmission": Transmission,
     "UniFi": UniFi,
 }
-"""Those of docs/reference/credentials.md that have a stand-in here."""
+"""Those of docs/recipes/logins.md that have a stand-in here."""

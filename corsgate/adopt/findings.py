@@ -88,9 +88,7 @@ def _box(look: Look, known: Known | None) -> Iterator[Finding]:
         words = "this is already a corsgate: use corsgate explain, not a second gate"
         yield Finding(topic="box", words=words, mark=Mark.HURDLE)
     else:
-        page = "docs/reference/credentials.md" if known.recipe == "credentials" else ""
-        page = page or f"docs/recipes/{known.recipe}.md"
-        words = f"looks like {known.name}; see {page}"
+        words = f"looks like {known.name}; see docs/recipes/{known.recipe}.md"
         yield Finding(topic="box", words=words, mark=Mark.FINE)
 
 

@@ -22,8 +22,7 @@ class Known:
 
     Attributes:
         name: Its name.
-        recipe: The page of docs/recipes, without ``.md``; ``credentials`` for
-            docs/reference/credentials.md.
+        recipe: The page of docs/recipes, without ``.md``; empty for none.
         login: The kind of credentials that it requires, if no challenge names it; see
             `corsgate.adopt.login`.
         methods: The methods that its clients use besides GET, HEAD and POST.
@@ -68,13 +67,13 @@ _SIGNS: tuple[_Sign, ...] = (
         (_named(b"corsgate-"), _body(rb'"detail":.*"request_id":')),
     ),
     (
-        Known(name="Transmission", recipe="credentials", login="transmission", methods=(),
+        Known(name="Transmission", recipe="logins", login="transmission", methods=(),
               more=("/transmission/rpc",)),
         (_named(b"x-transmission-session-id"), _realm(rb"Transmission"),
          _field(b"server", rb"^Transmission"), _field(b"location", rb"/transmission/")),
     ),
     (
-        Known(name="Syncthing", recipe="credentials", login="syncthing", more=("/rest/ping",)),
+        Known(name="Syncthing", recipe="logins", login="syncthing", more=("/rest/ping",)),
         (_named(b"x-syncthing-"), _field(b"set-cookie", rb"^CSRF-Token-[0-9A-Z]{5}="),
          _body(rb"<title>[^<]*Syncthing")),
     ),
@@ -85,7 +84,7 @@ _SIGNS: tuple[_Sign, ...] = (
         (_field(b"server", rb"^CouchDB"), _body(rb'"(couchdb|express-pouchdb)"\s*:\s*"Welcome')),
     ),
     (
-        Known(name="Jenkins", recipe="credentials", login="jenkins"),
+        Known(name="Jenkins", recipe="logins", login="jenkins"),
         (_named(b"x-jenkins"), _named(b"x-hudson")),
     ),
     (
@@ -184,15 +183,15 @@ _SIGNS: tuple[_Sign, ...] = (
          _field(b"sec-websocket-protocol", rb"graphql")),
     ),
     (
-        Known(name="SAP", recipe="credentials", login="sap"),
+        Known(name="SAP", recipe="logins", login="sap"),
         (_named(b"sap-"), _field(b"set-cookie", rb"^sap-")),
     ),
     (
-        Known(name="UniFi", recipe="credentials", login="unifi"),
+        Known(name="UniFi", recipe="logins", login="unifi"),
         (_body(rb"<title>UniFi"),),
     ),
     (
-        Known(name="qBittorrent", recipe="rails-django"),
+        Known(name="qBittorrent", recipe="qbittorrent"),
         (_body(rb"<title>qBittorrent"),),
     ),
     (

@@ -211,7 +211,7 @@ def credentials(login: Login, account: Account) -> Mapping[str, Toml]:
 
 
 def _session(login: Login, account: Account, user: Mapping[str, Toml]) -> Mapping[str, Toml]:
-    """Return the keys of a session, as docs/reference/credentials.md shows them for each box."""
+    """Return the keys of a session, as docs/recipes/logins.md shows them for each box."""
     secret: Toml = {"env": account.variable}
     name = login.token
     csrf: Toml

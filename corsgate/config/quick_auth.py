@@ -19,6 +19,7 @@ from corsgate.config.model.values import (
     HeaderCredentials,
     NtlmCredentials,
 )
+from corsgate.config.sections.credential_keys import KINDS as ALL_KINDS
 from corsgate.errors import BadValue
 
 FORMS = "basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN"
@@ -95,6 +96,12 @@ def parse_auth(text: str) -> QuickAuth:
         BadValue: It does not start with a kind. The error shows no part of it.
     """
     kind, _, rest = text.partition(":")
+    if kind in ALL_KINDS and kind not in KINDS:
+        raise BadValue(
+            f"credentials of type {kind} can't be given by an option",
+            "write them in a file, and start the gate with corsgate run FILE.toml:"
+            " docs/reference/credentials.md has an example",
+        )
     if kind not in KINDS:
         # Only the kind that is meant is shown: a password may stand in this place.
         close = get_close_matches(kind.lower(), KINDS, n=1, cutoff=0.75)

@@ -49,6 +49,9 @@ _ERRORS = {
 _LONG_WORD = re.compile(rb"[A-Za-z0-9+/=_-]{20}")
 # The lower-cased scheme of a kind, if that has another name.
 _SCHEMES = {"oauth2": "bearer"}
+_REFUSED_BY_403 = frozenset(("header", "query", "aws_sigv4"))
+"""The kinds that many servers refuse with 403 if the secret is wrong."""
+
 _WRONG = {
     "basic": "the user name or the password is probably wrong",
     "digest": "the user name or the password is probably wrong",
@@ -98,9 +101,11 @@ def refusal_words(
             " waits for a challenge"
         )
     if status == 403:
+        is_key = any(part.kind in _REFUSED_BY_403 for part in parts_of(credentials))
+        wrong = "be wrong, or " if is_key else ""
         return (
             f"the server responded 403 although it got the gate's credentials ({kind}): they may"
-            f" lack the right to this resource{error}"
+            f" {wrong}lack the right to this resource{error}"
         )
     if not asked:
         sent = "got" if signed else "did not wait for"

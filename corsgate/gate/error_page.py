@@ -20,6 +20,7 @@ from corsgate.errors import (
     ConnectFailed,
     ConnectTimedOut,
     CredentialsRejected,
+    HandshakeFailed,
     LoginFailed,
     NoServer,
     SentToLogin,
@@ -28,6 +29,7 @@ from corsgate.errors import (
     UpstreamBusy,
     UpstreamError,
     UpstreamTimedOut,
+    WeakChallenge,
 )
 from corsgate.gate.guide import SECURITY, Guide
 from corsgate.message.head import ResponseHead
@@ -100,6 +102,10 @@ _SOON = ((b"Retry-After", b"%d" % RETRY_AFTER_S),)
 
 TOO_LARGE = Problem(status=413, detail="The request's body is larger than this route accepts.")
 
+_NOT_LOGGED_IN = Problem(
+    status=502, detail="The gate could not log in to the upstream; its log has the reason."
+)
+
 
 _PROBLEMS: Sequence[tuple[type[BaseException], Problem]] = (
     (BodyTooLarge, TOO_LARGE),
@@ -143,12 +149,9 @@ _PROBLEMS: Sequence[tuple[type[BaseException], Problem]] = (
             " gate's password may be wrong, or its user may lack the right to this resource.",
         ),
     ),
-    (
-        LoginFailed,
-        Problem(
-            status=502, detail="The gate could not log in to the upstream; its log has the reason."
-        ),
-    ),
+    (LoginFailed, _NOT_LOGGED_IN),
+    (WeakChallenge, _NOT_LOGGED_IN),
+    (HandshakeFailed, _NOT_LOGGED_IN),
     (ConnectFailed, Problem(status=502, detail="No server of the upstream could be reached.")),
     (UpstreamError, Problem(status=502, detail="The upstream sent no usable response.")),
 )

@@ -131,10 +131,13 @@ def report(
         return
     more = route.log_throttle.due(type(error).__name__, route.upstream.clock.seconds())
     if more is not None:
+        text = str(error)
+        if state is not None and state.server.origin not in text:
+            text = f"{state.server.origin}: {text}"
         _log.warn(
             "request {id} on route {route}: {error}{more}",
             id=request_id,
             route=route.label,
-            error=shown(str(error)),
+            error=shown(text),
             more=more,
         )

@@ -101,8 +101,6 @@ def make_signing(
         before: The upstream before a reload; None if it is new.
     """
     if before is not None and before.config.credentials == upstream.credentials:
-        if before.guard is not None:
-            before.guard.upstream = name
         return Signing(
             credentials=before.credentials,
             guard=before.guard,
@@ -113,7 +111,7 @@ def make_signing(
     # Shared: otherwise upstreams with the same account at one server would add up rejections.
     key = (Guard, upstream.credentials)
     guard = common.shared.of(key, lambda: Guard(name, reactor))
-    guard.upstream, own_requests = name, OwnRequests(reactor)
+    own_requests = OwnRequests(reactor)
     credentials = build(upstream.credentials, _means(common, guard, own_requests))
     return Signing(
         credentials=credentials,

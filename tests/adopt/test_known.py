@@ -38,7 +38,7 @@ class KnownTests(SynchronousTestCase):
         for name, seen in SIGNS.items():
             found = known_box([reply(404), seen])
             self.assertEqual(found and found.name, name)
-            if found and found.recipe and found.recipe != "credentials":
+            if found and found.recipe:
                 page = ROOT / "docs" / "recipes" / f"{found.recipe}.md"
                 self.assertTrue(page.exists(), page)
 

@@ -245,23 +245,23 @@ class Sessions(AdoptTestCase):
     def test_transmission(self) -> None:
         """Transmission with a password."""
         port = self.start(Transmission)
-        self.check(port, "/transmission/rpc", "credentials", "gate", PASSWORD,
+        self.check(port, "/transmission/rpc", "logins", "gate", PASSWORD,
                    has=["X-Transmission-Session-Id", "basic = true"])  # fmt: skip
 
     def test_open_transmission(self) -> None:
         """Transmission without a password."""
         port = self.start(OpenTransmission)
-        self.check(port, "/transmission/rpc", "credentials",
+        self.check(port, "/transmission/rpc", "logins",
                    has=["X-Transmission-Session-Id", 'fetch = "GET '])  # fmt: skip
 
     def test_syncthing(self) -> None:
         """Syncthing with a GUI password."""
         port = self.start(Syncthing)
-        self.check(port, "/rest/system/ping", "credentials", "gate", PASSWORD)
+        self.check(port, "/rest/system/ping", "logins", "gate", PASSWORD)
 
     def test_open_syncthing(self) -> None:
         """Syncthing without a password."""
-        self.check(self.start(OpenSyncthing), "/rest/system/ping", "credentials")
+        self.check(self.start(OpenSyncthing), "/rest/system/ping", "logins")
 
     def test_jupyter(self) -> None:
         """Jupyter with a token."""

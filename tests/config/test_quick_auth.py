@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.quick_auth import KINDS, QuickAuth, credentials_of, parse_auth, with_variable
+from corsgate.config.sections.credential_keys import KINDS as ALL_KINDS
 from corsgate.errors import BadValue
 
 MARK = "hunter2"
@@ -38,6 +39,16 @@ class ParsingTests(SynchronousTestCase):
             with self.assertRaises(BadValue) as caught:
                 parse_auth(text)
             self.assertNotIn(MARK, f"{caught.exception!r} {caught.exception}")
+
+    def test_needs_a_file(self) -> None:
+        """A kind that only a file can have leads to the file."""
+        for kind in set(ALL_KINDS) - set(KINDS):
+            for text in (kind, f"{kind}:{MARK}"):
+                with self.assertRaises(BadValue) as caught:
+                    parse_auth(text)
+                self.assertIn(f"type {kind} ", caught.exception.problem)
+                self.assertIn("corsgate run FILE.toml", caught.exception.fix)
+                self.assertNotIn(MARK, str(caught.exception))
 
     def test_did_you_mean(self) -> None:
         """A mistyped kind gets the likely one."""

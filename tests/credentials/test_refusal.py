@@ -154,6 +154,12 @@ class WordsTests(SynchronousTestCase):
         words = refusal_words(BEARER, 403, asks(b'Bearer error="insufficient_scope"'))
         self.assertIn("they may lack the right to this resource (insufficient_scope)", words)
 
+    def test_wrong_key(self) -> None:
+        """Many servers respond 403 to a wrong key, so the key itself may be wrong."""
+        for credentials in (QUERY, SEVERAL):
+            words = refusal_words(credentials, 403, [])
+            self.assertIn("they may be wrong, or lack the right to this resource", words)
+
     def test_kinds(self) -> None:
         """Each kind has a name, and no secret in it."""
         self.assertEqual(

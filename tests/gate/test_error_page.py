@@ -18,6 +18,7 @@ from corsgate.errors import (
     ConnectFailed,
     ConnectionReset,
     ConnectTimedOut,
+    HandshakeFailed,
     LoginFailed,
     NoServer,
     QueueFull,
@@ -26,6 +27,7 @@ from corsgate.errors import (
     UpstreamBusy,
     UpstreamFull,
     UpstreamTimedOut,
+    WeakChallenge,
 )
 from corsgate.gate.error_page import (
     HTML,
@@ -61,7 +63,6 @@ class Statuses(SynchronousTestCase):
             (ConnectionReset("10.0.0.1"), 502),
             (LoginFailed("10.0.0.1"), 502),
             (BadUpstreamResponse("10.0.0.1"), 502),
-            (LoginFailed("10.0.0.1"), 502),
             (RuntimeError("10.0.0.1"), 500),
             (None, 500),
         )
@@ -83,6 +84,11 @@ class Statuses(SynchronousTestCase):
         """So it is while the gate tries no login."""
         self.assertIn((b"Retry-After", b"5"), problem_of(LoginFailed("x", 4.2)).headers)
         self.assertEqual(problem_of(LoginFailed("x")).headers, ())
+
+    def test_no_login(self) -> None:
+        """A login that can't succeed is named as the reason, not the server's response."""
+        for error in (LoginFailed("x"), WeakChallenge("x"), HandshakeFailed("x")):
+            self.assertIn("could not log in", problem_of(error).detail)
 
     def test_titles(self) -> None:
         """A status that nobody registered has a title too."""

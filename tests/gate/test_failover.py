@@ -7,7 +7,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.balance.state import ServerState
-from corsgate.errors import ConnectFailed, ConnectionReset
+from corsgate.errors import ConnectFailed, ConnectionReset, WeakChallenge
 from corsgate.gate.failover import Failover, report
 from tests.gate.fakes import compiled, logged
 
@@ -79,3 +79,12 @@ class ReportTests(SynchronousTestCase):
             report(route, "1-1", ConnectFailed("a\nb"))
         report(route, "1-2", ConnectionReset("c"))
         self.assertEqual(said(), ["request 1-1 on route /v1: a\\nb", "request 1-2 on route /v1: c"])
+
+    def test_server(self) -> None:
+        """The line has the server, once."""
+        route, said = compiled(MemoryReactorClock()), logged(self)
+        state, *_ = route.upstream.balancer.states.values()
+        report(route, "1", WeakChallenge("it offers MD5"), state)
+        report(route, "2", ConnectFailed(f"{state.server.origin}: refused"), state)
+        start = f"on route /v1: {state.server.origin}: "
+        self.assertEqual(said(), [f"request 1 {start}it offers MD5", f"request 2 {start}refused"])

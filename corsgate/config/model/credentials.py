@@ -38,6 +38,16 @@ def check_aws_name(text: str) -> None:
         )
 
 
+def check_parameter_name(text: str) -> None:
+    """Reject text that can't be the name of a query parameter, such as ``?api_key=``."""
+    rules.check_plain(text)
+    if re.search("[?&=]", text):
+        raise BadValue(
+            f"{rules.show(text)} is more than the name of a parameter",
+            'write the name alone, such as "api_key"',
+        )
+
+
 def _secret(check: Callable[[str], None]) -> Validator[Secret]:
     return rule(lambda secret: check(secret.reveal()))
 
@@ -148,7 +158,7 @@ class QueryCredentials:
     """
 
     kind: ClassVar[str] = "query"
-    name: str = attrs.field(validator=rule(rules.check_plain))
+    name: str = attrs.field(validator=rule(check_parameter_name))
     value: Secret = attrs.field(validator=_secret(rules.check_secret))
 
 

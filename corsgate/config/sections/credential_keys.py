@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from corsgate.config.model import ntlm, rules
-from corsgate.config.model.credentials import check_aws_name
+from corsgate.config.model.credentials import check_aws_name, check_parameter_name
 from corsgate.config.model.values import (
     AUTO_SCHEMES,
     DIGEST_ALGORITHMS,
@@ -126,7 +126,7 @@ HEADER_VALUE = secret_key(
 )
 QUERY_NAME = Key(
     "name",
-    checked(rules.check_plain),
+    checked(check_parameter_name),
     None,
     "The name of the query parameter, not encoded. The client's own parameter of this name is"
     " dropped.",

@@ -300,7 +300,7 @@ def _fits(table: Table, values: dict[str, object], sources: Sources) -> bool:
         table.notes.add(
             (*table.path, "auth_method" if "auth_method" in table.raw else "private_key"),
             "private_key_jwt needs joserfc, which is not installed",
-            "run: pip install corsgate[oauth2]",
+            "run pip install 'corsgate[oauth2]'",
         )
         fits = False
     return fits

@@ -32,6 +32,7 @@ from corsgate.config.toml.keys import AnyKey, Key, Keys, by_hand, list_of, table
 from corsgate.config.toml.reader import Item, Table
 from corsgate.config.toml.shape import shape
 from corsgate.config.toml.values import DURATION, boolean, checked, duration, integer
+from corsgate.errors import BadValue
 
 _LOOKS_SECRET = re.compile("pass|pwd|secret|token|key|pin|auth", re.IGNORECASE)
 
@@ -39,6 +40,10 @@ _LOOKS_SECRET = re.compile("pass|pwd|secret|token|key|pin|auth", re.IGNORECASE)
 @shape({"type": "integer", "minimum": 400, "maximum": 499})
 def _status(raw: object) -> int:
     status = integer(raw)
+    if 300 <= status < 400:
+        raise BadValue(
+            f"{status} is a redirect", 'write expired = { location = "/login" }, with its path'
+        )
     rules.check_between(status, 400, 499)
     return status
 
@@ -376,6 +381,12 @@ def _field_reader(sources: Sources) -> Callable[[object], FieldValue]:
     secret = sources.secret(rules.check_secret)
 
     def reader(raw: object) -> FieldValue:
+        is_nested = isinstance(raw, dict) and any(isinstance(each, dict) for each in raw.values())
+        if is_nested or isinstance(raw, list):
+            raise BadValue(
+                "the fields of a login can't be nested",
+                'write text, a number, a boolean, or a secret such as { env = "NAME" }',
+            )
         return raw if isinstance(raw, bool | int) else secret(raw)
 
     return reader

@@ -26,6 +26,13 @@ KINDS = (
         f'c.toml:3: credentials.ml.type: "none" is unknown; write {ALL}',
     ),
     (
+        'type = "query"\nname = "?api_key="\nvalue = "hunter2"',
+        (
+            'c.toml:4: credentials.ml.name: "?api_key=" is more than the name of a parameter; '
+            'write the name alone, such as "api_key"'
+        ),
+    ),
+    (
         'type = "basic"',
         (
             'c.toml:2: credentials.ml.username: it is missing; write username = "NAME"\n'

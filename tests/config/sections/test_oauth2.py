@@ -258,7 +258,7 @@ class OAuth2Tests(TableTestCase):
             self.read(source, has_jose=False)[1],
             [
                 "c.toml:5: private_key: private_key_jwt needs joserfc, which is not installed;"
-                " run: pip install corsgate[oauth2]"
+                " run pip install 'corsgate[oauth2]'"
             ],
         )
         self.assertEqual(self.read(GOOD, has_jose=False)[1], [])

@@ -90,6 +90,14 @@ class SessionTests(TableTestCase):
             f"{login}expired = {{ status = [200] }}": [
                 "c.toml:4: expired.status[0]: 200 is too small; write 400 or more"
             ],
+            f"{login}expired = {{ status = [302] }}": [
+                "c.toml:4: expired.status[0]: 302 is a redirect; write expired = { location ="
+                ' "/login" }, with its path'
+            ],
+            'login_url = "/"\njson = { auth = { user = "me", pass = { env = "X" } } }': [
+                "c.toml:3: json.auth: the fields of a login can't be nested; write text, a number,"
+                ' a boolean, or a secret such as { env = "NAME" }'
+            ],
             f"{login}lifetime = '0s'": ["c.toml:4: lifetime: 0s is too small; write 1s or more"],
             f"{login}expired = {{ json_path = 'x' }}": [
                 "c.toml:4: expired.json_path: it needs json_values; add json_values"
