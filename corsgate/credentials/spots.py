@@ -7,6 +7,7 @@ says holds for the requests beside it: those with a path in the same directory.
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Any, Final
 
 import attrs
@@ -21,6 +22,9 @@ ENOUGH_REQUESTS: Final = 100
 MAX_SPOTS: Final = 256
 """How many areas and paths of a server are remembered at most, each for accepted and rejected."""
 
+MAX_PATH_BYTES: Final = 256
+"""A longer path is remembered as a hash, so that clients can't fill the memory with paths."""
+
 _READING: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PROPFIND", b"REPORT", b"SEARCH"))
 """Methods that a box may allow everybody, but others of the same path only to users."""
 
@@ -30,7 +34,7 @@ class Spot:
     """Where a request goes, as far as it matters whether the server checks credentials there.
 
     Attributes:
-        path: Its path without the query, and whether it reads or writes.
+        path: Its path without the query, and whether it reads or writes; a hash if it is long.
         area: The path's directory, or the path itself directly below the root; also with that.
         is_typical: Whether others follow from it. False for a probe, whose path is often public.
     """
@@ -53,7 +57,13 @@ def spot_of(method: bytes, target: bytes, *, is_probe: bool = False) -> Spot:
     # Directly below the root, a public page is beside everything else, such as /api. But a page's
     # files are alike.
     is_alone = is_probe or (len(directory) < 2 and b"." not in name)
-    return Spot(path, path if is_alone else directory, is_typical=not is_probe)
+    area = path if is_alone else directory
+    return Spot(_short(path), _short(area), is_typical=not is_probe)
+
+
+def _short(path: bytes) -> bytes:
+    """Return a path, or the hash of a long one."""
+    return path if len(path) <= MAX_PATH_BYTES else blake2b(path, digest_size=32).digest()
 
 
 @attrs.define(eq=False)

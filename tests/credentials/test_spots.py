@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.credentials.spots import (
     ENOUGH_AREAS,
     ENOUGH_REQUESTS,
+    MAX_PATH_BYTES,
     MAX_SPOTS,
     Spot,
     Spots,
@@ -40,6 +41,19 @@ class SpotOfTests(SynchronousTestCase):
         self.assertEqual(at("/a"), at("/a", b"HEAD"))
         self.assertEqual(at("/a", b"POST"), at("/a", b"DELETE"))
         self.assertNotEqual(at("/a"), at("/a", b"POST"))
+
+    def test_long_paths(self) -> None:
+        """A long path takes little memory, and is still told from others."""
+        directory = "/" + "a" * 5000
+        one, other = at(f"{directory}/b" * 2), at(f"{directory}/b{directory}/c")
+        for each in (one, other):
+            self.assertLessEqual(len(each.path + each.area), 2 * MAX_PATH_BYTES)
+        self.assertEqual(one, at(f"{directory}/b" * 2))
+        self.assertEqual(one.area, other.area)
+        self.assertNotEqual(one.path, other.path)
+        self.assertNotEqual(one, at(f"{directory}/b" * 2, b"POST"))
+        short = "/" + "a" * (MAX_PATH_BYTES - 4) + "/b"
+        self.assertEqual(at(short).path, b"r" + short.encode())
 
     def test_probe(self) -> None:
         """A probe speaks for its own path only."""

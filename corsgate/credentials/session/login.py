@@ -34,6 +34,8 @@ from corsgate.credentials.session.messages import (
 from corsgate.errors import LoginFailed, UpstreamError
 from corsgate.message.cookies import cookies_replaced
 from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.headers import as_cgi_reads
+from corsgate.message.identity import METHOD_OVERRIDES
 
 MAX_NAMES = 100
 """How many cookie names are reserved for the gate at most; the oldest are dropped."""
@@ -205,9 +207,14 @@ class Login:
         """
         login, logout, base = self._login, self._logout, session.base
         method = head.method.decode("ascii")
-        if login and head.method not in SAFE_METHODS and is_for(head.target, login, base):
-            return True
-        return bool(logout and logout.method in ("", method) and is_for(head.target, logout, base))
+        # Some servers read the method from such a field.
+        is_any = any(as_cgi_reads(name.lower()) in METHOD_OVERRIDES for name, _ in head.headers)
+        calls = []
+        if login and (is_any or head.method not in SAFE_METHODS):
+            calls.append(login)
+        if logout and (is_any or logout.method in ("", method)):
+            calls.append(logout)
+        return any(is_for(head.target, call, base) for call in calls)
 
     def csrf_of(self, session: Session) -> bytes | None:
         """Return the CSRF token of a session; None if there is none, or the server rejected it."""

@@ -15,6 +15,7 @@ from corsgate.credentials.session.cookie_jar import cookie_name, set_cookies
 from corsgate.credentials.static import utf8
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header
+from corsgate.message.query import add_parameter, drop_parameters, normal_name
 
 SAFE_METHODS = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 """Methods that change nothing, so servers require no CSRF token for them (RFC 9110 9.2.1)."""
@@ -29,6 +30,10 @@ _VALUE = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _TO_BE_REPEATED = frozenset((307, 308))
 _NO_VERDICT = _TO_BE_REPEATED | {404, 405, 406, 408, 410, 411, 413, 414, 415}
 _ASKED = frozenset((b"fetch", b"required"))
+
+# As in `corsgate.message.target`, which rejects paths that are encoded more often.
+_MOST_DECODED = 4
+_ENCODED_PERCENT = re.compile(rb"%(?:25)+")
 
 
 def login_head(credentials: SessionCredentials, call: Call) -> tuple[RequestHead, bytes]:
@@ -175,15 +180,9 @@ def with_query(target: bytes, name: str, token: bytes) -> bytes:
         name: The parameter's name, which must need no encoding.
         token: Its value.
     """
-    path, mark, query = target.partition(b"?")
     wanted = name.encode("ascii")
-    kept = [
-        each
-        for each in query.split(b"&")
-        if unquote_to_bytes(each.partition(b"=")[0].replace(b"+", b" ")) != wanted
-    ]
     own = b"%b=%b" % (wanted, quote(token, safe="").encode())
-    return path + b"?" + b"&".join([*(kept if mark and query else ()), own])
+    return add_parameter(drop_parameters(target, normal_name(wanted).__eq__), own)
 
 
 def scrubbed(headers: Iterable[Header], token: bytes | None) -> list[Header]:
@@ -351,18 +350,40 @@ def path_of(target: bytes) -> str:
 
 
 def is_for(target: bytes, call: Call, base: bytes) -> bool:
-    """Return whether a target is that of a call: it has its path, and all of its query parameters.
+    r"""Return whether some server may read a target as that of a call.
+
+    It has the path of the call and all of its query parameters. Either may be percent-encoded more
+    than once, or in another case, and ``\`` may be written for ``/``.
 
     Args:
         target: The target, as sent.
         call: The call.
         base: The path of the server's own URL, which comes before that of the call.
     """
-    query = call.target.partition("?")[2].encode("ascii").split(b"&")
-    if query != [b""] and not set(query) <= set(target.partition(b"?")[2].split(b"&")):
-        return False
-    own = path_of(base + call.path.encode("ascii"))
-    return _closed(path_of(target)).lower() == _closed(own).lower()
+    own = base + call.target.encode("ascii")
+    return _path_as_read(target) == _path_as_read(own) and (
+        _parameters_as_read(own) <= _parameters_as_read(target)
+    )
+
+
+def _path_as_read(target: bytes) -> str:
+    """Return one form of all paths that some server reads as the same path."""
+    path = target.partition(b"?")[0]
+    for _ in range(_MOST_DECODED):
+        if b"%" not in path:
+            break
+        path = unquote_to_bytes(_ENCODED_PERCENT.sub(b"%", path))
+    return _closed(path_of(path.replace(b"\\", b"/"))).lower()
+
+
+def _parameters_as_read(target: bytes) -> set[tuple[bytes, bytes]]:
+    """Return the name and value of each query parameter, in one form of all their spellings."""
+    pairs = (each.partition(b"=") for each in re.split(b"[&;]", target.partition(b"?")[2]))
+    return {
+        (normal_name(name), unquote_to_bytes(value.replace(b"+", b" ")).lower())
+        for name, _, value in pairs
+        if name
+    }
 
 
 def _closed(path: str) -> str:

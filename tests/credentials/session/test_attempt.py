@@ -9,6 +9,7 @@ from corsgate.config.model.session import Expired, SessionCredentials
 from corsgate.credentials.means import OwnResponse
 from corsgate.credentials.session.attempt import IDLE_S
 from corsgate.errors import SentToLogin
+from corsgate.message.headers import Header
 from tests.credentials.helpers import SERVER, request, response
 from tests.credentials.session.case import COOKIES, SessionCase
 
@@ -152,7 +153,9 @@ class ExpiryTests(SessionCase):
 class ClientLoginTests(SessionCase):
     """A client that logs in or out at the box itself."""
 
-    def sent(self, method: bytes, target: bytes, login: str, logout: str = "") -> bytes | None:
+    def sent(
+        self, method: bytes, target: bytes, login: str, logout: str = "", *fields: Header
+    ) -> bytes | None:
         """Return the cookies with which a client's request is sent; check what it changes."""
         signer = self.signer(
             SessionCredentials(login_url=login, json=COOKIES.json, logout_url=logout)
@@ -160,7 +163,7 @@ class ClientLoginTests(SessionCase):
         self.begin(signer)
         self.cookie("1")
         attempt = signer.begin(SERVER)
-        head = request(target, method, (b"Cookie", b"sid=mine; a=b"))
+        head = request(target, method, (b"Cookie", b"sid=mine; a=b"), *fields)
         signed = self.successResultOf(Deferred.fromCoroutine(attempt.sign(head, b"")))
         sent = self.field(signed, b"cookie")
         if not signed.has_credentials:
@@ -177,6 +180,12 @@ class ClientLoginTests(SessionCase):
             (b"POST", b"/login/"),
             (b"PUT", b"/LOGIN;v=1?next=/x"),
             (b"POST", b"//log%69n"),
+            (b"POST", b"/log%2569n"),
+            (b"POST", b"/%25252Flogin"),
+            (b"POST", b"/\\login"),
+            (b"POST", b"/%5Clogin%5c"),
+            (b"POST", b"/login%3Bx"),
+            (b"POST", b"/login%3fx=1"),
             (b"POST", b"/logout"),
             (b"GET", b"/logout?now"),
         ):
@@ -214,5 +223,25 @@ class ClientLoginTests(SessionCase):
             (b"POST", b"/json", "/json?login", ""),
         ):
             self.assertEqual(self.sent(method, target, login, logout), b"a=b; sid=1", target)
-        target = b"/entry.cgi?method=login&api=Auth&user=x"
-        self.assertEqual(self.sent(b"POST", target, "/entry.cgi?api=Auth&method=login"), b"a=b")
+
+    def test_query(self) -> None:
+        """The login's parameters count in any order and spelling, since servers decode them."""
+        for query in (
+            b"method=login&api=Auth&user=x",
+            b"method=log%69n&%61pi=Auth",
+            b"Api=auth;METHOD=login",
+            b"api=Files&api=Auth&method=login",
+        ):
+            sent = self.sent(b"POST", b"/entry.cgi?" + query, "/entry.cgi?api=Auth&method=login")
+            self.assertEqual(sent, b"a=b", query)
+
+    def test_method_overrides(self) -> None:
+        """A field that replaces the method at some servers makes a GET the client's login."""
+        for name in (b"X-HTTP-Method-Override", b"x_http.method"):
+            for target, expected in (
+                (b"/login", b"a=b"),
+                (b"/out", b"a=b"),
+                (b"/x", b"a=b; sid=1"),
+            ):
+                sent = self.sent(b"GET", target, "/login", "DELETE /out", (name, b"POST"))
+                self.assertEqual(sent, expected, (name, target))

@@ -138,6 +138,8 @@ class TokenTests(SynchronousTestCase):
             b"/x?": b"/x?t=a%2Bb%3D",
             b"/x?a=%2F&b": b"/x?a=%2F&b&t=a%2Bb%3D",
             b"/x?t=1&tt=2&%74=3": b"/x?tt=2&t=a%2Bb%3D",
+            b"/x?a;t=1&T=2&+t=3": b"/x?a&t=a%2Bb%3D",
+            b"*": b"*",
         }
         self.assertEqual({each: with_query(each, "t", b"a+b=") for each in found}, found)
 
