@@ -21,6 +21,7 @@ from corsgate.credentials.session.messages import (
     csrf_in,
     csrf_of_cookie,
     fetch_problem,
+    has_json_error,
     is_for,
     is_rejection,
     leads_back,
@@ -276,7 +277,13 @@ class Login:
             if credentials.token_path:
                 session.token = token_in(response.body, credentials.token_path)
             kept = session.jar.names(self._means.wall_clock())
-            problem = login_problem(credentials, response.head, session.token, kept)
+            problem = login_problem(
+                credentials,
+                response.head,
+                session.token,
+                kept,
+                has_error=has_json_error(response.body),
+            )
         if problem:
             failed = LoginRejected if is_rejection(status) else LoginFailed
             at = call.origin or server

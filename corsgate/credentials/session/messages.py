@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 from urllib.parse import quote, unquote, unquote_to_bytes, urlencode
 
+from corsgate.config.model.login_json import encoded
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.session import Call, FieldValue, SessionCredentials, parse_call
 from corsgate.credentials.session.cookie_jar import cookie_name, set_cookies
@@ -45,7 +46,7 @@ def login_head(credentials: SessionCredentials, call: Call) -> tuple[RequestHead
         body = urlencode([(name, _form_text(value)) for name, value in credentials.form]).encode()
     elif credentials.json:
         fields.append((b"Content-Type", b"application/json"))
-        body = json.dumps({n: _json_value(v) for n, v in credentials.json}).encode()
+        body = encoded(credentials.json)
     if credentials.token_path:
         fields.append((b"Accept", b"application/json"))
     if credentials.basic:
@@ -78,10 +79,6 @@ def _form_text(value: FieldValue) -> str | bytes:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _json_value(value: FieldValue) -> object:
-    return value.reveal() if isinstance(value, Secret) else value
-
-
 def json_at(body: bytes, path: str) -> Any:
     """Return the value at a dotted path of JSON; None if it is missing or this is not JSON.
 
@@ -96,6 +93,16 @@ def json_at(body: bytes, path: str) -> Any:
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
     return found
+
+
+def has_json_error(body: bytes) -> bool:
+    """Return whether JSON reports an error as JSON-RPC does (JSON-RPC 2.0, section 5).
+
+    Args:
+        body: The text.
+    """
+    found = json_at(body, "error")
+    return isinstance(found, dict) and bool(found)
 
 
 def json_code(body: bytes, path: str) -> int | None:
@@ -247,6 +254,8 @@ def login_problem(
     head: ResponseHead,
     token: bytes | None,
     kept: Collection[bytes],
+    *,
+    has_error: bool = False,
 ) -> str:
     """Return why a login failed according to its response; empty if it succeeded.
 
@@ -260,6 +269,7 @@ def login_problem(
         token: The token in its body, or None.
         kept: The names of all cookies that were valid after the response. One that only deletes
             cookies is no login.
+        has_error: Whether its JSON reports an error. Some boxes set a cookie nevertheless.
     """
     status = head.status
     if status >= 400 or status < 200 or status in _TO_BE_REPEATED:
@@ -267,7 +277,11 @@ def login_problem(
     if credentials.token_path:
         if token is not None:
             return ""
+        if has_error:
+            return f"it responded {status} with an error in its JSON, and without a token"
         return f"it responded {status}, without a token at {credentials.token_path} of a JSON body"
+    if has_error:
+        return f"it responded {status} with an error in its JSON"
     names = {cookie_name(value) for value in set_cookies(head)}.intersection(kept)
     if credentials.csrf is not None:
         # A page that reports a failed login also sets a new CSRF cookie.

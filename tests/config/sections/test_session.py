@@ -94,8 +94,8 @@ class SessionTests(TableTestCase):
             f"{login}expired = {{ json_path = 'x' }}": [
                 "c.toml:4: expired.json_path: it needs json_values; add json_values"
             ],
-            'login_url = "/"\njson = { pass = { environ = "X" } }': [
-                'c.toml:3: json.pass: it does not say where the secret is; write { env = "NAME" },'
+            'login_url = "/"\nform = { pass = { environ = "X" } }': [
+                'c.toml:3: form.pass: it does not say where the secret is; write { env = "NAME" },'
                 ' { file = "PATH" }, { systemd = "NAME" },'
                 ' { command = ["PROGRAM", "ARGUMENT"] } or text in quotes'
             ],

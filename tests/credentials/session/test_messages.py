@@ -12,6 +12,7 @@ from corsgate.credentials.session.messages import (
     csrf_in,
     csrf_of_cookie,
     fetch_problem,
+    has_json_error,
     is_rejection,
     json_at,
     json_code,
@@ -93,6 +94,16 @@ class LoginTests(SynchronousTestCase):
         for credentials, head, found in bad:
             problem = login_problem(credentials, head, found, kept)
             self.assertIn(f"it responded {head.status}", problem, head)
+        problem = login_problem(cookies, response(200, cookie), None, kept, has_error=True)
+        self.assertIn("an error in its JSON", problem)
+        self.assertEqual(login_problem(token, response(200), b"t", kept, has_error=True), "")
+
+    def test_errors_in_json(self) -> None:
+        """Only an object is an error, as JSON-RPC has it."""
+        for body in (b'{"error": {"code": 1}}', b'{"error": {"message": "x"}, "result": null}'):
+            self.assertTrue(has_json_error(body), body)
+        for body in (b'{"error": null}', b'{"error": ""}', b'{"error": {}}', b"[1]", b"", b"{}"):
+            self.assertFalse(has_json_error(body), body)
 
     def test_rejections(self) -> None:
         """What speaks of the URL, or of trouble, does not count against the password."""
