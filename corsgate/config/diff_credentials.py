@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from corsgate.config.diff_reach import Change
-from corsgate.config.model.login_json import Members, leaves
+from corsgate.config.model.login_json import leaves
 from corsgate.config.model.values import Credentials, Upstream
 from corsgate.config.toml.lines import key_text
 
@@ -54,12 +54,12 @@ def _shown(
     return f"{written} ({kind})" if isinstance(written, str) else kind
 
 
-def pair_changes(name: str, old: Members, new: Members) -> Iterator[str]:
+def pair_changes(name: str, old: tuple[Any, ...], new: tuple[Any, ...]) -> Iterator[str]:
     """Describe how the fields of a login changed, without their values.
 
     Args:
         name: The key, one of `PAIRS`.
-        old: The fields before.
+        old: The fields before, as pairs of name and value.
         new: The fields now.
     """
     before, after = dict(leaves(old)), dict(leaves(new))
