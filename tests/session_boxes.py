@@ -256,11 +256,53 @@ class Transmission(SessionBox):
         return says({"result": "success"})
 
 
+class Odoo(SessionBox):
+    """Odoo: JSON-RPC that responds 200 to everything, even with a cookie to a wrong password."""
+
+    def __call__(self, message: Message) -> bytes | None:
+        """Respond."""
+        session = cookies(message).get("session_id", "")
+        if message.target == b"/web/session/authenticate":
+            self.logins += 1
+            params = json.loads(message.body)["params"]
+            given = (params["db"], params["login"], params["password"])
+            if given != ("shop", USER, self.password):
+                cookie = b"session_id=session-of-nobody; Path=/; HttpOnly"
+                error = {"code": 200, "message": "Odoo Server Error"}
+                return says({"jsonrpc": "2.0", "error": error}, 200, (b"Set-Cookie", cookie))
+            cookie = f"session_id={self.begin()}; Path=/; HttpOnly".encode()
+            return says({"jsonrpc": "2.0", "result": {"uid": 2}}, 200, (b"Set-Cookie", cookie))
+        if session not in self.sessions:
+            error = {"code": 100, "message": "Odoo Session Expired"}
+            return says({"jsonrpc": "2.0", "error": error})
+        return says({"jsonrpc": "2.0", "result": []})
+
+
+class OpenWrt(SessionBox):
+    """OpenWrt's ubus over HTTP: an array with the token, which requests carry in a field."""
+
+    def __call__(self, message: Message) -> bytes | None:
+        """Respond."""
+        if message.target == b"/ubus":
+            self.logins += 1
+            session, name, method, account = json.loads(message.body)["params"]
+            assert (session, name, method) == ("0" * 32, "session", "login")
+            if account != {"username": USER, "password": self.password}:
+                return says({"jsonrpc": "2.0", "id": 1, "result": [6]})
+            found = {"ubus_rpc_session": self.begin(), "timeout": 300}
+            return says({"jsonrpc": "2.0", "id": 1, "result": [0, found]})
+        if field(message, b"authorization").removeprefix("Bearer ") not in self.sessions:
+            return says({"jsonrpc": "2.0", "error": {"code": -32002, "message": "Access denied"}})
+        return says({"jsonrpc": "2.0", "result": [0, {}]})
+
+
 BOXES: dict[str, Callable[[], SessionBox]] = {
     "ArcGIS": ArcGis,
     "CouchDB": CouchDb,
     "Django": Django,
     "Jenkins": Jenkins,
+    "Odoo": Odoo,
+    "OpenWrt": OpenWrt,
     "SAP": Sap,
     "Transmission": Transmission,
     "UniFi": UniFi,

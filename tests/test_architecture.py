@@ -63,6 +63,7 @@ DECIDES = frozenset(
         *("corsgate.credentials.back_off", "corsgate.credentials.oauth2.request"),
         *("corsgate.credentials.oauth2.response", "corsgate.credentials.outside"),
         *("corsgate.credentials.session.cookie_jar", "corsgate.credentials.session.messages"),
+        "corsgate.credentials.session.login_urls",
         *("corsgate.credentials.lockout", "corsgate.credentials.refusal"),
         *("corsgate.credentials.echoed_secrets", "corsgate.credentials.spots"),
         *("corsgate.credentials.static", "corsgate.credentials.sigv4"),

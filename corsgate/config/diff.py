@@ -296,7 +296,8 @@ def _fields(
         if field.eq is False or name in skip or (only and name not in only):
             continue
         before, after = getattr(old, name), getattr(new, name)
-        if before == after:
+        # Values with a comparison of their own may be equal in Python: true and 1.
+        if before == after and field.eq_key is None:
             continue
         key = key_of(type(old), name) or _named(name)
         place = where or key.name

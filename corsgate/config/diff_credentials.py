@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from corsgate.config.diff_reach import Change
+from corsgate.config.model.login_json import leaves
 from corsgate.config.model.values import Credentials, Upstream
+from corsgate.config.toml.lines import key_text
 
 PAIRS = frozenset(("form", "json"))
 """The keys that contain the fields of a login."""
@@ -52,7 +54,7 @@ def _shown(
     return f"{written} ({kind})" if isinstance(written, str) else kind
 
 
-def pair_changes(name: str, old: Iterable[Any], new: Iterable[Any]) -> Iterator[str]:
+def pair_changes(name: str, old: tuple[Any, ...], new: tuple[Any, ...]) -> Iterator[str]:
     """Describe how the fields of a login changed, without their values.
 
     Args:
@@ -60,9 +62,11 @@ def pair_changes(name: str, old: Iterable[Any], new: Iterable[Any]) -> Iterator[
         old: The fields before, as pairs of name and value.
         new: The fields now.
     """
-    before, after = dict(old), dict(new)
-    yield from (f"{name} no longer has {each}" for each in before if each not in after)
-    yield from (f"{name} has {each}" for each in after if each not in before)
+    before, after = dict(leaves(old)), dict(leaves(new))
+    yield from (f"{name} no longer has {key_text(each)}" for each in before if each not in after)
+    yield from (f"{name} has {key_text(each)}" for each in after if each not in before)
     yield from (
-        f"{name}.{each} changed" for each in after if each in before and before[each] != after[each]
+        f"{key_text((name, *each))} changed"
+        for each in after
+        if each in before and before[each] != after[each]
     )

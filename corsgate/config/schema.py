@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from corsgate.config.keys import FILE_KEYS
 from corsgate.config.sections.credentials import CREDENTIALS_SCHEMA
+from corsgate.config.sections.login_fields import JSON_SCHEMA
 from corsgate.config.sections.policies import CORS_KEYS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -20,5 +21,9 @@ def config_schema() -> dict[str, object]:
         "title": "corsgate configuration",
         "description": "All settings of the gate.",
         **FILE_KEYS.schema,
-        "$defs": {"cors": CORS_KEYS.schema, "credentials": CREDENTIALS_SCHEMA},
+        "$defs": {
+            "cors": CORS_KEYS.schema,
+            "credentials": CREDENTIALS_SCHEMA,
+            "json": JSON_SCHEMA,
+        },
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.diff_credentials import by_origin_changes, pair_changes
+from corsgate.config.model.login_json import JsonObject
 from corsgate.config.model.values import (
     BearerCredentials,
     Credentials,
@@ -64,4 +65,19 @@ class ChangesTests(SynchronousTestCase):
         self.assertEqual(
             list(pair_changes("form", old, new)),
             ["form no longer has stay", "form has ttl", "form.pass changed"],
+        )
+
+    def test_json_of_a_login(self) -> None:
+        """Values at any depth are named by their place, also if only their type changed."""
+        old = (("params", (Secret("hunter2"), JsonObject((("a.b", True), ("c", 1))))),)
+        new = (("params", (Secret("hunter3"), JsonObject((("a.b", 1),)), ())),)
+        self.assertEqual(list(pair_changes("json", old, old)), [])
+        self.assertEqual(
+            list(pair_changes("json", old, new)),
+            [
+                "json no longer has params[1].c",
+                "json has params[2]",
+                "json.params[0] changed",
+                'json.params[1]."a.b" changed',
+            ],
         )

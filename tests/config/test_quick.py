@@ -203,7 +203,11 @@ class FaultTests(SynchronousTestCase):
         cases = {
             "": f"it does not start with a kind of credentials; {forms}",
             "secret": f"it does not start with a kind of credentials; {forms}",
-            "oauth2:secret": f"it does not start with a kind of credentials; {forms}",
+            "oauth2:secret": (
+                "credentials of type oauth2 can't be given by an option; write them in a file, and"
+                " start the gate with corsgate run FILE.toml: docs/reference/credentials.md has an"
+                " example"
+            ),
             "basic:secret": (
                 "it has no password; write --auth basic:USER --auth-env VARIABLE, with the "
                 "password in the variable"

@@ -16,6 +16,8 @@ PATHS = {
     "CouchDB": b"/db",
     "Django": b"/api/items",
     "Jenkins": b"/job/a/build",
+    "Odoo": b"/web/dataset/call_kw",
+    "OpenWrt": b"/ubus/call/system",
     "SAP": b"/sap/opu/odata/sap/x",
     "Transmission": b"/transmission/rpc",
     "UniFi": b"/proxy/network/api/s",

@@ -58,6 +58,24 @@ class BoxTests(SessionTestCase):
         """Basic and a crumb."""
         await self.each("Jenkins")
 
+    async def test_odoo(self) -> None:
+        """Nested JSON, and an error code in a 200."""
+        await self.each("Odoo")
+
+    async def test_openwrt(self) -> None:
+        """Nested arrays, in the login and around the token."""
+        await self.each("OpenWrt")
+
+    async def test_wrong_password_of_json_rpc(self) -> None:
+        """A box that responds 200 to a wrong password, with an error or a cookie, has no lock."""
+        for name in ("Odoo", "OpenWrt"):
+            gate, _, box = await self.open(name)
+            box.password = "another"
+            for _ in range(5):
+                answer = await self.ask(gate, b"POST", PATHS[name], body=b"{}")
+                self.assertEqual(answer.status, 502, name)
+            self.assertEqual((box.logins, box.made), (2, 0), name)
+
     async def test_sap(self) -> None:
         """Basic, and a token that is fetched."""
         await self.each("SAP")

@@ -139,7 +139,8 @@ PLACES: Sequence[Place] = (
     ),
     Place(
         name="session-json",
-        keys=f"credentials = {{ {_LOGIN}, json = {{ user = SECRET, pass = SECRET }}, {_EXPIRED},"
+        keys=f"credentials = {{ {_LOGIN}, {_EXPIRED},"
+        " json = { user = SECRET, params = [1, { pass = SECRET }] },"
         ' token_path = "data.token", header = "Authorization: Bearer {token}",'
         ' csrf = { fetch = "HEAD /csrf", header = "X-CSRF-Token" } }',
         rest=ANY,

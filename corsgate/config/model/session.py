@@ -9,12 +9,13 @@ from typing import Any, ClassVar, TypeAlias
 import attrs
 
 from corsgate.config.model import rules
+from corsgate.config.model.login_json import Members, check_json, check_member, leaves
 from corsgate.config.model.secret import Secret, repr_of_url
 from corsgate.config.model.validators import DAY, Validator, count, each, rule, seconds
 from corsgate.errors import BadValue
 
 FieldValue: TypeAlias = Secret | bool | int
-"""The value of a login field; all text is treated as a secret."""
+"""The value of a field of a login form; all text is treated as a secret."""
 
 _CALL = re.compile(r"(?:([A-Z]+) +)?(?:(https?://[^/?#]+))?(/.*)")
 _HEADER = re.compile(r"([^:]*): *(.*)")
@@ -73,10 +74,11 @@ def check_call(text: str) -> None:
 
 
 def check_token_path(text: str) -> None:
-    """Reject text that is not a dotted path, such as ``data.token``; an empty one means none."""
+    """Reject text that is not a path with dots, such as ``result.0.token``; empty means none."""
     if text and not _PATH.fullmatch(text):
         raise BadValue(
-            f"{rules.show(text)} is not a path into JSON", 'write names with dots: "data.token"'
+            f"{rules.show(text)} is not a path into JSON",
+            'write names, and indexes of arrays, with dots: "data.token" or "result.0.token"',
         )
 
 
@@ -160,7 +162,7 @@ def _secret(check: Any) -> Validator[Secret | None]:
 
 
 def _check_field(field: tuple[str, FieldValue]) -> None:
-    rules.check_plain(field[0])
+    check_member(field[0])
     if isinstance(field[1], Secret):
         rules.check_secret(field[1].reveal())
 
@@ -220,11 +222,9 @@ class SessionCredentials:
     kind: ClassVar[str] = "session"
     login_url: str = attrs.field(default="", repr=repr_of_url, validator=rule(check_call))
     form: tuple[tuple[str, FieldValue], ...] = attrs.field(
-        default=(), repr=False, validator=each(_check_field)
+        default=(), repr=False, validator=each(_check_field), eq=leaves
     )
-    json: tuple[tuple[str, FieldValue], ...] = attrs.field(
-        default=(), repr=False, validator=each(_check_field)
-    )
+    json: Members = attrs.field(default=(), repr=False, validator=rule(check_json), eq=leaves)
     basic: bool = False
     username: str = attrs.field(default="", repr=False, validator=rule(rules.check_basic_username))
     password: Secret | None = attrs.field(

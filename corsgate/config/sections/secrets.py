@@ -80,6 +80,18 @@ SECRET_KEYS = Keys(
 )
 """The keys of a secret that is a table. `Sources` reads such tables."""
 
+SOURCE_NAMES = frozenset(key.name for key in (ENV, FILE, SYSTEMD, COMMAND))
+
+
+def is_source(raw: Mapping[str, object]) -> bool:
+    """Return whether a table names the source of a secret; it may do so in a wrong way.
+
+    Args:
+        raw: A table in a place where other tables are valid, too.
+    """
+    names = raw.keys() - {TIMEOUT.name}
+    return len(names) == 1 and names <= SOURCE_NAMES
+
 
 def secret_key(
     name: str,

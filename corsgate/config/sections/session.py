@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from typing import Any
 
 from corsgate.config.model import rules
@@ -14,7 +12,6 @@ from corsgate.config.model.session import (
     MIN_LIFETIME_S,
     Csrf,
     Expired,
-    FieldValue,
     SessionCredentials,
     check_call,
     check_name,
@@ -26,15 +23,14 @@ from corsgate.config.model.session import (
 from corsgate.config.model.units import format_duration
 from corsgate.config.model.values import Server
 from corsgate.config.sections.credential_keys import kind_keys
-from corsgate.config.sections.exposure import read_secret, warn_of_exposed
-from corsgate.config.sections.secrets import SECRET, Sources, secret_key
-from corsgate.config.toml.keys import AnyKey, Key, Keys, by_hand, list_of, table_key
-from corsgate.config.toml.reader import Item, Table
+from corsgate.config.sections.exposure import read_secret
+from corsgate.config.sections.login_fields import FORM, JSON, read_form, read_json
+from corsgate.config.sections.secrets import Sources, secret_key
+from corsgate.config.toml.keys import Key, Keys, list_of, table_key
+from corsgate.config.toml.reader import Table
 from corsgate.config.toml.shape import shape
 from corsgate.config.toml.values import DURATION, boolean, checked, duration, integer
 from corsgate.errors import BadValue
-
-_LOOKS_SECRET = re.compile("pass|pwd|secret|token|key|pin|auth", re.IGNORECASE)
 
 
 @shape({"type": "integer", "minimum": 400, "maximum": 499})
@@ -54,13 +50,6 @@ def _lifetime(raw: object) -> float:
     rules.check_seconds(lifetime_s, MIN_LIFETIME_S, MAX_LIFETIME_S)
     return lifetime_s
 
-
-_FIELDS = by_hand(
-    {
-        "type": "object",
-        "additionalProperties": {"anyOf": [SECRET, {"type": "boolean"}, {"type": "integer"}]},
-    }
-)
 
 CSRF_HEADER = Key(
     "header",
@@ -150,22 +139,6 @@ LOGIN_URL = Key(
     "Where to log in: a path at the server, or the URL of another server of the upstream. A method"
     " may come first. Leave it out if the server needs no login.",
     example='"/api/login"',
-)
-FORM = Key(
-    "form",
-    _FIELDS,
-    None,
-    "The fields of the login form.",
-    example='{ user = "gate", password = { env = "BOX_PASSWORD" } }',
-    type="table of secrets",
-)
-JSON = Key(
-    "json",
-    _FIELDS,
-    None,
-    "The members of the JSON object for the login, instead of a form.",
-    example='{ user = "gate", password = { env = "BOX_PASSWORD" } }',
-    type="table of secrets",
 )
 BASIC = Key(
     "basic",
@@ -260,8 +233,8 @@ def read_session(table: Table, sources: Sources) -> SessionCredentials | None:
     before = len(table.notes.faults)
     found: dict[str, Any] = {
         "login_url": table.get(LOGIN_URL),
-        "form": _login_fields(table, FORM, sources),
-        "json": _login_fields(table, JSON, sources),
+        "form": read_form(table, sources),
+        "json": read_json(table, sources),
         "basic": table.get(BASIC),
         "username": table.get(USERNAME),
         "password": read_secret(table, PASSWORD, rules.check_secret, sources),
@@ -358,35 +331,3 @@ def _expired(table: Table) -> Expired:
         json_path=json_path,
         json_values=values or (),
     )
-
-
-def _login_fields(
-    table: Table, key: AnyKey, sources: Sources
-) -> tuple[tuple[str, FieldValue], ...]:
-    """Read the fields of a login, whose text is always a secret."""
-    item, reader = table.item(key), _field_reader(sources)
-    inner = None if item is None else item.table(f'write {key.name} = {{ user = "NAME" }}')
-    found = []
-    for name, raw in inner.raw.items() if inner is not None else ():
-        value = Item(table.notes, (*table.path, key.name, name), raw).read(reader)
-        if isinstance(raw, str) and _LOOKS_SECRET.search(name):
-            assert inner is not None
-            warn_of_exposed(inner, name, sources)
-        if value is not None:
-            found.append((name, value))
-    return tuple(found)
-
-
-def _field_reader(sources: Sources) -> Callable[[object], FieldValue]:
-    secret = sources.secret(rules.check_secret)
-
-    def reader(raw: object) -> FieldValue:
-        is_nested = isinstance(raw, dict) and any(isinstance(each, dict) for each in raw.values())
-        if is_nested or isinstance(raw, list):
-            raise BadValue(
-                "the fields of a login can't be nested",
-                'write text, a number, a boolean, or a secret such as { env = "NAME" }',
-            )
-        return raw if isinstance(raw, bool | int) else secret(raw)
-
-    return reader

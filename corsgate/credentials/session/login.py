@@ -14,18 +14,16 @@ from corsgate.credentials.session.cookie_jar import (
     cookie_name,
     set_cookies,
 )
+from corsgate.credentials.session.login_urls import is_for, leads_back, leads_to, login_pages
 from corsgate.credentials.session.messages import (
     SAFE_METHODS,
     basic_field,
     csrf_in,
     csrf_of_cookie,
     fetch_problem,
-    is_for,
+    has_json_error,
     is_rejection,
-    leads_back,
-    leads_to,
     login_head,
-    login_pages,
     login_problem,
     own_head,
     token_in,
@@ -283,7 +281,13 @@ class Login:
             if credentials.token_path:
                 session.token = token_in(response.body, credentials.token_path)
             kept = session.jar.names(self._means.wall_clock())
-            problem = login_problem(credentials, response.head, session.token, kept)
+            problem = login_problem(
+                credentials,
+                response.head,
+                session.token,
+                kept,
+                has_error=has_json_error(response.body),
+            )
         if problem:
             failed = LoginRejected if is_rejection(status) else LoginFailed
             at = call.origin or server

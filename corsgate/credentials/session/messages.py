@@ -7,11 +7,13 @@ import re
 from base64 import b64encode
 from collections.abc import Collection, Iterable
 from typing import Any
-from urllib.parse import quote, unquote, unquote_to_bytes, urlencode
+from urllib.parse import quote, unquote_to_bytes, urlencode
 
+from corsgate.config.model.login_json import encoded
 from corsgate.config.model.secret import Secret
-from corsgate.config.model.session import Call, FieldValue, SessionCredentials, parse_call
+from corsgate.config.model.session import Call, FieldValue, SessionCredentials
 from corsgate.credentials.session.cookie_jar import cookie_name, set_cookies
+from corsgate.credentials.session.login_urls import leads_to, login_pages
 from corsgate.credentials.static import utf8
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header
@@ -31,10 +33,6 @@ _TO_BE_REPEATED = frozenset((307, 308))
 _NO_VERDICT = _TO_BE_REPEATED | {404, 405, 406, 408, 410, 411, 413, 414, 415}
 _ASKED = frozenset((b"fetch", b"required"))
 
-# As in `corsgate.message.target`, which rejects paths that are encoded more often.
-_MOST_DECODED = 4
-_ENCODED_PERCENT = re.compile(rb"%(?:25)+")
-
 
 def login_head(credentials: SessionCredentials, call: Call) -> tuple[RequestHead, bytes]:
     """Return the head and the body of the login.
@@ -50,7 +48,7 @@ def login_head(credentials: SessionCredentials, call: Call) -> tuple[RequestHead
         body = urlencode([(name, _form_text(value)) for name, value in credentials.form]).encode()
     elif credentials.json:
         fields.append((b"Content-Type", b"application/json"))
-        body = json.dumps({n: _json_value(v) for n, v in credentials.json}).encode()
+        body = encoded(credentials.json)
     if credentials.token_path:
         fields.append((b"Accept", b"application/json"))
     if credentials.basic:
@@ -83,10 +81,6 @@ def _form_text(value: FieldValue) -> str | bytes:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _json_value(value: FieldValue) -> object:
-    return value.reveal() if isinstance(value, Secret) else value
-
-
 def json_at(body: bytes, path: str) -> Any:
     """Return the value at a dotted path of JSON; None if it is missing or this is not JSON.
 
@@ -101,6 +95,16 @@ def json_at(body: bytes, path: str) -> Any:
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
     return found
+
+
+def has_json_error(body: bytes) -> bool:
+    """Return whether JSON reports an error as JSON-RPC does (JSON-RPC 2.0, section 5).
+
+    Args:
+        body: The text.
+    """
+    found = json_at(body, "error")
+    return isinstance(found, dict) and bool(found)
 
 
 def json_code(body: bytes, path: str) -> int | None:
@@ -229,23 +233,13 @@ def without_session(
     return ResponseHead(response.status, response.reason, headers)
 
 
-def location_path(head: ResponseHead) -> str | None:
-    """Return the path to which a redirect leads; None if the response is not a redirect."""
-    if not 300 <= head.status < 400:
-        return None
-    for name, value in head.headers:
-        if name.lower() == b"location":
-            text = value.decode("ascii", "replace")
-            text = re.sub(r"^(?:[a-zA-Z]+:)?//[^/?#]*", "", text)
-            return re.split("[?#;]", text, maxsplit=1)[0] or "/"
-    return None
-
-
 def login_problem(
     credentials: SessionCredentials,
     head: ResponseHead,
     token: bytes | None,
     kept: Collection[bytes],
+    *,
+    has_error: bool = False,
 ) -> str:
     """Return why a login failed according to its response; empty if it succeeded.
 
@@ -259,6 +253,7 @@ def login_problem(
         token: The token in its body, or None.
         kept: The names of all cookies that were valid after the response. One that only deletes
             cookies is no login.
+        has_error: Whether its JSON reports an error. Some boxes set a cookie nevertheless.
     """
     status = head.status
     if status >= 400 or status < 200 or status in _TO_BE_REPEATED:
@@ -266,7 +261,11 @@ def login_problem(
     if credentials.token_path:
         if token is not None:
             return ""
+        if has_error:
+            return f"it responded {status} with an error in its JSON, and without a token"
         return f"it responded {status}, without a token at {credentials.token_path} of a JSON body"
+    if has_error:
+        return f"it responded {status} with an error in its JSON"
     names = {cookie_name(value) for value in set_cookies(head)}.intersection(kept)
     if credentials.csrf is not None:
         # A page that reports a failed login also sets a new CSRF cookie.
@@ -311,80 +310,3 @@ def _refusal(status: int) -> str:
     }
     more = words.get(status)
     return f"it responded {status}" + (f"; {more}" if more else "")
-
-
-def login_pages(credentials: SessionCredentials) -> frozenset[str]:
-    """Return the paths of the login pages; a redirect to one of them means an expired session."""
-    texts = filter(None, (credentials.expired.location, credentials.login_url))
-    return frozenset(path for path in (parse_call(text).path for text in texts) if path != "/")
-
-
-def leads_to(head: ResponseHead, pages: Collection[str]) -> bool:
-    """Return whether a response redirects to one of these pages.
-
-    The server's own path may come before the page's.
-
-    Args:
-        head: The response's head.
-        pages: The pages' paths, without ``/``.
-    """
-    path = location_path(head)
-    return path is not None and any(_closed(path).endswith(_closed(page)) for page in pages)
-
-
-def leads_back(target: bytes, head: ResponseHead) -> bool:
-    """Return whether a response redirects a request to its own path, such as to add a slash.
-
-    Args:
-        target: The request's target.
-        head: The response's head.
-    """
-    path = location_path(head)
-    return path is not None and _closed(path) == _closed(path_of(target))
-
-
-def path_of(target: bytes) -> str:
-    """Return the path of a target as servers may read it: decoded, without parameters (``;``)."""
-    path = unquote(target.partition(b"?")[0].decode("ascii", "replace"), errors="replace")
-    return re.sub("/+", "/", re.sub(";[^/]*", "", path))
-
-
-def is_for(target: bytes, call: Call, base: bytes) -> bool:
-    r"""Return whether some server may read a target as that of a call.
-
-    It has the path of the call and all of its query parameters. Either may be percent-encoded more
-    than once, or in another case, and ``\`` may be written for ``/``.
-
-    Args:
-        target: The target, as sent.
-        call: The call.
-        base: The path of the server's own URL, which comes before that of the call.
-    """
-    own = base + call.target.encode("ascii")
-    return _path_as_read(target) == _path_as_read(own) and (
-        _parameters_as_read(own) <= _parameters_as_read(target)
-    )
-
-
-def _path_as_read(target: bytes) -> str:
-    """Return one form of all paths that some server reads as the same path."""
-    path = target.partition(b"?")[0]
-    for _ in range(_MOST_DECODED):
-        if b"%" not in path:
-            break
-        path = unquote_to_bytes(_ENCODED_PERCENT.sub(b"%", path))
-    return _closed(path_of(path.replace(b"\\", b"/"))).lower()
-
-
-def _parameters_as_read(target: bytes) -> set[tuple[bytes, bytes]]:
-    """Return the name and value of each query parameter, in one form of all their spellings."""
-    pairs = (each.partition(b"=") for each in re.split(b"[&;]", target.partition(b"?")[2]))
-    return {
-        (normal_name(name), unquote_to_bytes(value.replace(b"+", b" ")).lower())
-        for name, _, value in pairs
-        if name
-    }
-
-
-def _closed(path: str) -> str:
-    return f"{path.rstrip('/')}/"

@@ -23,6 +23,7 @@ from tests.tree import ROOT, files
 MARK = "hunter2"
 REVEALING = {
     *("corsgate/config/model/credentials.py", "corsgate/config/model/header_rules.py"),
+    "corsgate/config/model/login_json.py",
     *("corsgate/config/model/ntlm.py", "corsgate/config/model/oauth2.py"),
     *("corsgate/config/model/session.py", "corsgate/config/sections/oauth2.py"),
     *("corsgate/credentials/aws.py", "corsgate/credentials/digest/signer.py"),

@@ -94,16 +94,12 @@ class SessionTests(TableTestCase):
                 "c.toml:4: expired.status[0]: 302 is a redirect; write expired = { location ="
                 ' "/login" }, with its path'
             ],
-            'login_url = "/"\njson = { auth = { user = "me", pass = { env = "X" } } }': [
-                "c.toml:3: json.auth: the fields of a login can't be nested; write text, a number,"
-                ' a boolean, or a secret such as { env = "NAME" }'
-            ],
             f"{login}lifetime = '0s'": ["c.toml:4: lifetime: 0s is too small; write 1s or more"],
             f"{login}expired = {{ json_path = 'x' }}": [
                 "c.toml:4: expired.json_path: it needs json_values; add json_values"
             ],
-            'login_url = "/"\njson = { pass = { environ = "X" } }': [
-                'c.toml:3: json.pass: it does not say where the secret is; write { env = "NAME" },'
+            'login_url = "/"\nform = { pass = { environ = "X" } }': [
+                'c.toml:3: form.pass: it does not say where the secret is; write { env = "NAME" },'
                 ' { file = "PATH" }, { systemd = "NAME" },'
                 ' { command = ["PROGRAM", "ARGUMENT"] } or text in quotes'
             ],

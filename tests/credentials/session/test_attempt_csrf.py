@@ -124,7 +124,7 @@ class CsrfTests(SessionCase):
         signer = self.signer(
             SessionCredentials(
                 login_url="/login",
-                form=COOKIES.json,
+                form=(("pass", Secret("p")),),
                 csrf=Csrf(header="X-T", cookie="csrf", fetch="/login"),
             )
         )

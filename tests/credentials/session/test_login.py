@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import attrs
+
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.session import Csrf, SessionCredentials
 from corsgate.credentials.session.cookie_jar import MAX_COOKIES, CookieJar
-from corsgate.credentials.session.login import MAX_NAMES, Login, Session
+from corsgate.credentials.session.login import MAX_NAMES, Login, LoginRejected, Session
 from tests.credentials.helpers import SERVER, means, request, response
-from tests.credentials.session.case import SessionCase
+from tests.credentials.session.case import COOKIES, TOKEN, SessionCase
 
 
 class SigningTests(SessionCase):
@@ -61,3 +63,39 @@ class SigningTests(SessionCase):
         signed = self.signed(signer)[1]
         sent = (self.field(signed, b"cookie") or b"").split(b"; ")
         self.assertEqual(sent, [each[1].partition(b";")[0] for each in cookies[-MAX_COOKIES:]])
+
+
+class JsonRpcTests(SessionCase):
+    """Boxes that respond 200 to every login."""
+
+    def test_failures(self) -> None:
+        """Neither a cookie beside an error nor a result without a cookie is a login."""
+        token = attrs.evolve(TOKEN, token_path="result.1.t")
+        cookie = (b"Set-Cookie", b"sid=1; Path=/")
+        for credentials, headers, body, reason in (
+            (COOKIES, [cookie], b'{"error": {"code": 200}}', "with an error in its JSON"),
+            (COOKIES, [], b'{"result": false, "error": null}', "without a session cookie"),
+            (token, [cookie], b'{"error": {"code": -32602}}', "an error in its JSON, and without"),
+            (token, [cookie], b'{"result": [6]}', "without a token at result.1.t"),
+        ):
+            signer = self.signer(credentials)
+            before = len(self.asked)
+            for _ in range(2):
+                _, waiting = self.begin(signer)
+                self.answer(response(200, *headers), body)
+                failure = self.failureResultOf(waiting, LoginRejected)
+                self.assertIn(reason, str(failure.value))
+            _, waiting = self.begin(signer)
+            self.failureResultOf(waiting)
+            self.assertEqual(len(self.asked) - before, 2, body)
+
+    def test_successes(self) -> None:
+        """An error of null is none, and a token counts whatever is beside it."""
+        token = attrs.evolve(TOKEN, token_path="result.1.t")
+        for credentials, body in (
+            (COOKIES, b'{"result": true, "error": null}'),
+            (token, b'{"result": [0, {"t": "abc"}], "error": {"code": 0}}'),
+        ):
+            _, waiting = self.begin(self.signer(credentials))
+            self.answer(response(200, (b"Set-Cookie", b"sid=1; Path=/")), body)
+            self.successResultOf(waiting)

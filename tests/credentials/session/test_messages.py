@@ -5,19 +5,18 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.secret import Secret
-from corsgate.config.model.session import Expired, SessionCredentials, parse_call
+from corsgate.config.model.session import SessionCredentials, parse_call
 from corsgate.credentials.session.messages import (
     MAX_TOKEN_BYTES,
     asks_for_csrf,
     csrf_in,
     csrf_of_cookie,
     fetch_problem,
+    has_json_error,
     is_rejection,
     json_at,
     json_code,
-    leads_to,
     login_head,
-    login_pages,
     login_problem,
     readable,
     scrubbed,
@@ -93,6 +92,16 @@ class LoginTests(SynchronousTestCase):
         for credentials, head, found in bad:
             problem = login_problem(credentials, head, found, kept)
             self.assertIn(f"it responded {head.status}", problem, head)
+        problem = login_problem(cookies, response(200, cookie), None, kept, has_error=True)
+        self.assertIn("an error in its JSON", problem)
+        self.assertEqual(login_problem(token, response(200), b"t", kept, has_error=True), "")
+
+    def test_errors_in_json(self) -> None:
+        """Only an object is an error, as JSON-RPC has it."""
+        for body in (b'{"error": {"code": 1}}', b'{"error": {"message": "x"}, "result": null}'):
+            self.assertTrue(has_json_error(body), body)
+        for body in (b'{"error": null}', b'{"error": ""}', b'{"error": {}}', b"[1]", b"", b"{}"):
+            self.assertFalse(has_json_error(body), body)
 
     def test_rejections(self) -> None:
         """What speaks of the URL, or of trouble, does not count against the password."""
@@ -177,26 +186,3 @@ class TokenTests(SynchronousTestCase):
         self.assertEqual(readable(head).headers[1:], [(b"Accept-Encoding", b"gzip"), (b"A", b"br")])
         head = request(b"/", b"GET", (b"accept-encoding", b"br"))
         self.assertEqual(readable(head).headers[1:], [(b"accept-encoding", b"identity")])
-
-
-class ExpiryTests(SynchronousTestCase):
-    """What tells that a session has ended."""
-
-    def test_default(self) -> None:
-        """A redirect to the login page, wherever the server has it."""
-        pages = login_pages(SessionCredentials(login_url="/login", form=FORM))
-        for location in (b"/login", b"/login/", b"/login?next=/", b"http://x:1/app/login;j=1"):
-            self.assertTrue(leads_to(response(302, (b"Location", location)), pages), location)
-        for location in (b"/", b"/xlogin", b"/login/help", b"/?to=/login", b"//login/"):
-            self.assertFalse(leads_to(response(302, (b"Location", location)), pages), location)
-        for head in (response(401), response(200, (b"Location", b"/login")), response(302)):
-            self.assertFalse(leads_to(head, pages))
-
-    def test_configured(self) -> None:
-        """Another page counts too; a login at the root makes no redirect to it suspect."""
-        credentials = SessionCredentials(
-            login_url="/", form=FORM, expired=Expired(location="/sign-in")
-        )
-        pages = login_pages(credentials)
-        self.assertTrue(leads_to(response(303, (b"Location", b"/sign-in?x")), pages))
-        self.assertFalse(leads_to(response(303, (b"Location", b"/")), pages))
