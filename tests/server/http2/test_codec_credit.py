@@ -8,7 +8,7 @@ from hyperframe.frame import DataFrame
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Limits
-from corsgate.server.http2.codec import CONNECTION_WINDOW, MAX_STREAMS
+from corsgate.server.http2.codec import CONNECTION_WINDOW, FIRST_WINDOW, MAX_STREAMS
 from corsgate.server.http2.stream import EARLY_RESPONSE_S
 from tests.server.http2.client import PSEUDO, Http2Client
 from tests.server.support import Receiver, answer
@@ -32,7 +32,7 @@ class CreditTests(SynchronousTestCase):
         sent = 0
         for _ in range(TIMES):
             sent += end(client)
-            self.assertGreater(CONNECTION_WINDOW + client.credit(0) - sent, CONNECTION_WINDOW // 4)
+            self.assertGreater(FIRST_WINDOW + client.credit(0) - sent, CONNECTION_WINDOW // 4)
         self.assertGreater(sent, 2 * CONNECTION_WINDOW)
         self.assertEqual(client.goaways, [])
         self.assertEqual(client.site.context.memory.windows.grown, 0)
