@@ -25,7 +25,12 @@ def main() -> int:
     for name in options.only or ATTACKS:
         print(f"## {name}\n", flush=True)
         command = [sys.executable, "-m", f"bench.attack_{name}"]
-        status = subprocess.run(command, check=False, timeout=TIMEOUT_S).returncode  # noqa: S603
+        try:
+            status = subprocess.run(command, check=False, timeout=TIMEOUT_S).returncode  # noqa: S603
+        except subprocess.TimeoutExpired:
+            print(f"\nBROKEN: it did not end within {TIMEOUT_S:.0f} s\n", flush=True)
+            held = False
+            continue
         print(f"\n{'held' if status == 0 else 'BROKEN'}\n", flush=True)
         held = held and status == 0
     return 0 if held else 1

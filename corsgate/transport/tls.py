@@ -6,7 +6,7 @@ from collections.abc import Callable
 from socket import MSG_PEEK
 from typing import Any
 
-from OpenSSL.SSL import Error, WantReadError
+from OpenSSL.SSL import Error, WantReadError, ZeroReturnError
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
@@ -24,6 +24,9 @@ from zope.interface import implementer
 READ_BYTES = 12 * 1024
 """How many bytes are decrypted at once."""
 
+_RECORD_BYTES = 16 * 1024
+"""The most that one record contains (RFC 8446 5.1)."""
+
 FIRST_BYTES = 11
 """How many of the first bytes of a connection are kept: a ServerHello up to its version."""
 
@@ -37,7 +40,9 @@ class TLSTransport(BufferingTLSTransport):
     that the peer leaves. So a paused response would keep its upstream connection until a timeout.
 
     Bytes are decrypted in pieces of `READ_BYTES`, because OpenSSL's buffer for a connection never
-    shrinks. It would keep 64 KiB after one upload, as long as the connection exists.
+    shrinks. It would keep 64 KiB after one upload, as long as the connection exists. But everything
+    that one read contained is passed on in one call: some clients of HTTP/2 use two records for
+    each frame.
 
     `first_bytes` are the first bytes of the peer, which show what it is if it doesn't speak TLS.
 
@@ -55,6 +60,13 @@ class TLSTransport(BufferingTLSTransport):
     _encrypted = False
 
     first_bytes = b""
+
+    def __init__(
+        self, factory: TLSMemoryBIOFactory, wrappedProtocol: IProtocol, _connectWrapped: bool = True
+    ) -> None:
+        super().__init__(factory, wrappedProtocol, _connectWrapped)
+        # The records of the current read that have been decrypted, but not passed on.
+        self._decrypted: list[bytes] = []
 
     def dataReceived(self, bytes: bytes) -> None:
         """Decrypt bytes, and pass them on."""
@@ -74,7 +86,7 @@ class TLSTransport(BufferingTLSTransport):
     def has_unread(self) -> bool:
         """Whether there are bytes, or the end of TLS, that the protocol above has not received.
 
-        One read of the socket may contain many records, which are passed on one after another.
+        One read of the socket may contain many records, and the end of TLS after them.
         """
         if self._encrypted:
             return True
@@ -95,6 +107,32 @@ class TLSTransport(BufferingTLSTransport):
         closed = not self._lostTLSConnection and reason.check(ConnectionDone) is not None
         self.closed_below = closed
         super().connectionLost(reason)
+
+    def _flushReceiveBIO(self) -> None:
+        """Decrypt bytes, and pass them on if they are the last of a read."""
+        while not self._lostTLSConnection:
+            try:
+                self._decrypted.append(self._tlsConnection.recv(_RECORD_BYTES))
+            except WantReadError:
+                break
+            except Error as error:
+                # The peer ended TLS, or this record is invalid. The records before it are valid.
+                failure = Failure()
+                self._pass_on()
+                if self._lostTLSConnection:
+                    break
+                if isinstance(error, ZeroReturnError):
+                    self._shutdownTLS()
+                self._tlsShutdownFinished(None if isinstance(error, ZeroReturnError) else failure)
+        if not self._encrypted:
+            self._pass_on()
+        self._flushSendBIO()
+
+    def _pass_on(self) -> None:
+        """Pass on what has been decrypted, unless the connection was aborted."""
+        pieces, self._decrypted = self._decrypted, []
+        if pieces and not self._aborted:
+            self.wrappedProtocol.dataReceived(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
     def _tlsShutdownFinished(self, reason: Failure | None) -> None:
         super()._tlsShutdownFinished(reason)

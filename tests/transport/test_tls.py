@@ -36,6 +36,7 @@ class Source(Protocol):
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.data = b""
+        self.sizes: list[int] = []
         self.lost: Failure | None = None
         self.ended = 0
 
@@ -51,6 +52,7 @@ class Source(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Keep it."""
         self.data += data
+        self.sizes.append(len(data))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Keep why."""
@@ -98,9 +100,10 @@ class Peer:
         self._incoming.write(self._tcp.value())
         self._tcp.clear()
 
-    def send(self, data: bytes) -> None:
-        """Send bytes over TLS."""
-        self._ssl.write(data)
+    def send(self, *records: bytes) -> None:
+        """Send bytes over TLS, in one read."""
+        for data in records:
+            self._ssl.write(data)
         self.flush()
 
     def say_goodbye(self) -> None:
@@ -221,6 +224,34 @@ class Ended(SynchronousTestCase):
         self.assertEqual(self.source.data, sent)
         self.assertGreater(sum(sizes), len(sent))
         self.assertLessEqual(max(sizes), READ_BYTES)
+
+    def test_one_call(self) -> None:
+        """All records of one read are passed on in one call."""
+        records = [bytes(16384), bytes(9)] * 3
+        self.peer.send(*records)
+        self.assertEqual(self.source.sizes, [3 * 16393])
+        self.peer.send(b"x")
+        self.assertEqual(self.source.sizes, [3 * 16393, 1])
+
+    def test_before_a_fault(self) -> None:
+        """What comes before a farewell or a fault in one read is passed on before its end."""
+        for end in (lambda: self.peer.goaway(), lambda: b"\x17\x03\x03\x00\x20" + bytes(32)):
+            self.setUp()
+            self.source.tls_ended = lambda: self.assertEqual(len(self.source.data), 40000)
+            self.peer._ssl.write(bytes(40000))
+            self.tls.dataReceived(self.peer._outgoing.read() + end())
+            self.assertEqual(self.source.sizes, [40000])
+            self.assertTrue(self.tcp.disconnecting)
+
+    def test_aborted(self) -> None:
+        """A connection that was aborted gets nothing more."""
+        self.source.dataReceived = lambda data: (
+            self.source.sizes.append(len(data)),
+            self.tls.abortConnection(),
+        )
+        self.peer.send(b"first")
+        self.peer.send(b"second")
+        self.assertEqual(self.source.sizes, [5])
 
     def test_a_large_read_with_a_farewell(self) -> None:
         """What stands behind a close_notify in the same read is not looked at."""

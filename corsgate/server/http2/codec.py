@@ -13,16 +13,12 @@ over. It also gets no piece of a body except the last, since the others only cha
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any
 
-from h2.config import H2Configuration
-from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import Event
 from h2.exceptions import ProtocolError
-from h2.settings import SettingCodes, Settings
-from h2.stream import StreamClosedBy, StreamState
-from hyperframe.frame import GoAwayFrame, WindowUpdateFrame
+from h2.settings import SettingCodes
+from hyperframe.frame import GoAwayFrame
 
 from corsgate.config.model.values import Limits
 from corsgate.errors import ConnectionFault
@@ -44,7 +40,12 @@ from corsgate.server.http2.frames import (
     Kind,
     frame_bytes,
 )
-from corsgate.server.http2.h2_bounds import REMEMBERED, LeanConnection, bounded, shrunk
+from corsgate.server.http2.h2_connection import (
+    REMEMBERED,
+    WHOLE_REQUEST,
+    LeanConnection,
+    bounded,
+)
 from corsgate.shortcuts import ALL, Shortcuts
 
 MAX_STREAMS = 100
@@ -58,10 +59,8 @@ CONNECTION_WINDOW = 2**20
 
 # When h2 has more streams than this, it is made to drop those that have ended.
 _MANY_STREAMS = 8
-_WHOLE_REQUEST = END_STREAM | END_HEADERS
 # Looking up an enum member costs a call.
 _DATA, _HEADERS = Kind.DATA, Kind.HEADERS
-_RECEIVES = (StreamState.OPEN, StreamState.HALF_CLOSED_LOCAL)
 
 
 class Codec:
@@ -80,40 +79,27 @@ class Codec:
         # A client may send this many bytes before it has read any setting.
         self.stream_window = max(limits.max_buffered_bytes, FIRST_WINDOW)
         max_list_bytes = limits.max_head_bytes + ENTRY_OVERHEAD * limits.max_headers
-        self._h2 = LeanConnection(
-            H2Configuration(
-                client_side=False,
-                validate_inbound_headers=False,
-                normalize_inbound_headers=False,
-                validate_outbound_headers=False,
-                normalize_outbound_headers=False,
-            )
-        )
         # Up to twice the limit gets a proper 431. Beyond that, the connection has to end.
         self._decoder = FieldDecoder(2 * max_list_bytes, remembers=shortcuts.blocks)
         self._encoder = FieldEncoder(remembers=shortcuts.blocks)
-        h2: Any = self._h2
-        h2.decoder, h2.encoder = self._decoder, self._encoder
-        self._h2.local_settings = settings = shrunk(
-            Settings(
-                client=False,
-                initial_values={
-                    SettingCodes.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
-                    SettingCodes.INITIAL_WINDOW_SIZE: self.stream_window,
-                    SettingCodes.MAX_HEADER_LIST_SIZE: max_list_bytes,
-                },
-            )
+        self._h2 = LeanConnection(
+            self._decoder,
+            self._encoder,
+            {
+                SettingCodes.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
+                SettingCodes.INITIAL_WINDOW_SIZE: self.stream_window,
+                SettingCodes.MAX_HEADER_LIST_SIZE: max_list_bytes,
+            },
         )
-        shrunk(self._h2.remote_settings)
         self._h2.initiate_connection()
         # h2 ends the connection for one stream too many, even if the client sent it before it knew
         # the limit. So the connection counts the streams itself, and refuses only the stream.
-        settings.max_concurrent_streams = MAX_WINDOW
-        settings.acknowledge()
+        self._h2.local_settings.max_concurrent_streams = MAX_WINDOW
+        self._h2.local_settings.acknowledge()
         self._window = max(CONNECTION_WINDOW, self.stream_window)
         self._h2.increment_flow_control_window(self._window - FIRST_WINDOW)
         self._h2.receive_data(PREFACE)
-        self._uncredited = self._uncounted = 0
+        self._uncredited = 0
         self._given_up: OrderedDict[int, None] = OrderedDict()
         # The streams that h2 has not seen: the open ones, and the last ones that have ended. For an
         # open one, the frame that enlarged its window is kept for h2.
@@ -159,7 +145,7 @@ class Codec:
         # h2 gets the first stream, so that it knows that the client opens streams.
         if (
             kind != _HEADERS
-            or flags & (_WHOLE_REQUEST | PADDED) != _WHOLE_REQUEST
+            or flags & (WHOLE_REQUEST | PADDED) != WHOLE_REQUEST
             or not number & 1
             or not 0 < h2.highest_inbound_stream_id < number
             or not self._hides
@@ -188,32 +174,42 @@ class Codec:
             False if the frame is anything else, or not allowed, so that it must go to `receive`.
         """
         kind, flags, number, size, _ = frame
-        stream = self._h2.streams.get(number) if kind == _DATA and not flags else None
-        if stream is None or stream.state_machine.state not in _RECEIVES:
+        return kind == _DATA and not flags and self._h2.receives(number, size)
+
+    def ignores(self, frame: Frame) -> bool:
+        """Drop DATA for a stream that was given up. h2 would send a frame for each.
+
+        Args:
+            frame: Any frame.
+
+        Returns:
+            False if the frame is anything else, so that it must go to `receive`.
+
+        Raises:
+            ConnectionFault: The client exceeds the connection's window.
+        """
+        if frame.kind != _DATA or frame.stream_id not in self._given_up:
             return False
-        shared, own = self._h2._inbound_flow_control_window_manager, stream._inbound_window_manager
-        if size > min(shared.current_window_size, own.current_window_size):
-            return False
-        shared.current_window_size -= size
-        own.current_window_size -= size
+        try:
+            self._h2.ignores(frame.size)
+        except ProtocolError as error:
+            raise ConnectionFault(int(error.error_code), f"{error}") from error
+        self.credit(frame.size)
         return True
 
     def receive(self, frame: Frame) -> list[Event]:
-        """Return the events of a frame that neither `opens` nor `takes_data` accepted.
+        """Return the events of a frame that `opens`, `takes_data` and `ignores` didn't accept.
 
         Raises:
             ConnectionFault: The frame is a fault that ends the connection.
         """
         number, kind = frame.stream_id, frame.kind
-        if number in self._given_up and kind == Kind.DATA:
-            self._swallow(frame.size)
-            return []
         if number in self._unseen:
             if self._opens_window(frame):
                 return []
             self._show(number)
         elif number in self._ended:
-            self._h2._closed_streams[number] = StreamClosedBy.SEND_END_STREAM
+            self._h2.show_end(number)
         if kind == Kind.SETTINGS or (kind == _HEADERS and not frame.flags & END_HEADERS):
             # Settings change the windows of all streams that h2 knows. And within a field block
             # in several frames, h2 could get no other stream.
@@ -276,7 +272,7 @@ class Codec:
         if len(block) > MAX_FRAME_BYTES:
             self._send_large(stream_id, block, end=not body)
         else:
-            flags = END_HEADERS if size else _WHOLE_REQUEST
+            flags = END_HEADERS if size else WHOLE_REQUEST
             self.waiting += frame_bytes(_HEADERS, flags, stream_id, block)
         if size:
             self.waiting += frame_bytes(_DATA, END_STREAM, stream_id, body)
@@ -299,9 +295,7 @@ class Codec:
             h2.send_data(stream_id, data, end_stream=True)
             self._collect()
             return
-        # This changes only the windows.
-        h2.streams[stream_id].outbound_flow_control_window -= len(data)
-        h2.outbound_flow_control_window -= len(data)
+        h2.sends(stream_id, len(data))
         self.waiting += frame_bytes(_DATA, 0, stream_id, data)
 
     def reset(self, stream_id: int, code: Code, *, give_up: bool) -> None:
@@ -337,26 +331,17 @@ class Codec:
 
     def rest(self) -> None:
         """Forget how streams ended, since late frames for them have arrived by now."""
-        # h2 drops closed streams, 400 bytes each, when its open ones are counted.
-        if not self._h2.open_inbound_streams:
-            self._h2._closed_streams.clear()
+        self._h2.forget_ends()
         self._given_up.clear()
         self._ended.clear()
         self._decoder.forget()
         self._encoder.forget()
 
     def close(self) -> None:
-        """Empty the h2 connection, which refers to itself and would be left to the GC."""
-        vars(self._h2).clear()
+        """Break the cycles of the h2 connection."""
+        self._h2.end()
 
-    def _swallow(self, size: int) -> None:
-        """Count DATA without passing it to h2, which would send a frame for each."""
-        self._uncounted += size
-        if self._uncounted >= self._window // 4:
-            self.waiting += WindowUpdateFrame(0, self._uncounted).serialize()
-            self._uncounted = 0
-
-    def _see(self, stream_id: int) -> H2Connection:
+    def _see(self, stream_id: int) -> LeanConnection:
         """Return the h2 connection after it has seen a stream."""
         if stream_id in self._unseen:
             self._show(stream_id)
@@ -364,12 +349,10 @@ class Codec:
 
     def _show(self, stream_id: int) -> None:
         """Pass h2 the frames that opened a stream: those of a complete request."""
-        h2, window = self._h2, self._unseen.pop(stream_id)
-        highest, fields = h2.highest_inbound_stream_id, self._decoder.fields
-        # h2 accepts a stream as new only if it has the highest number so far.
-        h2.highest_inbound_stream_id = stream_id - 2
-        h2.receive_data(frame_bytes(Kind.HEADERS, _WHOLE_REQUEST, stream_id, b"") + window)
-        h2.highest_inbound_stream_id, self._decoder.fields = highest, fields
+        fields = self._decoder.fields
+        self._h2.show_request(stream_id, self._unseen.pop(stream_id))
+        # h2 got an empty block.
+        self._decoder.fields = fields
 
     def _opens_window(self, frame: Frame) -> bool:
         """Take what opens an unseen stream's window, as Firefox does for each of its requests.

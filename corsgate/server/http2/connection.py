@@ -28,16 +28,18 @@ from corsgate.server.http1.timeouts import LINGER_S
 from corsgate.server.http2.codec import MAX_STREAMS, Codec
 from corsgate.server.http2.fields import RequestBlocks
 from corsgate.server.http2.flood_limits import BYTES_PER_FRAME, FloodLimits
-from corsgate.server.http2.frames import HEADER_BYTES, Code, Frame, FrameReader, Kind
+from corsgate.server.http2.frames import Code, Frame, FrameReader, Kind
 from corsgate.server.http2.goaway import GoAway
 from corsgate.server.http2.pump import Pump
 from corsgate.server.http2.stream import Http2Stream
 from corsgate.server.http2.timeouts import ConnectionTimeouts
 from corsgate.server.http2.turns import REQUESTS_PER_TURN, Turns
+from corsgate.server.http2.uploads import Uploads
 from corsgate.server.memory_budget import Tally
 from corsgate.transport.deadlines import NEVER
 
-_HEADERS = Kind.HEADERS
+# Looking up an enum member costs a call.
+_DATA, _HEADERS = Kind.DATA, Kind.HEADERS
 _OF_REQUESTS = (Kind.DATA, Kind.HEADERS, Kind.CONTINUATION)
 
 
@@ -68,6 +70,7 @@ class Http2Connection(ClientConnection):
         self._reader = FrameReader()
         self._blocks = RequestBlocks(limits, context.shortcuts)
         self._streams: dict[int, Http2Stream] = {}
+        self._uploads = Uploads(self.codec, self.flood_limits, self._streams)
         self._pump = Pump()
         self._turns = Turns(context.reactor, lambda: self.dataReceived(b""))
         self._closing = False
@@ -96,6 +99,8 @@ class Http2Connection(ClientConnection):
                 if not left:
                     self._turns.pause(self._tcp)
                     break
+            if self._uploads.pieces:
+                self._uploads.pass_on(self._now())
         except ConnectionFault as fault:
             self._fail(fault)
             return
@@ -157,8 +162,8 @@ class Http2Connection(ClientConnection):
     def send(self, stream: Http2Stream) -> None:
         """Send what a stream has waiting, when it is its turn."""
         self._pump.add(stream)
-        self._send()
-        stream.sent()
+        if not self._send():
+            stream.turn_ended(sent=False)
 
     def send_whole(self, stream: Http2Stream, fields: HeaderList, body: bytes) -> bool:
         """Send a complete response if the windows allow it; return whether it was sent."""
@@ -230,9 +235,14 @@ class Http2Connection(ClientConnection):
         self.deadline_s = min(by_client, self._goaway.due_s)
 
     def _receive(self, frame: Frame) -> None:
-        self.flood_limits.frame_came(frame, self._now())
+        now = self._now()
+        self.flood_limits.frame_came(frame, now)
         if self._timeouts.head_by != NEVER and not self.flood_limits.in_block:
             self._timeouts.head_ended()
+        if frame.kind == _DATA and self._uploads.takes(frame, now):
+            return
+        if self._uploads.pieces:
+            self._uploads.pass_on(now)
         if self.codec.opens(frame):
             self._open(frame.stream_id, ended=True)
             return
@@ -242,13 +252,15 @@ class Http2Connection(ClientConnection):
             return
         if frame.kind == Kind.RST_STREAM and frame.stream_id > self.codec.last_id:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "a stream was reset before it was opened")
-        if self.codec.takes_data(frame):
-            self._data_received(frame.stream_id, frame.raw[HEADER_BYTES:], frame.size, ended=False)
+        if self.codec.ignores(frame):
+            # The client has sent it before it knew. A small one may also be a part of a flood.
+            if frame.size < BYTES_PER_FRAME:
+                self.flood_limits.idle(now)
             return
         events = self.codec.receive(frame)
         if not events and frame.kind in _OF_REQUESTS and not self.flood_limits.in_block:
             # It arrived late, for a stream that has ended.
-            self.flood_limits.idle(self._now())
+            self.flood_limits.idle(now)
         for event in events:
             self._take(event)
 
@@ -256,15 +268,9 @@ class Http2Connection(ClientConnection):
         if isinstance(event, RequestReceived):
             self._open(event.stream_id, ended=event.stream_ended is not None)
         elif isinstance(event, DataReceived):
-            size, ended = event.flow_controlled_length or 0, event.stream_ended is not None
-            self._data_received(event.stream_id or 0, bytes(event.data or b""), size, ended=ended)
+            self._uploads.received(event, self._now())
         elif isinstance(event, TrailersReceived):
-            stream = self._streams.get(event.stream_id)
-            if stream is not None:
-                try:
-                    stream.trailers_received(self.codec.fields)
-                except MalformedRequest as error:
-                    self._refuse(stream, error)
+            self._uploads.trailers_received(event, self._now())
         elif isinstance(event, StreamReset):
             self._reset_received(event)
         elif isinstance(event, WindowUpdated | RemoteSettingsChanged):
@@ -284,7 +290,9 @@ class Http2Connection(ClientConnection):
             read = self._blocks.read(self.codec.fields, ended=ended)
         except MalformedRequest as error:
             self._turn_away(number, Code.PROTOCOL_ERROR, ended=ended)
-            Http2Stream(self, number, ended=True).begin_malformed(_malformed(error))
+            Http2Stream(self, number, ended=True).begin_malformed(
+                f"the request is malformed: {error}"
+            )
             return
         stream = self._streams[number] = Http2Stream(self, number, ended=ended)
         self._timeouts.request_came()
@@ -292,24 +300,6 @@ class Http2Connection(ClientConnection):
 
     def _turn_away(self, number: int, code: Code, *, ended: bool) -> None:
         self.codec.reset(number, code, give_up=not ended)
-        self.flood_limits.reset(self._now())
-
-    def _data_received(self, number: int, data: bytes, size: int, *, ended: bool) -> None:
-        """Pass on a piece of a body, which takes `size` bytes of the windows."""
-        self.codec.credit(size)
-        stream = self._streams.get(number)
-        unwanted = stream is not None and stream.responded and len(data) < BYTES_PER_FRAME
-        if not ended and (unwanted or not data):
-            self.flood_limits.idle(self._now())
-        if stream is not None:
-            try:
-                stream.data_received(data, size, ended=ended)
-            except MalformedRequest as error:
-                self._refuse(stream, error)
-
-    def _refuse(self, stream: Http2Stream, error: MalformedRequest) -> None:
-        """End a stream whose body or trailers are malformed."""
-        stream.cut_malformed(_malformed(error))
         self.flood_limits.reset(self._now())
 
     def _reset_received(self, event: StreamReset) -> None:
@@ -330,11 +320,11 @@ class Http2Connection(ClientConnection):
             self._pump.add(*self._streams.values())
         self._send()
 
-    def _send(self) -> None:
-        """Send as much as the windows allow."""
-        if not self._closing:
-            self._pump.run(self.flush)
-            self.flush()
+    def _send(self) -> bool:
+        """Send as much as the windows allow; return whether the streams had their turns."""
+        ran = self._pump.run(self.flush)
+        self.flush()
+        return ran
 
     def _finish_farewell(self) -> None:
         """Send the GOAWAY that names the last stream."""
@@ -385,10 +375,6 @@ class Http2Connection(ClientConnection):
         self._streams.clear()
         for stream in streams:
             stream.lost(outcome, reason)
-
-
-def _malformed(error: MalformedRequest) -> str:
-    return f"the request is malformed: {error}"
 
 
 def make_http2(context: ServerContext) -> Http2Connection:

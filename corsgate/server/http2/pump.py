@@ -34,8 +34,12 @@ class Sender(Protocol):
     def send_some(self) -> bool:
         """Send one frame if the window allows it; return whether one was sent."""
 
-    def sent(self) -> None:
-        """Resume the producer or start waiting, depending on what `send_some` sent."""
+    def turn_ended(self, *, sent: bool) -> None:
+        """Resume the producer or start waiting.
+
+        Args:
+            sent: Whether a frame was sent in this turn.
+        """
 
 
 class Pump:
@@ -76,15 +80,18 @@ class Pump:
         self._become(State.CLOSED)
         self._ready.clear()
 
-    def run(self, flush: Callable[[], None]) -> None:
+    def run(self, flush: Callable[[], None]) -> bool:
         """Send frames until nothing is left or the windows are full.
 
         Args:
             flush: Writes what was sent to the transport. It is called repeatedly, but not at the
                 end.
+
+        Returns:
+            Whether it could start; False while it is paused, closed, or already running.
         """
         if self._state is not State.IDLE:
-            return
+            return False
         self._become(State.RUNNING)
         unwritten = 0
         try:
@@ -92,18 +99,19 @@ class Pump:
                 for stream in list(self._ready):
                     if not self._runs:
                         break
-                    moved = stream.send_some()
+                    sent = stream.send_some()
                     # Move it to the end, so that the others come first after a pause.
                     if stream in self._ready:
                         del self._ready[stream]
-                        if moved:
+                        if sent:
                             self._ready[stream] = None
-                    if moved and (unwritten := (unwritten + 1) % FRAMES_PER_WRITE) == 0:
+                    if sent and (unwritten := (unwritten + 1) % FRAMES_PER_WRITE) == 0:
                         flush()
-                    stream.sent()
+                    stream.turn_ended(sent=sent)
         finally:
             if self._runs:
                 self._become(State.IDLE)
+        return True
 
     @property
     def _runs(self) -> bool:

@@ -69,8 +69,6 @@ class Http2Stream(StreamChannel):
         self._reset_by = NEVER
         # Created when there is something to wait for.
         self._timeouts: StreamTimeouts | None = None
-        # Whether the last attempt to send something succeeded.
-        self._moves = False
 
     @property
     def responded(self) -> bool:
@@ -129,7 +127,6 @@ class Http2Stream(StreamChannel):
         if self._send_queue.waiting:
             room = self._codec.room(self.number) if self._send_queue.pending else 0
             item = self._send_queue.take(room)
-        self._moves = item is not None
         if item is None:
             if self._account is not None:
                 self.hold(response=self._send_queue.held)
@@ -143,8 +140,12 @@ class Http2Stream(StreamChannel):
             self._connection.flood_limits.responded()
         return True
 
-    def sent(self) -> None:
-        """Resume the producer or start waiting, depending on what `send_some` sent."""
+    def turn_ended(self, *, sent: bool) -> None:
+        """Resume the producer or start waiting.
+
+        Args:
+            sent: Whether a frame was sent in this turn.
+        """
         if self._gone:
             return
         drained = self._producer_paused and self._send_queue.pending <= self.most_waiting // 2
@@ -153,7 +154,7 @@ class Http2Stream(StreamChannel):
             if waits is not None:
                 waits.stop_window(self._now())
                 self._rearm()
-        elif waits is not None or not self._moves:
+        elif waits is not None or not sent:
             # Only enough bytes extend the deadline. Otherwise a client that reads a byte now and
             # then could hold the response forever.
             taken = self._send_queue.taken_bytes
@@ -300,7 +301,6 @@ class Http2Stream(StreamChannel):
         return True
 
     def _send(self) -> None:
-        self._moves = False
         self._connection.send(self)
         if self._send_queue.waiting and not self._gone:
             self.hold(response=self._send_queue.held)

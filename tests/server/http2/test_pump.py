@@ -34,9 +34,9 @@ class Stream:
             self._noted.append(self._name)
         return self._left >= 0
 
-    def sent(self) -> None:
+    def turn_ended(self, *, sent: bool) -> None:
         """Do what the test wants."""
-        if self._then is not None and self._left >= 0:
+        if self._then is not None and sent:
             self._then()
 
 

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.model.values import Limits
 from corsgate.errors import BodyTimedOut
 from corsgate.message.head import ResponseHead
-from corsgate.server.http2.codec import CONNECTION_WINDOW
+from corsgate.server.http2.codec import CONNECTION_WINDOW, FIRST_WINDOW
 from corsgate.server.request import GateRequest
 from tests.server.http2.client import INITIAL_WINDOW_SIZE, Http2Client
 from tests.server.support import Producer, Receiver, answer
@@ -71,7 +71,7 @@ class UploadTests(SynchronousTestCase):
 
     def test_round_trips(self) -> None:
         """An upload that its server reads at once takes few round trips, also beside others."""
-        for uploads, size, trips in ((1, 5_000_000, 11), (6, 2_000_000, 17)):
+        for uploads, size, trips in ((1, 5_000_000, 12), (6, 2_000_000, 18)):
             client = Http2Client(LIMITS)
             numbers = [client.request(method=b"PUT", end=False) for _ in range(uploads)]
             for request in client.requests:
@@ -116,7 +116,7 @@ class UploadTests(SynchronousTestCase):
         sent, total, trips = dict.fromkeys(numbers, 0), 0, 0
         while any(each < size for each in sent.values()):
             trips += 1
-            shared = CONNECTION_WINDOW + client.credit(0) - total
+            shared = FIRST_WINDOW + client.credit(0) - total
             credit = {number: self.may_send(client, number, sent[number]) for number in numbers}
             self.assertGreater(max(credit.values()), 0)
             for number in numbers:
@@ -135,7 +135,7 @@ class UploadTests(SynchronousTestCase):
             client.data(client.request(method=b"PUT", end=False), bytes(WINDOW))
         sent = 99 * WINDOW
         # The connection's window never falls below half of its size.
-        self.assertGreater(CONNECTION_WINDOW + client.credit(0) - sent, CONNECTION_WINDOW // 2)
+        self.assertGreater(FIRST_WINDOW + client.credit(0) - sent, CONNECTION_WINDOW // 2)
         number = client.request(method=b"PUT", end=False)
         body, receiver = client.requests[-1].body, Receiver()
         assert body is not None

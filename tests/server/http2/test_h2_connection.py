@@ -8,7 +8,7 @@ from h2.settings import SettingCodes, Settings
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.server.http2.frames import PREFACE, Frame, FrameReader, Kind, frame_bytes
-from corsgate.server.http2.h2_bounds import bounded, shrunk
+from corsgate.server.http2.h2_connection import bounded, shrunk
 
 
 def settings_frame(*pairs: tuple[int, int]) -> Frame:
