@@ -29,14 +29,16 @@ from twisted.logger import Logger
 from corsgate.credentials.lockout import PROOF_S, SILENCE_S, Block, Lockout, Term
 from corsgate.credentials.place import Place
 from corsgate.credentials.spots import Spot
+from corsgate.credentials.upstream_names import UpstreamNames
 from corsgate.credentials.waiting_line import Waiter, WaitingLine
 from corsgate.errors import CredentialsRejected, UpstreamBusy, UpstreamError
 
 MAX_SERVERS: Final = 1000
 """How many servers are remembered at most, since discovery may keep adding servers."""
 
-MAX_WAIT_S: Final = 10.0
-"""For how many seconds a request waits at most until it may be signed."""
+MAX_WAIT_S: Final = 60.0
+"""For how many seconds a request waits at most until it may be signed. That is long enough for all
+requests of a page at a slow server. The `timeout` of the route also applies."""
 
 MAX_WAITING: Final = 1024
 """How many requests may wait for one server."""
@@ -63,7 +65,7 @@ class Guard:
     """Decides when the credentials may be sent to a server.
 
     Args:
-        upstream: The name of an upstream with these credentials, for the log.
+        upstream: The name for the log if no upstream was given to `names`.
         clock: The reactor, or a clock in tests.
 
     Attributes:
@@ -71,7 +73,7 @@ class Guard:
             with the time when they were last sent, in the clock's seconds. A request to one of
             these may be sent without `admit`, unless that time is longer ago than `PROOF_S`. The
             caller then updates the time, and calls `rejected` on a 401.
-        upstream: As above.
+        names: Names the upstreams with these credentials, for the log.
         clock: As above.
         version: Counts changes of the secret; a request signed before one must be signed again.
     """
@@ -80,7 +82,7 @@ class Guard:
         self.proven: dict[str, float] = {}
         self.version = 0
         self._renewable: tuple[ReferenceType[Renewable], ...] = ()
-        self.upstream = upstream
+        self.names = UpstreamNames(upstream)
         self.clock = clock
         self._servers: dict[str, _Server] = {}
 
@@ -199,7 +201,16 @@ class Guard:
         if len(found.line) >= MAX_WAITING:
             raise UpstreamBusy("too many requests wait until the credentials are tried")
         # After a block, wait for the trial's verdict only as long as one usually takes.
-        return await found.line.join(spot, SILENCE_S if lockout.block_s else MAX_WAIT_S)
+        is_doubtful = lockout.block_s and not lockout.spots.is_apart(spot)
+        return await found.line.join(spot, SILENCE_S if is_doubtful else MAX_WAIT_S)
+
+    def doubt(self, server: str) -> None:
+        """Let only a few requests try the credentials until the server accepts them again.
+
+        Args:
+            server: As for `check`.
+        """
+        self.proven.pop(server, None)
 
     def rejected(self, server: str, spot: Spot | None = None) -> None:
         """Record that a proven server rejected a request that was sent without `admit`.
@@ -243,7 +254,7 @@ class Guard:
             _log.info(
                 "upstream {upstream}, server {server}: the server accepted the gate's credentials;"
                 " requests are signed again",
-                upstream=self.upstream,
+                upstream=self.names.of(server),
                 server=server,
             )
         self._changed(server)
@@ -274,7 +285,7 @@ class Guard:
                 " {count} times; to keep the account from being locked, nothing is signed for"
                 " {seconds:g} s, except for paths that it accepts, and requests get 502: correct"
                 " the secret, or see whether the account is locked",
-                upstream=self.upstream,
+                upstream=self.names.of(server),
                 server=server,
                 count=lockout.rejections,
                 seconds=lockout.block_s,

@@ -22,8 +22,8 @@ requests in flight is limited to the rejections that are left."""
 
 MAX_FAILURES: Final = 4
 """How many failures in a row start a block if some may have a reason other than wrong credentials,
-such as a nonce that another request has used up. It is also how many requests are in flight at most
-until the server has accepted one."""
+such as a nonce that another request has used up. It is also how many requests may soon be in flight
+if the server is slow to respond."""
 
 TRIAL_FAILURES: Final = 2
 """The same number, after a block."""
@@ -34,6 +34,10 @@ MAX_BLOCK_S: Final = 300.0
 SILENCE_S: Final = 1.0
 """After this time without a response, one more request may be sent, so that a slow response doesn't
 delay all others. The time doubles with each, because some servers delay rejections on purpose."""
+
+LONG_SILENCE_S: Final = 10.0
+"""The same time if `MAX_FAILURES` are in flight. Hardly any server delays a rejection so long, but
+many delay other responses for minutes, such as those to long polls."""
 
 DOUBTFUL_SILENCE_S: Final = 5.0
 """The same time after a failure, or after a block, when one request tries the credentials again."""
@@ -164,7 +168,7 @@ class Lockout:
         taken = self._taken(now)
         if not taken:
             self._begin_silence(now, 0)
-        elif taken >= self._limit and now - self._quiet_s >= self._wait_s:
+        elif taken >= self._limit and now >= self._quiet_s + self._silence_for(taken):
             # Unused allowances don't accumulate.
             self._quiet_s, self._wait_s = now, 2 * self._wait_s
             self._more = min(self._more + 1, taken - self._limit + 1)
@@ -177,10 +181,10 @@ class Lockout:
 
     def next_s(self, now: float) -> float:
         """Return in how many seconds `begin` may succeed if no response arrives before."""
-        due_s = [self._quiet_s + self._wait_s, *self._held]
-        if self._taken(now) >= MAX_FAILURES - self.failures:
-            # Only a place that becomes free helps.
-            del due_s[0]
+        taken = self._taken(now)
+        due_s = [*self._held]
+        if not self._is_in_doubt or taken < MAX_FAILURES - self.failures:
+            due_s.append(self._quiet_s + self._silence_for(taken))
         if self.block_s:
             due_s += [self.until_s, self.until_s + OTHERS_FIRST_S]
         return min((each for each in due_s if each > now), default=now + FIRST_BLOCK_S) - now
@@ -211,18 +215,21 @@ class Lockout:
             if spot is None or is_proof or self.spots.rejects(spot):
                 self.reset()
                 return True
-            self.ended(term, now)
-            self._lost = 0
         elif spot is None or not self.spots.accepts(spot):
             # Others that were sent at the same time have been rejected since.
             return False
         if self.rejections and now - max(self._rejected_s, self.until_s) > PROOF_S:
             self.reset()
         self.spots.accepted(spot, is_served=is_served)
-        if not self.spots.is_enough():
-            return False
-        self.reset()
-        return True
+        if self.spots.is_enough():
+            self.reset()
+            return True
+        if term is self.term:
+            self.under_way -= 1
+            self._lost = 0
+            # Another request may have this place immediately, even if more than usual have one.
+            self._responded(now, freed=1)
+        return False
 
     def rejected(self, term: Term | None, now: float, spot: Spot | None = None) -> bool:
         """Record that the server rejected the credentials; return whether a block begins.
@@ -246,8 +253,9 @@ class Lockout:
         Args:
             now: The time in seconds.
         """
-        is_silent = now - self._quiet_s >= self._wait_s
-        return self._taken(now) < self._most(self._more + is_silent)
+        taken = self._taken(now)
+        is_silent = now >= self._quiet_s + self._silence_for(taken)
+        return taken < self._most(self._more + is_silent)
 
     def may_repeat(self, now: float) -> bool:
         """Return whether a request may be resent after the failure that is about to be recorded.
@@ -324,8 +332,8 @@ class Lockout:
         self._stopped_others = False
         self._begin_term()
 
-    def _responded(self, now: float) -> None:
-        self._begin_silence(now, max(0, self._taken(now) - self._limit))
+    def _responded(self, now: float, freed: int = 0) -> None:
+        self._begin_silence(now, max(0, self._taken(now) + freed - self._limit))
 
     def _begin_silence(self, now: float, more: int) -> None:
         self._quiet_s, self._wait_s, self._more = now, self._silence_s, more
@@ -345,6 +353,8 @@ class Lockout:
         if self._lost > (MAX_REJECTIONS if self.block_s else 0):
             # Abandoned requests have used these. After a block, two count as such from the start.
             more = 0
+        if not self._is_in_doubt:
+            return self._limit + more
         return min(self._limit + more, max(MAX_FAILURES - self.failures, 1))
 
     @property
@@ -353,5 +363,13 @@ class Lockout:
         return max(min(MAX_REJECTIONS - self.rejections, MAX_FAILURES - self.failures), 1)
 
     @property
+    def _is_in_doubt(self) -> bool:
+        return bool(self.block_s or self.failures)
+
+    @property
     def _silence_s(self) -> float:
-        return DOUBTFUL_SILENCE_S if self.block_s or self.failures else SILENCE_S
+        return DOUBTFUL_SILENCE_S if self._is_in_doubt else SILENCE_S
+
+    def _silence_for(self, taken: int) -> float:
+        """Return after how many seconds without a response one more request may be sent."""
+        return max(self._wait_s, LONG_SILENCE_S if taken >= MAX_FAILURES else 0.0)

@@ -89,7 +89,7 @@ class Place:
         if self._term is not None:
             guard.note_rejected(self._server, self._term, self._spot, in_doubt=True)
         elif not is_stale:
-            guard.proven.pop(self._server, None)
+            guard.doubt(self._server)
 
     @property
     def _is_in_doubt(self) -> bool:

@@ -102,7 +102,7 @@ def make_signing(
     """
     if before is not None and before.config.credentials == upstream.credentials:
         if before.guard is not None:
-            before.guard.upstream = name
+            before.guard.names.add(before.own_requests, name)
         return Signing(
             credentials=before.credentials,
             guard=before.guard,
@@ -113,7 +113,8 @@ def make_signing(
     # Shared: otherwise upstreams with the same account at one server would add up rejections.
     key = (Guard, upstream.credentials)
     guard = common.shared.of(key, lambda: Guard(name, reactor))
-    guard.upstream, own_requests = name, OwnRequests(reactor)
+    own_requests = OwnRequests(reactor)
+    guard.names.add(own_requests, name)
     credentials = build(upstream.credentials, _means(common, guard, own_requests))
     return Signing(
         credentials=credentials,

@@ -9,12 +9,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.credentials.lockout import (
     DOUBTFUL_SILENCE_S,
     FIRST_BLOCK_S,
+    LONG_SILENCE_S,
     MAX_BLOCK_S,
     MAX_REJECTIONS,
     SILENCE_S,
     Lockout,
     Term,
 )
+from corsgate.credentials.spots import spot_of
 
 
 class LockoutTests(SynchronousTestCase):
@@ -65,7 +67,10 @@ class LockoutTests(SynchronousTestCase):
         self.begin(21)
 
     def test_silence_allows_one_more(self) -> None:
-        """A second without a response allows one more, two further ones another, but no fifth."""
+        """A second without a response allows one more, two further ones another.
+
+        A fifth one is allowed ten seconds later, but not after a rejection.
+        """
         self.begin(0)
         self.begin(0)
         self.assertIsNone(self.lockout.begin(SILENCE_S - 0.1))
@@ -75,8 +80,13 @@ class LockoutTests(SynchronousTestCase):
         self.assertIsNone(self.lockout.begin(3 * SILENCE_S - 0.1))
         self.assertAlmostEqual(self.lockout.next_s(3 * SILENCE_S - 0.1), 0.1)
         self.begin(3 * SILENCE_S)
-        for silent_s in (3, 7, 15, 60):
-            self.assertIsNone(self.lockout.begin(silent_s * SILENCE_S))
+        late_s = 3 * SILENCE_S + LONG_SILENCE_S
+        self.assertIsNone(self.lockout.begin(late_s - 0.1))
+        self.assertAlmostEqual(self.lockout.next_s(late_s - 0.1), 0.1)
+        term = self.begin(late_s)
+        self.lockout.rejected(term, late_s)
+        for more_s in (0, 1, 5, 10, 60):
+            self.assertIsNone(self.lockout.begin(late_s + more_s))
 
     def test_silence_after_a_failure(self) -> None:
         """A server that has rejected one is left alone for longer."""
@@ -109,6 +119,14 @@ class LockoutTests(SynchronousTestCase):
         self.lockout.ended(terms[0], 3.5)
         self.assertIsNone(self.lockout.begin(4.4))
         self.begin(4.5)
+
+    def test_accepted_hands_on_its_place(self) -> None:
+        """When one of several slow requests is accepted, the next goes immediately, but no more."""
+        *_, last = [self.begin(each) for each in (0, 0, 1, 3)]
+        for number in range(7):
+            self.assertFalse(self.lockout.accepted(last, 4, spot_of(b"GET", b"/%d" % number)))
+            last = self.begin(4)
+            self.assertIsNone(self.lockout.begin(4))
 
     def test_one_rejection_leaves_one(self) -> None:
         """After one rejection a single request is under way."""

@@ -222,6 +222,28 @@ class WorldTests(SynchronousTestCase):
         ]
         self.assertLessEqual(max(late, default=0), FIRST_BLOCK_S)
 
+    def test_closed_among_others(self) -> None:
+        """A path that is closed to the user blocks its neighbours for seconds only."""
+        for delay_s in (0, 0.5, 5):
+            world = World(delay_s, is_right=True)
+            for number in range(600):
+                world.ask(b"/admin/x")
+                for other in range(3):
+                    world.ask(b"/admin/%d" % ((7 * number + other) % 90))
+                world.pass_by(1)
+            others = [each for each in world.results if each.path != FORBIDDEN]
+            late = [each.asked_s for each in others if each.status not in (200, None)]
+            self.assertLessEqual(max(late, default=0), FIRST_BLOCK_S + delay_s)
+            self.assertLess(len(world.box.rejected_s), 12)
+
+    def test_slow_server(self) -> None:
+        """A page whose responses take 15 s each is served."""
+        world = World(15, is_right=True)
+        for number in range(30):
+            world.ask(b"/api/%d/%d" % (number % 10, number))
+        world.pass_by(60)
+        self.assertEqual({each.status for each in world.results}, {200})
+
     @settings(deadline=None, max_examples=60)
     @given(STEPS, st.sampled_from((0, 0.5, 3)))
     def test_right(self, steps: list[tuple[bytes, int, float, bool]], delay_s: float) -> None:
