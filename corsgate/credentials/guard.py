@@ -26,7 +26,7 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from corsgate.credentials.lockout import PROOF_S, SILENCE_S, Block, Lockout, Term
+from corsgate.credentials.lockout import PROOF_S, SILENCE_S, Block, Lockout, Trial
 from corsgate.credentials.place import Place
 from corsgate.credentials.spots import Spot
 from corsgate.credentials.upstream_names import UpstreamNames
@@ -195,9 +195,9 @@ class Guard:
         if lockout.passes(now, spot):
             return Place(self, server, None, spot)
         self._check(lockout, spot)
-        term = None if found.line else lockout.begin(now, spot)
-        if term is not None:
-            return Place(self, server, term, spot)
+        trial = None if found.line else lockout.begin(now, spot)
+        if trial is not None:
+            return Place(self, server, trial, spot)
         if len(found.line) >= MAX_WAITING:
             raise UpstreamBusy("too many requests wait until the credentials are tried")
         # After a block, wait for the trial's verdict only as long as one usually takes.
@@ -229,12 +229,12 @@ class Guard:
             found.lockout.reset()
             self._changed(server)
 
-    # Results recorded by a `Place`. Requests to a proven server have no term.
+    # Results recorded by a `Place`. Requests to a proven server have no trial.
 
     def note_accepted(
         self,
         server: str,
-        term: Term | None,
+        trial: Trial | None,
         spot: Spot | None = None,
         *,
         is_served: bool = True,
@@ -245,7 +245,7 @@ class Guard:
         if found is None:
             return
         was_blocked = bool(found.lockout.block_s)
-        is_proven = found.lockout.accepted(term, now, spot, is_served=is_served, is_proof=is_proof)
+        is_proven = found.lockout.accepted(trial, now, spot, is_served=is_served, is_proof=is_proof)
         if is_proven:
             if len(self.proven) >= MAX_SERVERS:
                 del self.proven[next(iter(self.proven))]
@@ -262,7 +262,7 @@ class Guard:
     def note_rejected(
         self,
         server: str,
-        term: Term | None,
+        trial: Trial | None,
         spot: Spot | None = None,
         *,
         in_doubt: bool = False,
@@ -271,14 +271,14 @@ class Guard:
         """Record that a server rejected the credentials, or may have done so; see `Place`."""
         lockout = (self._servers.get(server) or self._new(server)).lockout
         now = self.clock.seconds()
-        if in_doubt and term is not None:
-            begins = lockout.doubted(term, now, again=again)
+        if in_doubt and trial is not None:
+            begins = lockout.doubted(trial, now, again=again)
         else:
             if self.proven.pop(server, None) is not None:
                 # The server accepted another request sent at the same time, so this is the first
                 # rejection in a row.
-                term = None
-            begins = lockout.rejected(term, now, spot)
+                trial = None
+            begins = lockout.rejected(trial, now, spot)
         if begins:
             _log.warn(
                 "upstream {upstream}, server {server}: the server rejected the gate's credentials"
@@ -292,7 +292,7 @@ class Guard:
             )
         self._changed(server)
 
-    def note_challenged(self, server: str, term: Term) -> bool:
+    def note_challenged(self, server: str, trial: Trial) -> bool:
         """Record a doubtful refusal; return whether the request keeps its place for a retry.
 
         It keeps the place only if others wait here; if not, Digest's own queue decides who is next.
@@ -301,27 +301,27 @@ class Guard:
         keeps = False
         if found is not None and found.line:
             keeps = found.lockout.may_repeat(self.clock.seconds())
-        self.note_rejected(server, term, in_doubt=True, again=keeps)
+        self.note_rejected(server, trial, in_doubt=True, again=keeps)
         return keeps
 
-    def note_ended(self, server: str, term: Term | None) -> None:
+    def note_ended(self, server: str, trial: Trial | None) -> None:
         """Record the end of a request without a verdict."""
         found = self._servers.get(server)
-        if found is not None and term is not None:
-            found.lockout.ended(term, self.clock.seconds())
-            self._changed(server)
+        if found is not None and trial is not None:
+            found.lockout.ended(trial, self.clock.seconds())
+            self._changed(server, only_room=True)
 
-    def note_given_up(self, server: str, term: Term | None) -> None:
+    def note_given_up(self, server: str, trial: Trial | None) -> None:
         """Record that no one waits for the response to a request any longer."""
         found = self._servers.get(server)
-        if found is not None and term is not None:
-            found.lockout.given_up(term, self.clock.seconds())
-            self._changed(server)
+        if found is not None and trial is not None:
+            found.lockout.given_up(trial, self.clock.seconds())
+            self._changed(server, only_room=True)
 
-    def is_current(self, server: str, term: Term) -> bool:
-        """Return whether a result in this term still counts."""
+    def is_current(self, server: str, trial: Trial) -> bool:
+        """Return whether the response to a request in flight will still count."""
         found = self._servers.get(server)
-        return found is not None and found.lockout.term is term
+        return found is not None and trial in found.lockout.trials
 
     # The waiting requests.
 
@@ -343,20 +343,20 @@ class Guard:
             return Place(self, server, None, spot)
         if stopped_s := lockout.stopped_s(now, spot):
             return _rejection(lockout.rejections, stopped_s)
-        if term := lockout.begin(now, spot):
-            return Place(self, server, term, spot)
+        if trial := lockout.begin(now, spot):
+            return Place(self, server, trial, spot)
         if now < waiter.until_s:
             return None
         if lockout.block_s:
             return _rejection(lockout.rejections, 0.0)
         return UpstreamBusy("no verdict on the gate's credentials came in time")
 
-    def _changed(self, server: str) -> None:
+    def _changed(self, server: str, *, only_room: bool = False) -> None:
         """Let waiting requests go if they may; forget a server about which nothing is known."""
         found = self._servers.get(server)
         if found is None:
             return
-        found.line.wake()
+        found.line.wake(only_room=only_room)
         is_idle = not found.line and found.lockout.is_idle(self.clock.seconds())
         if is_idle and self._servers.get(server) is found:
             del self._servers[server]
@@ -365,13 +365,14 @@ class Guard:
         """Start to track a server; above the maximum, drop the oldest that no request uses."""
         if len(self._servers) >= MAX_SERVERS:
             for other, found in self._servers.items():
-                if not found.line and not found.lockout.under_way:
+                if not found.line and not found.lockout.trials:
                     del self._servers[other]
                     break
         lockout = Lockout()
         line: WaitingLine[Spot | None, Place] = WaitingLine(
             self.clock,
             partial(self._decide, server, lockout),
+            lockout.tried,
             lambda: lockout.next_s(self.clock.seconds()),
         )
         made = self._servers[server] = _Server(line, lockout)
