@@ -12,6 +12,7 @@ from corsgate.credentials.lockout import (
     LONG_SILENCE_S,
     MAX_BLOCK_S,
     MAX_REJECTIONS,
+    PROOF_S,
     SILENCE_S,
     Lockout,
     Trial,
@@ -126,6 +127,13 @@ class LockoutTests(SynchronousTestCase):
             self.assertFalse(self.lockout.accepted(last, 4, spot_of(b"GET", b"/%d" % number)))
             last = self.begin(4)
             self.assertIsNone(self.lockout.begin(4))
+
+    def test_unused_for_long(self) -> None:
+        """What a server accepted before is tried again: the password may have changed."""
+        spot = spot_of(b"GET", b"/a")
+        self.lockout.accepted(self.begin(0), 0, spot)
+        self.assertTrue(self.lockout.passes(PROOF_S, spot))
+        self.assertFalse(self.lockout.passes(2 * PROOF_S + 1, spot))
 
     def test_one_rejection_leaves_one(self) -> None:
         """After one rejection a single request is under way."""

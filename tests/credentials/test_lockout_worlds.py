@@ -200,6 +200,20 @@ class WorldTests(SynchronousTestCase):
             [round(each) for each in world.box.rejected_s], [0, 0, 5, 15, 35, 75, 155, 315]
         )
 
+    def test_public_among_private(self) -> None:
+        """One public path of a directory doesn't let its private ones go; nor do later ones."""
+        world = World(0.25, is_right=False)
+        world.ask(b"/api/health")
+        world.pass_by(0.5)
+        for number in range(300):
+            world.ask(PUBLIC[number // 20 % len(PUBLIC)])
+            for other in range(16):
+                world.ask(b"/api/%d" % (number + other))
+                world.ask(b"/rest/%d/x" % (number + other))
+            world.pass_by(1)
+        self.assertLessEqual(most_within(world.box.rejected_s, FIRST_BLOCK_S), MAX_REJECTIONS)
+        self.assertLess(len(world.box.rejected_s), 12)
+
     def test_changed_password(self) -> None:
         """The box gets another password; those in flight are rejected, and few others."""
         world = World(0, is_right=True)
