@@ -26,17 +26,19 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from corsgate.credentials.lockout import PROOF_S, SILENCE_S, Block, Lockout, Term
+from corsgate.credentials.lockout import PROOF_S, SILENCE_S, Block, Lockout, Trial
 from corsgate.credentials.place import Place
 from corsgate.credentials.spots import Spot
+from corsgate.credentials.upstream_names import UpstreamNames
 from corsgate.credentials.waiting_line import Waiter, WaitingLine
 from corsgate.errors import CredentialsRejected, UpstreamBusy, UpstreamError
 
 MAX_SERVERS: Final = 1000
 """How many servers are remembered at most, since discovery may keep adding servers."""
 
-MAX_WAIT_S: Final = 10.0
-"""For how many seconds a request waits at most until it may be signed."""
+MAX_WAIT_S: Final = 60.0
+"""For how many seconds a request waits at most until it may be signed. That is long enough for all
+requests of a page at a slow server. The `timeout` of the route also applies."""
 
 MAX_WAITING: Final = 1024
 """How many requests may wait for one server."""
@@ -63,7 +65,7 @@ class Guard:
     """Decides when the credentials may be sent to a server.
 
     Args:
-        upstream: The name of an upstream with these credentials, for the log.
+        upstream: The name for the log if no upstream was given to `names`.
         clock: The reactor, or a clock in tests.
 
     Attributes:
@@ -71,7 +73,7 @@ class Guard:
             with the time when they were last sent, in the clock's seconds. A request to one of
             these may be sent without `admit`, unless that time is longer ago than `PROOF_S`. The
             caller then updates the time, and calls `rejected` on a 401.
-        upstream: As above.
+        names: Names the upstreams with these credentials, for the log.
         clock: As above.
         version: Counts changes of the secret; a request signed before one must be signed again.
     """
@@ -80,7 +82,7 @@ class Guard:
         self.proven: dict[str, float] = {}
         self.version = 0
         self._renewable: tuple[ReferenceType[Renewable], ...] = ()
-        self.upstream = upstream
+        self.names = UpstreamNames(upstream)
         self.clock = clock
         self._servers: dict[str, _Server] = {}
 
@@ -193,13 +195,22 @@ class Guard:
         if lockout.passes(now, spot):
             return Place(self, server, None, spot)
         self._check(lockout, spot)
-        term = None if found.line else lockout.begin(now, spot)
-        if term is not None:
-            return Place(self, server, term, spot)
+        trial = None if found.line else lockout.begin(now, spot)
+        if trial is not None:
+            return Place(self, server, trial, spot)
         if len(found.line) >= MAX_WAITING:
             raise UpstreamBusy("too many requests wait until the credentials are tried")
         # After a block, wait for the trial's verdict only as long as one usually takes.
-        return await found.line.join(spot, SILENCE_S if lockout.block_s else MAX_WAIT_S)
+        is_doubtful = lockout.block_s and not lockout.spots.is_apart(spot)
+        return await found.line.join(spot, SILENCE_S if is_doubtful else MAX_WAIT_S)
+
+    def doubt(self, server: str) -> None:
+        """Let only a few requests try the credentials until the server accepts them again.
+
+        Args:
+            server: As for `check`.
+        """
+        self.proven.pop(server, None)
 
     def rejected(self, server: str, spot: Spot | None = None) -> None:
         """Record that a proven server rejected a request that was sent without `admit`.
@@ -218,12 +229,12 @@ class Guard:
             found.lockout.reset()
             self._changed(server)
 
-    # Results recorded by a `Place`. Requests to a proven server have no term.
+    # Results recorded by a `Place`. Requests to a proven server have no trial.
 
     def note_accepted(
         self,
         server: str,
-        term: Term | None,
+        trial: Trial | None,
         spot: Spot | None = None,
         *,
         is_served: bool = True,
@@ -234,7 +245,7 @@ class Guard:
         if found is None:
             return
         was_blocked = bool(found.lockout.block_s)
-        is_proven = found.lockout.accepted(term, now, spot, is_served=is_served, is_proof=is_proof)
+        is_proven = found.lockout.accepted(trial, now, spot, is_served=is_served, is_proof=is_proof)
         if is_proven:
             if len(self.proven) >= MAX_SERVERS:
                 del self.proven[next(iter(self.proven))]
@@ -243,7 +254,7 @@ class Guard:
             _log.info(
                 "upstream {upstream}, server {server}: the server accepted the gate's credentials;"
                 " requests are signed again",
-                upstream=self.upstream,
+                upstream=self.names.of(server),
                 server=server,
             )
         self._changed(server)
@@ -251,7 +262,7 @@ class Guard:
     def note_rejected(
         self,
         server: str,
-        term: Term | None,
+        trial: Trial | None,
         spot: Spot | None = None,
         *,
         in_doubt: bool = False,
@@ -260,28 +271,28 @@ class Guard:
         """Record that a server rejected the credentials, or may have done so; see `Place`."""
         lockout = (self._servers.get(server) or self._new(server)).lockout
         now = self.clock.seconds()
-        if in_doubt and term is not None:
-            begins = lockout.doubted(term, now, again=again)
+        if in_doubt and trial is not None:
+            begins = lockout.doubted(trial, now, again=again)
         else:
             if self.proven.pop(server, None) is not None:
                 # The server accepted another request sent at the same time, so this is the first
                 # rejection in a row.
-                term = None
-            begins = lockout.rejected(term, now, spot)
+                trial = None
+            begins = lockout.rejected(trial, now, spot)
         if begins:
             _log.warn(
                 "upstream {upstream}, server {server}: the server rejected the gate's credentials"
                 " {count} times; to keep the account from being locked, nothing is signed for"
                 " {seconds:g} s, except for paths that it accepts, and requests get 502: correct"
                 " the secret, or see whether the account is locked",
-                upstream=self.upstream,
+                upstream=self.names.of(server),
                 server=server,
                 count=lockout.rejections,
                 seconds=lockout.block_s,
             )
         self._changed(server)
 
-    def note_challenged(self, server: str, term: Term) -> bool:
+    def note_challenged(self, server: str, trial: Trial) -> bool:
         """Record a doubtful refusal; return whether the request keeps its place for a retry.
 
         It keeps the place only if others wait here; if not, Digest's own queue decides who is next.
@@ -290,27 +301,27 @@ class Guard:
         keeps = False
         if found is not None and found.line:
             keeps = found.lockout.may_repeat(self.clock.seconds())
-        self.note_rejected(server, term, in_doubt=True, again=keeps)
+        self.note_rejected(server, trial, in_doubt=True, again=keeps)
         return keeps
 
-    def note_ended(self, server: str, term: Term | None) -> None:
+    def note_ended(self, server: str, trial: Trial | None) -> None:
         """Record the end of a request without a verdict."""
         found = self._servers.get(server)
-        if found is not None and term is not None:
-            found.lockout.ended(term, self.clock.seconds())
-            self._changed(server)
+        if found is not None and trial is not None:
+            found.lockout.ended(trial, self.clock.seconds())
+            self._changed(server, only_room=True)
 
-    def note_given_up(self, server: str, term: Term | None) -> None:
+    def note_given_up(self, server: str, trial: Trial | None) -> None:
         """Record that no one waits for the response to a request any longer."""
         found = self._servers.get(server)
-        if found is not None and term is not None:
-            found.lockout.given_up(term, self.clock.seconds())
-            self._changed(server)
+        if found is not None and trial is not None:
+            found.lockout.given_up(trial, self.clock.seconds())
+            self._changed(server, only_room=True)
 
-    def is_current(self, server: str, term: Term) -> bool:
-        """Return whether a result in this term still counts."""
+    def is_current(self, server: str, trial: Trial) -> bool:
+        """Return whether the response to a request in flight will still count."""
         found = self._servers.get(server)
-        return found is not None and found.lockout.term is term
+        return found is not None and trial in found.lockout.trials
 
     # The waiting requests.
 
@@ -332,20 +343,20 @@ class Guard:
             return Place(self, server, None, spot)
         if stopped_s := lockout.stopped_s(now, spot):
             return _rejection(lockout.rejections, stopped_s)
-        if term := lockout.begin(now, spot):
-            return Place(self, server, term, spot)
+        if trial := lockout.begin(now, spot):
+            return Place(self, server, trial, spot)
         if now < waiter.until_s:
             return None
         if lockout.block_s:
             return _rejection(lockout.rejections, 0.0)
         return UpstreamBusy("no verdict on the gate's credentials came in time")
 
-    def _changed(self, server: str) -> None:
+    def _changed(self, server: str, *, only_room: bool = False) -> None:
         """Let waiting requests go if they may; forget a server about which nothing is known."""
         found = self._servers.get(server)
         if found is None:
             return
-        found.line.wake()
+        found.line.wake(only_room=only_room)
         is_idle = not found.line and found.lockout.is_idle(self.clock.seconds())
         if is_idle and self._servers.get(server) is found:
             del self._servers[server]
@@ -354,13 +365,14 @@ class Guard:
         """Start to track a server; above the maximum, drop the oldest that no request uses."""
         if len(self._servers) >= MAX_SERVERS:
             for other, found in self._servers.items():
-                if not found.line and not found.lockout.under_way:
+                if not found.line and not found.lockout.trials:
                     del self._servers[other]
                     break
         lockout = Lockout()
         line: WaitingLine[Spot | None, Place] = WaitingLine(
             self.clock,
             partial(self._decide, server, lockout),
+            lockout.tried,
             lambda: lockout.next_s(self.clock.seconds()),
         )
         made = self._servers[server] = _Server(line, lockout)

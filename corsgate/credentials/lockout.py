@@ -1,11 +1,21 @@
-"""Decide when to send credentials again to a server that has rejected them.
+"""Decide how many requests with credentials a server may get now, so that it locks no account.
 
-Servers commonly lock an account after about five failed logins. So at most two requests at a time
-are signed until the server has accepted one. After two rejections in a row, none is signed for some
-time, except for what the server has accepted nevertheless.
+Servers commonly lock an account after about five failed logins, and any request in flight may be
+one. A `Lockout` is in one of these states:
 
-A 200 proves the credentials only where the server checks them: to a request that it has challenged,
-or rejected before. `Spots` decides about others, since a public path accepts any password.
+- *Unknown*, at first. Two requests may be in flight (`Trial`), and more if there is no response for
+  some time. Requests to paths that the server has accepted (`Spots`) don't count.
+- *In doubt*, after a failure: a rejection, or a refusal with a doubtful reason. No more requests
+  are in flight than may fail until the next state begins.
+- *Blocked*, after two rejections or four failures. Only requests that the server probably accepts
+  are sent.
+- *On trial*, when the time of the block is over: one request tries the credentials. If it fails, a
+  block of twice the time begins.
+
+All of them end in a reset when the server proves that it accepts the credentials. A 200 proves that
+only where the server checks them: of a login, or of a request that it has challenged or rejected
+before. A public path accepts any password, so otherwise many paths must be accepted. After the
+reset, the guard sends without limits, and asks here again only after a rejection.
 """
 
 from __future__ import annotations
@@ -22,8 +32,8 @@ requests in flight is limited to the rejections that are left."""
 
 MAX_FAILURES: Final = 4
 """How many failures in a row start a block if some may have a reason other than wrong credentials,
-such as a nonce that another request has used up. It is also how many requests are in flight at most
-until the server has accepted one."""
+such as a nonce that another request has used up. It is also how many requests may soon be in flight
+if the server is slow to respond."""
 
 TRIAL_FAILURES: Final = 2
 """The same number, after a block."""
@@ -34,6 +44,10 @@ MAX_BLOCK_S: Final = 300.0
 SILENCE_S: Final = 1.0
 """After this time without a response, one more request may be sent, so that a slow response doesn't
 delay all others. The time doubles with each, because some servers delay rejections on purpose."""
+
+LONG_SILENCE_S: Final = 10.0
+"""The same time if `MAX_FAILURES` are in flight. Hardly any server delays a rejection so long, but
+many delay other responses for minutes, such as those to long polls."""
 
 DOUBTFUL_SILENCE_S: Final = 5.0
 """The same time after a failure, or after a block, when one request tries the credentials again."""
@@ -64,13 +78,15 @@ class Block:
     rejections: int
 
 
-class Term:
-    """A period of counting requests; it ends when a block starts or the server accepts a request.
+@attrs.frozen(eq=False)
+class Trial:
+    """A request in flight that tries the credentials: its response may reject them.
 
-    A request that ends in a later term than it started in no longer counts.
+    Attributes:
+        spot: Where it goes; None for a login.
     """
 
-    __slots__ = ()
+    spot: Spot | None = None
 
 
 @attrs.define(eq=False)
@@ -80,8 +96,8 @@ class Lockout:
     Attributes:
         rejections: The number of rejections since the server last proved to accept the secret.
         failures: The number of rejections and doubtful refusals since then.
-        under_way: How many requests of this term are in flight.
-        term: The current term.
+        trials: The requests in flight whose responses will count. When a block starts or the server
+            accepts the credentials, those that were sent before no longer count.
         block_s: The length of the current or last block in seconds; 0.0 if there was none since
             the server accepted the credentials.
         until_s: When that block ends, in seconds.
@@ -90,8 +106,7 @@ class Lockout:
 
     rejections: int = 0
     failures: int = 0
-    under_way: int = 0
-    term: Term = attrs.Factory(Term)
+    trials: set[Trial] = attrs.Factory(set)
     block_s: float = 0.0
     until_s: float = 0.0
     spots: Spots = attrs.Factory(Spots)
@@ -151,8 +166,8 @@ class Lockout:
         self._used_s = now
         return self.spots.accepts(spot)
 
-    def begin(self, now: float, spot: Spot | None = None, *, at_once: bool = False) -> Term | None:
-        """Start a request if one may be sent now; return its term, or None.
+    def begin(self, now: float, spot: Spot | None = None, *, at_once: bool = False) -> Trial | None:
+        """Start a request if one may be sent now; return None if it has to wait.
 
         Args:
             now: The time in seconds.
@@ -164,7 +179,7 @@ class Lockout:
         taken = self._taken(now)
         if not taken:
             self._begin_silence(now, 0)
-        elif taken >= self._limit and now - self._quiet_s >= self._wait_s:
+        elif taken >= self._limit and now >= self._quiet_s + self._silence_for(taken):
             # Unused allowances don't accumulate.
             self._quiet_s, self._wait_s = now, 2 * self._wait_s
             self._more = min(self._more + 1, taken - self._limit + 1)
@@ -172,22 +187,27 @@ class Lockout:
             return None
         if not self.spots.rejects(spot):
             self._stopped_others = False
-        self.under_way += 1
-        return self.term
+        trial = Trial(spot)
+        self.trials.add(trial)
+        return trial
+
+    def tried(self) -> set[Spot | None]:
+        """Return where the requests in flight go."""
+        return {each.spot for each in self.trials}
 
     def next_s(self, now: float) -> float:
         """Return in how many seconds `begin` may succeed if no response arrives before."""
-        due_s = [self._quiet_s + self._wait_s, *self._held]
-        if self._taken(now) >= MAX_FAILURES - self.failures:
-            # Only a place that becomes free helps.
-            del due_s[0]
+        taken = self._taken(now)
+        due_s = [*self._held]
+        if not self._is_in_doubt or taken < MAX_FAILURES - self.failures:
+            due_s.append(self._quiet_s + self._silence_for(taken))
         if self.block_s:
             due_s += [self.until_s, self.until_s + OTHERS_FIRST_S]
         return min((each for each in due_s if each > now), default=now + FIRST_BLOCK_S) - now
 
     def accepted(
         self,
-        term: Term | None,
+        trial: Trial | None,
         now: float = 0.0,
         spot: Spot | None = None,
         *,
@@ -197,7 +217,7 @@ class Lockout:
         """Record an accepted request; return whether the server now accepts the secret everywhere.
 
         Args:
-            term: The request's; None if it needed no place. A late response to a request from
+            trial: The request; None if it needed no place. A late response to a request from
                 before a block doesn't end the block.
             now: The time in seconds.
             spot: As for `stopped_s`. An accepted login is a proof.
@@ -205,40 +225,43 @@ class Lockout:
             is_proof: Whether the server has checked the credentials, since it had challenged this
                 request.
         """
-        if term is not None:
-            if term is not self.term:
+        if trial is not None:
+            if trial not in self.trials:
                 return False
             if spot is None or is_proof or self.spots.rejects(spot):
                 self.reset()
                 return True
-            self.ended(term, now)
-            self._lost = 0
         elif spot is None or not self.spots.accepts(spot):
             # Others that were sent at the same time have been rejected since.
             return False
         if self.rejections and now - max(self._rejected_s, self.until_s) > PROOF_S:
             self.reset()
         self.spots.accepted(spot, is_served=is_served)
-        if not self.spots.is_enough():
-            return False
-        self.reset()
-        return True
+        if self.spots.is_enough():
+            self.reset()
+            return True
+        if trial in self.trials:
+            self.trials.remove(trial)
+            self._lost = 0
+            # Another request may have this place immediately, even if more than usual have one.
+            self._responded(now, freed=1)
+        return False
 
-    def rejected(self, term: Term | None, now: float, spot: Spot | None = None) -> bool:
+    def rejected(self, trial: Trial | None, now: float, spot: Spot | None = None) -> bool:
         """Record that the server rejected the credentials; return whether a block begins.
 
         Args:
-            term: The request's term; None if it needed no `begin`, because the server had accepted
-                the credentials before. Such a request was sent before any current block.
+            trial: The request; None if it needed no `begin`, because the server had accepted the
+                credentials before. Such a request was sent before any current block.
             now: The time in seconds.
             spot: As for `stopped_s`.
         """
         self.spots.rejected(spot)
-        if self.block_s if term is None else term is not self.term:
+        if self.block_s if trial is None else trial not in self.trials:
             return False
         self.rejections += 1
         self._rejected_s = now
-        return self._failed(term, now, is_over=self.rejections >= MAX_REJECTIONS)
+        return self._failed(trial, now, is_over=self.rejections >= MAX_REJECTIONS)
 
     def has_room(self, now: float) -> bool:
         """Return whether `begin` would succeed if there were no block.
@@ -246,8 +269,9 @@ class Lockout:
         Args:
             now: The time in seconds.
         """
-        is_silent = now - self._quiet_s >= self._wait_s
-        return self._taken(now) < self._most(self._more + is_silent)
+        taken = self._taken(now)
+        is_silent = now >= self._quiet_s + self._silence_for(taken)
+        return taken < self._most(self._more + is_silent)
 
     def may_repeat(self, now: float) -> bool:
         """Return whether a request may be resent after the failure that is about to be recorded.
@@ -259,23 +283,25 @@ class Lockout:
         """
         return self._taken(now) <= MAX_FAILURES - self.failures - 1
 
-    def doubted(self, term: Term, now: float, *, again: bool = False) -> bool:
+    def doubted(self, trial: Trial, now: float, *, again: bool = False) -> bool:
         """Record a refusal that may have another reason; return whether a block begins.
 
         Args:
-            term: The request's.
+            trial: The request.
             now: The time in seconds.
             again: Whether the request is resent, and so stays in flight.
         """
-        return term is self.term and self._failed(term, now, is_over=False, again=again)
+        return trial in self.trials and self._failed(trial, now, is_over=False, again=again)
 
-    def _failed(self, term: Term | None, now: float, *, is_over: bool, again: bool = False) -> bool:
+    def _failed(
+        self, trial: Trial | None, now: float, *, is_over: bool, again: bool = False
+    ) -> bool:
         """Count a failure; return whether a block starts."""
         self.failures += 1
         if again:
             self._responded(now)
-        elif term is not None:
-            self.ended(term, now)
+        elif trial is not None:
+            self.ended(trial, now)
         if not is_over and self.failures < MAX_FAILURES:
             return False
         self.rejections = max(self.rejections, MAX_REJECTIONS)
@@ -286,32 +312,32 @@ class Lockout:
         self._stopped_others = False
         # The first two abandoned requests had their short time.
         self._lost = max(self._lost, MAX_REJECTIONS)
-        self._begin_term()
+        self._start_over()
         return True
 
-    def ended(self, term: Term, now: float) -> None:
+    def ended(self, trial: Trial, now: float) -> None:
         """Record that a request didn't reach the server, or got a response without a verdict.
 
         Args:
-            term: The request's.
+            trial: The request.
             now: The time in seconds.
         """
-        if term is self.term:
-            self.under_way -= 1
+        if trial in self.trials:
+            self.trials.remove(trial)
             self._responded(now)
 
-    def given_up(self, term: Term, now: float) -> None:
+    def given_up(self, trial: Trial, now: float) -> None:
         """Record that no one waits for the response to a request any longer.
 
         The server may still reject it, so its place stays taken for a while. Otherwise many clients
         that leave or time out would let in the same number of others.
 
         Args:
-            term: The request's.
+            trial: The request.
             now: The time in seconds.
         """
-        if term is self.term:
-            self.under_way -= 1
+        if trial in self.trials:
+            self.trials.remove(trial)
             self._held.append(now + max(LOST_S[min(self._lost, len(LOST_S) - 1)], self._silence_s))
             self._lost += 1
 
@@ -322,29 +348,31 @@ class Lockout:
         self.spots.clear()
         self._lost = 0
         self._stopped_others = False
-        self._begin_term()
+        self._start_over()
 
-    def _responded(self, now: float) -> None:
-        self._begin_silence(now, max(0, self._taken(now) - self._limit))
+    def _responded(self, now: float, freed: int = 0) -> None:
+        self._begin_silence(now, max(0, self._taken(now) + freed - self._limit))
 
     def _begin_silence(self, now: float, more: int) -> None:
         self._quiet_s, self._wait_s, self._more = now, self._silence_s, more
 
-    def _begin_term(self) -> None:
-        self.term = Term()
-        self.under_way = 0
+    def _start_over(self) -> None:
+        """Count no response to a request that is in flight now."""
+        self.trials.clear()
         self._held.clear()
 
     def _taken(self, now: float) -> int:
         """Return how many places are taken, including those of abandoned requests."""
         self._held = [each for each in self._held if each > now]
-        return self.under_way + len(self._held)
+        return len(self.trials) + len(self._held)
 
     def _most(self, more: int) -> int:
         """Return how many requests may be in flight if the silence allows some more."""
         if self._lost > (MAX_REJECTIONS if self.block_s else 0):
             # Abandoned requests have used these. After a block, two count as such from the start.
             more = 0
+        if not self._is_in_doubt:
+            return self._limit + more
         return min(self._limit + more, max(MAX_FAILURES - self.failures, 1))
 
     @property
@@ -353,5 +381,13 @@ class Lockout:
         return max(min(MAX_REJECTIONS - self.rejections, MAX_FAILURES - self.failures), 1)
 
     @property
+    def _is_in_doubt(self) -> bool:
+        return bool(self.block_s or self.failures)
+
+    @property
     def _silence_s(self) -> float:
-        return DOUBTFUL_SILENCE_S if self.block_s or self.failures else SILENCE_S
+        return DOUBTFUL_SILENCE_S if self._is_in_doubt else SILENCE_S
+
+    def _silence_for(self, taken: int) -> float:
+        """Return after how many seconds without a response one more request may be sent."""
+        return max(self._wait_s, LONG_SILENCE_S if taken >= MAX_FAILURES else 0.0)

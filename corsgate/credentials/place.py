@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from corsgate.credentials.lockout import Term
+from corsgate.credentials.lockout import Trial
 from corsgate.credentials.spots import Spot
 from corsgate.errors import ConnectFailed, UpstreamBusy, UpstreamError
 
@@ -18,15 +18,15 @@ _NO_VERDICT: Final = frozenset((429, 502, 503, 504))
 class Place:
     """One use of the credentials. Only the first recorded result counts; `end` must be called."""
 
-    __slots__ = ("_guard", "_server", "_spot", "_term", "_version")
+    __slots__ = ("_guard", "_server", "_spot", "_trial", "_version")
 
     def __init__(
-        self, guard: Guard, server: str, term: Term | None, spot: Spot | None = None
+        self, guard: Guard, server: str, trial: Trial | None, spot: Spot | None = None
     ) -> None:
         self._guard: Guard | None = guard
         self._server = server
         self._spot = spot
-        self._term = term
+        self._trial = trial
         self._version = guard.version
 
     def responded(self, status: int, *, is_proof: bool = False) -> None:
@@ -64,14 +64,14 @@ class Place:
         guard, self._guard = self._guard, None
         if guard is not None:
             guard.note_accepted(
-                self._server, self._term, self._spot, is_served=is_served, is_proof=is_proof
+                self._server, self._trial, self._spot, is_served=is_served, is_proof=is_proof
             )
 
     def rejected(self) -> None:
         """Record that the server rejected the credentials, unless the secret has changed."""
         guard, self._guard = self._guard, None
         if guard is not None and self._version == guard.version:
-            guard.note_rejected(self._server, self._term, self._spot)
+            guard.note_rejected(self._server, self._trial, self._spot)
 
     def doubted(self, *, is_stale: bool = False) -> None:
         """Record a refusal that may have another reason, such as an expired nonce.
@@ -86,10 +86,10 @@ class Place:
         guard, self._guard = self._guard, None
         if guard is None or self._version != guard.version:
             return
-        if self._term is not None:
-            guard.note_rejected(self._server, self._term, self._spot, in_doubt=True)
+        if self._trial is not None:
+            guard.note_rejected(self._server, self._trial, self._spot, in_doubt=True)
         elif not is_stale:
-            guard.proven.pop(self._server, None)
+            guard.doubt(self._server)
 
     @property
     def _is_in_doubt(self) -> bool:
@@ -99,8 +99,8 @@ class Place:
     @property
     def is_current(self) -> bool:
         """Whether another request may be sent on it: there was no verdict since, on any request."""
-        guard, term = self._guard, self._term
-        return guard is not None and term is not None and guard.is_current(self._server, term)
+        guard, trial = self._guard, self._trial
+        return guard is not None and trial is not None and guard.is_current(self._server, trial)
 
     def challenged(self, *, is_stale: bool = False) -> None:
         """Record a refusal, as `doubted` does, of a request that will be signed and resent.
@@ -111,20 +111,20 @@ class Place:
         Args:
             is_stale: As for `doubted`.
         """
-        guard, term = self._guard, self._term
-        if term is None:
+        guard, trial = self._guard, self._trial
+        if trial is None:
             self.doubted(is_stale=is_stale)
-        elif guard is not None and not guard.note_challenged(self._server, term):
+        elif guard is not None and not guard.note_challenged(self._server, trial):
             self._guard = None
 
     def unjudged(self) -> None:
         """Free the place: the server got nothing, or its response is no verdict."""
         guard, self._guard = self._guard, None
         if guard is not None:
-            guard.note_ended(self._server, self._term)
+            guard.note_ended(self._server, self._trial)
 
     def end(self) -> None:
         """Free the place after a while if nothing was recorded; the server may still reject it."""
         guard, self._guard = self._guard, None
         if guard is not None:
-            guard.note_given_up(self._server, self._term)
+            guard.note_given_up(self._server, self._trial)

@@ -8,7 +8,7 @@ says holds for the requests beside it: those with a path in the same directory.
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
@@ -17,7 +17,8 @@ ENOUGH_AREAS: Final = 8
 expected to be accepted, too."""
 
 ENOUGH_REQUESTS: Final = 100
-"""The same for a number of requests, to any areas, while none was rejected."""
+"""The same for a number of requests, to any areas, while none was rejected. Without it, an app that
+only ever polls a few paths would never be sent without asking the guard."""
 
 MAX_SPOTS: Final = 256
 """How many areas and paths of a server are remembered at most, each for accepted and rejected."""
@@ -28,20 +29,25 @@ MAX_PATH_BYTES: Final = 256
 _READING: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PROPFIND", b"REPORT", b"SEARCH"))
 """Methods that a box may allow everybody, but others of the same path only to users."""
 
+_OPEN: Final = b"open"
+_MIXED: Final = b"mixed"
+"""What is known of an area if it isn't its only accepted path, which begins with `r` or `w`: that
+several were accepted, or that one was rejected, so that none says anything about another."""
+
 
 @attrs.frozen
 class Spot:
     """Where a request goes, as far as it matters whether the server checks credentials there.
 
     Attributes:
-        path: Its path without the query, and whether it reads or writes; a hash if it is long.
-        area: The path's directory, or the path itself directly below the root; also with that.
-        is_typical: Whether others follow from it. False for a probe, whose path is often public.
+        path: Its path without the query, behind a letter for whether it reads or writes. Of a long
+            path, it is a hash.
+        area: The path's directory, or the path itself directly below the root; with that letter. It
+            is empty for a probe: its path is often public, so that nothing follows from it.
     """
 
     path: bytes
     area: bytes
-    is_typical: bool = True
 
 
 def spot_of(method: bytes, target: bytes, *, is_probe: bool = False) -> Spot:
@@ -53,17 +59,20 @@ def spot_of(method: bytes, target: bytes, *, is_probe: bool = False) -> Spot:
         is_probe: Whether it is the gate's own, to see how the server is.
     """
     path = (b"r" if method in _READING else b"w") + target.partition(b"?")[0]
+    if is_probe:
+        return Spot(_short(path), b"")
     directory, _, name = path.rpartition(b"/")
     # Directly below the root, a public page is beside everything else, such as /api. But a page's
     # files are alike.
-    is_alone = is_probe or (len(directory) < 2 and b"." not in name)
-    area = path if is_alone else directory
-    return Spot(_short(path), _short(area), is_typical=not is_probe)
+    is_alone = len(directory) < 2 and b"." not in name
+    return Spot(_short(path), _short(path if is_alone else directory))
 
 
 def _short(path: bytes) -> bytes:
-    """Return a path, or the hash of a long one."""
-    return path if len(path) <= MAX_PATH_BYTES else blake2b(path, digest_size=32).digest()
+    """Return a path, or the hash of a long one, behind the same letter."""
+    if len(path) <= MAX_PATH_BYTES:
+        return path
+    return path[:1] + blake2b(path, digest_size=32).digest()
 
 
 @attrs.define(eq=False)
@@ -76,13 +85,13 @@ class Spots:
 
     is_any_rejected: bool = False
     # The latest are last.
-    _paths: dict[bytes, None] = attrs.Factory(dict)
-    # The accepted areas, each with its accepted path, or None if there are several.
-    _areas: dict[bytes, bytes | None] = attrs.Factory(dict)
-    _rejected_paths: dict[bytes, None] = attrs.Factory(dict)
-    _rejected_areas: dict[bytes, None] = attrs.Factory(dict)
-    # Since the last rejection that was not a repetition.
-    _new_areas: int = 0
+    _paths: dict[bytes, bytes] = attrs.Factory(dict)
+    _rejected_paths: dict[bytes, bytes] = attrs.Factory(dict)
+    # Each area with its only accepted path, `_OPEN` or `_MIXED`.
+    _areas: dict[bytes, bytes] = attrs.Factory(dict)
+    # How many areas, or paths of a mixed area, were accepted for the first time since the last
+    # rejection that was not a repetition; and how many requests since the last rejection.
+    _news: int = 0
     _requests: int = 0
 
     def __bool__(self) -> bool:
@@ -97,10 +106,9 @@ class Spots:
         """
         if spot is None:
             return False
-        # One path of an area may be the public one, such as /api/health.
-        if spot.path in self._paths or self._areas.get(spot.area, spot.path) is None:
+        if spot.path in self._paths or self._areas.get(spot.area) == _OPEN:
             return True
-        return self._new_areas >= ENOUGH_AREAS and self.is_apart(spot)
+        return self._news >= ENOUGH_AREAS and self.is_apart(spot)
 
     def rejects(self, spot: Spot | None) -> bool:
         """Return whether exactly such a request was rejected.
@@ -113,14 +121,13 @@ class Spots:
     def is_apart(self, spot: Spot | None) -> bool:
         """Return whether the rejections of other requests say nothing about one.
 
-        Since the last of them, the server has accepted a request elsewhere.
+        Since the last of them, the server has accepted something that it was not asked for before.
+        So it may be only the rejected paths that are closed to the user.
 
         Args:
             spot: As for `accepts`.
         """
-        if spot is None or self.is_any_rejected or not self._new_areas:
-            return False
-        return spot.path not in self._rejected_paths and spot.area not in self._rejected_areas
+        return self._news > 0 and not (self.is_any_rejected or self.rejects(spot))
 
     def accepted(self, spot: Spot, *, is_served: bool) -> None:
         """Record that a request was accepted.
@@ -128,16 +135,19 @@ class Spots:
         Args:
             spot: Where it went.
             is_served: Whether the response has what was asked for. A 404 or 500 may come before
-                the credentials are checked.
+                the credentials are checked, so it says nothing about other requests.
         """
-        is_mixed, is_new = spot.area in self._rejected_areas, spot.area not in self._areas
-        if is_served and spot.is_typical:
+        known = self._areas.get(spot.area)
+        if is_served and spot.area:
             self._requests += 1
-            self._new_areas += spot.path not in self._paths if is_mixed else is_new
-        if not is_mixed:
-            is_other = self._areas.get(spot.area, spot.path) != spot.path
-            _remember(self._areas, spot.area, None if is_other else spot.path)
-        _remember(self._paths, spot.path, None)
+            self._news += spot.path not in self._paths if known == _MIXED else known is None
+            if known is None:
+                # It may be the area's public one, such as /api/health.
+                known = spot.path
+            elif known not in (spot.path, _MIXED):
+                known = _OPEN
+            _remember(self._areas, spot.area, known)
+        _remember(self._paths, spot.path)
 
     def rejected(self, spot: Spot | None) -> None:
         """Record that a request was rejected.
@@ -145,22 +155,21 @@ class Spots:
         Args:
             spot: As for `accepts`.
         """
+        if not self.rejects(spot):
+            self._news = 0
+        self._requests = 0
         if spot is None:
             self.is_any_rejected = True
-        if not self.rejects(spot):
-            self._new_areas = 0
-        self._requests = 0
-        if spot is not None:
-            self._paths.pop(spot.path, None)
-            self._areas.pop(spot.area, None)
-            _remember(self._rejected_paths, spot.path, None)
-            _remember(self._rejected_areas, spot.area, None)
+            return
+        self._paths.pop(spot.path, None)
+        _remember(self._rejected_paths, spot.path)
+        _remember(self._areas, spot.area, _MIXED)
 
     def is_enough(self) -> bool:
         """Return whether so much was accepted, and nothing rejected, that all will be accepted."""
         if self._has_rejected:
             return False
-        return self._new_areas >= ENOUGH_AREAS or self._requests >= ENOUGH_REQUESTS
+        return self._news >= ENOUGH_AREAS or self._requests >= ENOUGH_REQUESTS
 
     @property
     def _has_rejected(self) -> bool:
@@ -168,13 +177,13 @@ class Spots:
 
     def clear(self) -> None:
         """Forget everything."""
-        for each in (self._paths, self._areas, self._rejected_paths, self._rejected_areas):
+        for each in (self._paths, self._areas, self._rejected_paths):
             each.clear()
-        self._new_areas = self._requests = 0
+        self._news = self._requests = 0
         self.is_any_rejected = False
 
 
-def _remember(known: dict[bytes, Any], key: bytes, value: bytes | None) -> None:
+def _remember(known: dict[bytes, bytes], key: bytes, value: bytes = b"") -> None:
     """Add a path or an area as the latest; drop the oldest if there are too many."""
     known.pop(key, None)
     known[key] = value

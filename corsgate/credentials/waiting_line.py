@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Generic, TypeVar
 
 import attrs
@@ -34,6 +34,8 @@ class WaitingLine(Generic[_Ask, _Place]):
     Args:
         clock: The reactor, or a clock in tests.
         decide: Returns the place of a request, the error it gets, or None if it has to wait.
+        tried: Returns what the requests in flight have asked for. Others go before these: many of
+            the same may be slow, such as long polls, and anything else brings a verdict sooner.
         next_s: Returns in how many seconds a place may become free.
     """
 
@@ -41,10 +43,12 @@ class WaitingLine(Generic[_Ask, _Place]):
         self,
         clock: IReactorTime,
         decide: Callable[[Waiter[_Ask, _Place]], _Place | Exception | None],
+        tried: Callable[[], Container[_Ask]],
         next_s: Callable[[], float],
     ) -> None:
         self._clock = clock
         self._decide = decide
+        self._tried = tried
         self._next_s = next_s
         self._waiting: dict[Waiter[_Ask, _Place], None] = {}
         self._timer: IDelayedCall | None = None
@@ -75,14 +79,19 @@ class WaitingLine(Generic[_Ask, _Place]):
             self._look_at(due_s)
         return waiter.came
 
-    def wake(self) -> None:
-        """Let requests go for which there is a place or an error now; set a timer for the rest."""
+    def wake(self, *, only_room: bool = False) -> None:
+        """Let requests go for which there is a place or an error now; set a timer for the rest.
+
+        Args:
+            only_room: Whether only a place has become free. Then the first request that has to wait
+                shows that all others have to, which saves deciding about each of them.
+        """
         # A request that goes may call this again immediately, which must not recurse.
         if self._is_waking:
             return
         self._is_waking = True
         try:
-            while self._wake_each():
+            while self._wake_each(only_room=only_room):
                 pass
         finally:
             self._is_waking = False
@@ -92,13 +101,18 @@ class WaitingLine(Generic[_Ask, _Place]):
             due_s = min(self._clock.seconds() + self._next_s(), first_s)
         self._look_at(due_s)
 
-    def _wake_each(self) -> bool:
+    def _wake_each(self, *, only_room: bool) -> bool:
         """Decide about each request, in order; return whether any went."""
         has_changed = False
-        for waiter in list(self._waiting):
-            # One that went may have cancelled others.
-            found = self._decide(waiter) if waiter in self._waiting else None
+        tried = self._tried()
+        for waiter in sorted(self._waiting, key=lambda each: each.ask in tried):
+            if waiter not in self._waiting:
+                # One that went has cancelled it.
+                continue
+            found = self._decide(waiter)
             if found is None:
+                if only_room:
+                    break
                 continue
             has_changed = True
             del self._waiting[waiter]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +16,6 @@ from corsgate.config.model.by_url import (
 from corsgate.config.model.shared_cookies import SharedCookies
 from corsgate.config.model.values import Config, Route, Upstream
 from corsgate.cors.policy import compile_policy
-from corsgate.credentials.guard import Guard
 from corsgate.credentials.secret_commands import SecretCommands
 from corsgate.credentials.shared import Shared
 from corsgate.errors import BadValue, ConfigError, Fault
@@ -31,9 +30,6 @@ from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.fetch import Fetcher
 from corsgate.upstream.hosts import Hosts
-
-MAX_NAMES = 3
-"""How many upstreams with the same credentials a line of the log names."""
 
 _log = Logger()
 
@@ -142,23 +138,8 @@ def make_runtime(
     upstreams = _made(
         config.upstreams, known, lambda each, old: make_upstream(each, common, old), file, counters
     )
-    _name_guards(upstreams.values())
     table = _make_table(config, upstreams, pseudonym, shortcuts, counters)
     return Runtime(table=table, upstreams=upstreams, shared=common.shared, fetcher=common.fetcher)
-
-
-def _name_guards(upstreams: Iterable[UpstreamRuntime]) -> None:
-    """Name each guard after all users of its credentials, since a block stops them all."""
-    users: dict[Guard, list[str]] = {}
-    for upstream in upstreams:
-        for account, origins in upstream.pages_of_accounts():
-            if account.guard is not None:
-                pages = f" ({', '.join(origins)})" if origins else ""
-                users.setdefault(account.guard, []).append(upstream.name + pages)
-    for guard, names in users.items():
-        more = len(names) - MAX_NAMES
-        shown = names[:MAX_NAMES] + ([f"{more} more"] if more > 0 else [])
-        guard.upstream = " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
 def _make_table(

@@ -101,6 +101,8 @@ def make_signing(
         before: The upstream before a reload; None if it is new.
     """
     if before is not None and before.config.credentials == upstream.credentials:
+        if before.guard is not None:
+            before.guard.names.add(before.own_requests, name)
         return Signing(
             credentials=before.credentials,
             guard=before.guard,
@@ -112,6 +114,7 @@ def make_signing(
     key = (Guard, upstream.credentials)
     guard = common.shared.of(key, lambda: Guard(name, reactor))
     own_requests = OwnRequests(reactor)
+    guard.names.add(own_requests, name)
     credentials = build(upstream.credentials, _means(common, guard, own_requests))
     return Signing(
         credentials=credentials,

@@ -59,6 +59,14 @@ class OwnRequests:
             *rules.constant(),
         ]
 
+    def has_server(self, origin: str) -> bool:
+        """Return whether a server belongs to the upstream now.
+
+        Args:
+            origin: The server's origin.
+        """
+        return self._upstream is not None and origin in self._balancer.states
+
     async def ask(self, origin: str, head: RequestHead, body: bytes) -> OwnResponse:
         """Send a request; see `corsgate.credentials.means.Ask`.
 

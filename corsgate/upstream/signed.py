@@ -147,7 +147,7 @@ class _Admission:
         if place is None:
             if self._guard is not None and not signed.sends_secret and response.status == 401:
                 # A login has ended, perhaps because the password has changed. Let few requests try.
-                self._guard.proven.pop(self._origin, None)
+                self._guard.doubt(self._origin)
             return
         if response.status != 401:
             if again:

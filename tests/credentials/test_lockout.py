@@ -9,12 +9,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.credentials.lockout import (
     DOUBTFUL_SILENCE_S,
     FIRST_BLOCK_S,
+    LONG_SILENCE_S,
     MAX_BLOCK_S,
     MAX_REJECTIONS,
+    PROOF_S,
     SILENCE_S,
     Lockout,
-    Term,
+    Trial,
 )
+from corsgate.credentials.spots import spot_of
 
 
 class LockoutTests(SynchronousTestCase):
@@ -22,16 +25,16 @@ class LockoutTests(SynchronousTestCase):
         """Make a lockout that knows nothing yet."""
         self.lockout = Lockout()
 
-    def begin(self, now: float) -> Term:
+    def begin(self, now: float) -> Trial:
         """Begin a request that may be sent."""
-        term = self.lockout.begin(now)
-        assert term is not None, "it may not be sent"
-        return term
+        trial = self.lockout.begin(now)
+        assert trial is not None, "it may not be sent"
+        return trial
 
     def block(self, now: float) -> None:
         """Have the server reject two requests."""
-        for term in (self.begin(now), self.begin(now)):
-            self.lockout.rejected(term, now)
+        for trial in (self.begin(now), self.begin(now)):
+            self.lockout.rejected(trial, now)
 
     def test_two_at_once(self) -> None:
         """Until the server has accepted a request, two are under way at most."""
@@ -65,7 +68,10 @@ class LockoutTests(SynchronousTestCase):
         self.begin(21)
 
     def test_silence_allows_one_more(self) -> None:
-        """A second without a response allows one more, two further ones another, but no fifth."""
+        """A second without a response allows one more, two further ones another.
+
+        A fifth one is allowed ten seconds later, but not after a rejection.
+        """
         self.begin(0)
         self.begin(0)
         self.assertIsNone(self.lockout.begin(SILENCE_S - 0.1))
@@ -75,8 +81,12 @@ class LockoutTests(SynchronousTestCase):
         self.assertIsNone(self.lockout.begin(3 * SILENCE_S - 0.1))
         self.assertAlmostEqual(self.lockout.next_s(3 * SILENCE_S - 0.1), 0.1)
         self.begin(3 * SILENCE_S)
-        for silent_s in (3, 7, 15, 60):
-            self.assertIsNone(self.lockout.begin(silent_s * SILENCE_S))
+        late_s = 3 * SILENCE_S + LONG_SILENCE_S
+        self.assertIsNone(self.lockout.begin(late_s - 0.1))
+        self.assertAlmostEqual(self.lockout.next_s(late_s - 0.1), 0.1)
+        self.lockout.rejected(self.begin(late_s), late_s)
+        for more_s in (0, 1, 5, 10, 60):
+            self.assertIsNone(self.lockout.begin(late_s + more_s))
 
     def test_silence_after_a_failure(self) -> None:
         """A server that has rejected one is left alone for longer."""
@@ -91,9 +101,9 @@ class LockoutTests(SynchronousTestCase):
         self.begin(0)
         self.assertIsNone(self.lockout.begin(0))
         self.assertIsNotNone(self.lockout.begin(0, at_once=True))
-        self.assertEqual(self.lockout.under_way, 3)
-        self.lockout.rejected(self.lockout.term, 0)
-        self.lockout.rejected(self.lockout.term, 0)
+        self.assertEqual(len(self.lockout.trials), 3)
+        for trial in list(self.lockout.trials)[:2]:
+            self.lockout.rejected(trial, 0)
         self.assertIsNone(self.lockout.begin(0, at_once=True))
 
     def test_silence_is_not_saved(self) -> None:
@@ -109,6 +119,21 @@ class LockoutTests(SynchronousTestCase):
         self.lockout.ended(terms[0], 3.5)
         self.assertIsNone(self.lockout.begin(4.4))
         self.begin(4.5)
+
+    def test_accepted_hands_on_its_place(self) -> None:
+        """When one of several slow requests is accepted, the next goes immediately, but no more."""
+        *_, last = [self.begin(each) for each in (0, 0, 1, 3)]
+        for number in range(7):
+            self.assertFalse(self.lockout.accepted(last, 4, spot_of(b"GET", b"/%d" % number)))
+            last = self.begin(4)
+            self.assertIsNone(self.lockout.begin(4))
+
+    def test_unused_for_long(self) -> None:
+        """What a server accepted before is tried again: the password may have changed."""
+        spot = spot_of(b"GET", b"/a")
+        self.lockout.accepted(self.begin(0), 0, spot)
+        self.assertTrue(self.lockout.passes(PROOF_S, spot))
+        self.assertFalse(self.lockout.passes(2 * PROOF_S + 1, spot))
 
     def test_one_rejection_leaves_one(self) -> None:
         """After one rejection a single request is under way."""
@@ -162,13 +187,13 @@ class LockoutTests(SynchronousTestCase):
     def test_late_verdicts(self) -> None:
         """Verdicts on requests from before a block neither end nor prolong it."""
         late = [self.begin(each) for each in (0, 0, 1, 3)]
-        for term in late[:2]:
-            self.lockout.rejected(term, 2)
+        for trial in late[:2]:
+            self.lockout.rejected(trial, 2)
         trial = self.begin(7)
         self.assertFalse(self.lockout.rejected(late[2], 7))
         self.assertFalse(self.lockout.accepted(late[3]))
         self.lockout.ended(late[3], 7)
-        self.assertEqual((self.lockout.rejections, self.lockout.under_way), (2, 1))
+        self.assertEqual((self.lockout.rejections, len(self.lockout.trials)), (2, 1))
         self.assertTrue(self.lockout.rejected(trial, 7))
 
     def test_doubts(self) -> None:
@@ -200,21 +225,20 @@ class LockoutTests(SynchronousTestCase):
     @given(st.lists(st.tuples(st.sampled_from("bareg"), st.floats(0, 3)), max_size=60))
     def test_bounds(self, steps: list[tuple[str, float]]) -> None:
         """Whatever comes, a server that only rejects sees two in a row, then one for each block."""
-        lockout, now, under_way, rejected = Lockout(), 0.0, list[Term](), 0
+        lockout, now, under_way, rejected = Lockout(), 0.0, list[Trial](), 0
         for what, wait_s in steps:
             now += wait_s
-            if what == "b" and (term := lockout.begin(now)) is not None:
-                under_way.append(term)
+            if what == "b" and (trial := lockout.begin(now)) is not None:
+                under_way.append(trial)
             elif what == "r" and under_way:
-                term = under_way.pop(0)
-                rejected += term is lockout.term
-                lockout.rejected(term, now)
+                trial = under_way.pop(0)
+                rejected += trial in lockout.trials
+                lockout.rejected(trial, now)
             elif what == "e" and under_way:
                 lockout.ended(under_way.pop(), now)
             elif what == "g" and under_way:
                 lockout.given_up(under_way.pop(), now)
-            self.assertGreaterEqual(lockout.under_way, 0)
-            self.assertEqual(lockout.under_way, sum(each is lockout.term for each in under_way))
+            self.assertLessEqual(lockout.trials, set(under_way))
             self.assertEqual(lockout.rejections, rejected)
         if rejected >= MAX_REJECTIONS:
             self.assertGreaterEqual(lockout.block_s, FIRST_BLOCK_S)

@@ -58,7 +58,7 @@ class SpotOfTests(SynchronousTestCase):
     def test_probe(self) -> None:
         """A probe speaks for its own path only."""
         probe = spot_of(b"GET", b"/api/health?a", is_probe=True)
-        self.assertEqual((probe.area, probe.is_typical), (at("/api/health").path, False))
+        self.assertEqual(probe, Spot(at("/api/health").path, b""))
 
 
 class SpotsTests(SynchronousTestCase):
@@ -88,6 +88,17 @@ class SpotsTests(SynchronousTestCase):
         self.assertTrue(self.spots.accepts(at("/api/b")))
         self.assertFalse(self.spots.accepts(at("/api/b/c")))
 
+    def test_not_served(self) -> None:
+        """Errors, which may come before credentials are checked, and probes open no directory."""
+        for spot in (at("/api/a"), at("/api/b")):
+            self.spots.accepted(spot, is_served=False)
+        for path in (b"/api/c", b"/api/d"):
+            self.spots.accepted(spot_of(b"GET", path, is_probe=True), is_served=True)
+        self.assertTrue(self.spots.accepts(at("/api/a")))
+        self.assertTrue(self.spots.accepts(at("/api/c")))
+        self.assertFalse(self.spots.accepts(at("/api/e")))
+        self.assertFalse(self.spots.accepts(spot_of(b"GET", b"/x", is_probe=True)))
+
     def test_rejected_path(self) -> None:
         """A rejection ends what was known of the path and its directory, but not of other paths."""
         self.accept("/api/a", "/api/b")
@@ -102,12 +113,13 @@ class SpotsTests(SynchronousTestCase):
         self.assertFalse(self.spots.accepts(at("/api/e")))
 
     def test_apart(self) -> None:
-        """Other directories are apart once a request to another was accepted."""
+        """Other paths are apart from the rejected ones once something new was accepted."""
         self.spots.rejected(at("/admin/x"))
         self.assertFalse(self.spots.is_apart(at("/api/a")))
         self.accept("/api/a")
         self.assertTrue(self.spots.is_apart(at("/other/b")))
-        self.assertFalse(self.spots.is_apart(at("/admin/y")))
+        self.assertTrue(self.spots.is_apart(at("/admin/y")))
+        self.assertFalse(self.spots.is_apart(at("/admin/x")))
         self.spots.rejected(at("/admin/x"))
         self.assertTrue(self.spots.is_apart(at("/other/b")))
         self.spots.rejected(at("/other/b"))
@@ -121,7 +133,10 @@ class SpotsTests(SynchronousTestCase):
         self.assertFalse(self.spots.is_enough())
 
     def test_enough_areas(self) -> None:
-        """After so many, all others are expected to be accepted, except the rejected ones."""
+        """After so many, all others are expected to be accepted, except the rejected ones.
+
+        New paths beside a rejected one count like areas.
+        """
         self.accept(*(f"/a{number}/x" for number in range(ENOUGH_AREAS - 1)))
         self.assertFalse(self.spots.is_enough())
         self.accept("/last/x")
@@ -129,10 +144,15 @@ class SpotsTests(SynchronousTestCase):
         self.spots.rejected(at("/admin/x"))
         self.assertFalse(self.spots.is_enough())
         self.assertFalse(self.spots.accepts(at("/other/x")))
-        self.accept(*(f"/b{number}/x" for number in range(ENOUGH_AREAS)))
+        self.accept(
+            *(f"/b{number}/x" for number in range(ENOUGH_AREAS - 2)), "/admin/b", "/admin/b"
+        )
+        self.assertFalse(self.spots.accepts(at("/other/x")))
+        self.accept("/admin/c")
         self.assertFalse(self.spots.is_enough())
         self.assertTrue(self.spots.accepts(at("/other/x")))
-        self.assertFalse(self.spots.accepts(at("/admin/y")))
+        self.assertTrue(self.spots.accepts(at("/admin/y")))
+        self.assertFalse(self.spots.accepts(at("/admin/x")))
 
     def test_enough_requests(self) -> None:
         """The same after many requests to few paths; errors and probes don't count."""
@@ -163,7 +183,7 @@ class SpotsTests(SynchronousTestCase):
         for number in range(2 * MAX_SPOTS):
             self.accept(f"/a/{number}", f"/{number}/a")
             self.spots.rejected(at(f"/r{number}/a"))
-        for each in (self.spots._paths, self.spots._areas, self.spots._rejected_areas):
+        for each in (self.spots._paths, self.spots._areas, self.spots._rejected_paths):
             self.assertEqual(len(each), MAX_SPOTS)
         self.spots.clear()
         self.assertFalse(self.spots)

@@ -14,13 +14,18 @@ class WaitingLineTests(SynchronousTestCase):
         """Make a line in which nobody may go."""
         self.clock = Clock()
         self.may_go: set[str] = set()
+        self.asked: list[str] = []
         self.due_s = 2.0
         self.line: WaitingLine[str, str] = WaitingLine(
-            self.clock, self.decide, lambda: max(self.due_s - self.clock.seconds(), 0.1)
+            self.clock,
+            self.decide,
+            lambda: "XYZ",
+            lambda: max(self.due_s - self.clock.seconds(), 0.1),
         )
 
     def decide(self, waiter: Waiter[str, str]) -> str | Exception | None:
         """Let those go that may; fail those whose time is over."""
+        self.asked.append(waiter.ask)
         if waiter.ask in self.may_go:
             return waiter.ask
         return ValueError(waiter.ask) if self.clock.seconds() >= waiter.until_s else None
@@ -36,6 +41,18 @@ class WaitingLineTests(SynchronousTestCase):
         first.cancel()
         self.failureResultOf(first)
         self.assertEqual((len(self.line), self.clock.getDelayedCalls()), (0, []))
+
+    def test_order(self) -> None:
+        """What is tried already goes last; for a free place, only the first is asked in vain."""
+        for each in "Xabc":
+            self.line.join(each, 10)
+        self.may_go.add("a")
+        self.line.wake()
+        self.assertEqual("".join(self.asked), "abcX" + "bcX")
+        self.asked.clear()
+        self.may_go.add("b")
+        self.line.wake(only_room=True)
+        self.assertEqual("".join(self.asked), "bc" + "c")
 
     def test_timer(self) -> None:
         """It looks again when a place may be free, and when the first gives up."""

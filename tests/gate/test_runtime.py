@@ -55,30 +55,6 @@ class RuntimeTests(SynchronousTestCase):
         self.assertIs(a.upstream, runtime.upstreams["a"])
         self.assertEqual(len(runtime.upstreams), 2)
 
-    def test_guards(self) -> None:
-        """The log names all upstreams and origins that a block of their credentials stops."""
-        accounts = "".join(
-            f'[credentials.{name}]\ntype = "basic"\nusername = "u"\npassword = "{name}"\n'
-            for name in ("one", "two")
-        )
-        by_origin = 'credentials_by_origin = { "http://localhost:4200" = "one" }'
-        used = {"a": by_origin, "b": 'credentials = "one"'}
-        used |= dict.fromkeys("cdefg", 'credentials = "two"')
-        text = "".join(
-            f'[upstreams.{name}]\nservers = ["http://10.0.0.1"]\n{credentials}\n'
-            f'[routes."/{name}"]\nupstream = "{name}"\n'
-            for name, credentials in used.items()
-        )
-        runtime = self.make(accounts + text)
-        named = {
-            part.guard.upstream
-            for each in runtime.upstreams.values()
-            for part in each.all_accounts
-            if part.guard is not None
-        }
-        expected = {"a (http://localhost:4200) and b", "c, d, e and 2 more"}
-        self.assertEqual(named, expected)
-
     def test_kinds(self) -> None:
         """Routes are of one kind if they make the same of the same fields, wherever they are."""
         policy = 'cors = { allow_origins = ["https://app.example"] }'

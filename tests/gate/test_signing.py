@@ -41,14 +41,20 @@ class SigningTests(SynchronousTestCase):
         self.assertIsNot(signing.guard, before.guard)
 
     def test_shared(self) -> None:
-        """Upstreams with equal credentials have one guard."""
+        """Upstreams with equal credentials have one guard, which names those with a server."""
         first = make_upstream(self.upstream, self.common)
         other = attrs.evolve(BASIC, password=Secret("c"))
-        second = make_signing(self.upstream, "b", self.common, None)
+        second = make_upstream(attrs.evolve(self.upstream, name="b"), self.common)
         third = make_signing(attrs.evolve(self.upstream, credentials=other), "c", self.common, None)
         assert second.guard is not None
         self.assertIs(second.guard, first.guard)
         self.assertIsNot(third.guard, first.guard)
+        names = second.guard.names
+        self.assertEqual(names.of("http://b"), "a, b")
+        second.change([])
+        self.assertEqual(names.of("http://b"), "a")
+        make_signing(self.upstream, "renamed", self.common, first)
+        self.assertEqual(names.of("http://b"), "renamed")
 
     def test_none(self) -> None:
         """Without credentials there is nothing to guard."""
