@@ -117,6 +117,12 @@ class Daemon(ProcessProtocol, Watched):
 
         return self.when(find)
 
+    async def started(self) -> None:
+        """Return once it has started, which is a moment after it listens."""
+        await self.port()
+        # The summary of the configuration comes last.
+        await self.when(lambda: "upstream " in self.said)
+
     def signal(self, name: str) -> None:
         """Send it ``TERM``, ``INT`` or another signal."""
         self.process.signalProcess(name)

@@ -21,7 +21,6 @@ streamlit.write(f"name is {name}")
 BOKEH_APP = """\
 from bokeh.io import curdoc
 from bokeh.models import Div
-from tests.ports import free_port
 
 curdoc().add_root(Div(text="hello from bokeh"))
 """

@@ -53,7 +53,7 @@ class DaemonTests(DaemonTestCase):
         path = Path(self.mktemp()).absolute()
         path.write_text(TOML)
         daemon = self.daemon("--config", str(path))
-        await daemon.port()
+        await daemon.started()
         done = self.refusals(daemon)
         self.assertEqual(done, ("no refused calls since the daemon started\n", "", 0))
         for _ in range(2):
@@ -97,7 +97,7 @@ class DaemonTests(DaemonTestCase):
         path.write_text(TOML)
         daemons = [self.daemon("--config", str(path)) for _ in range(2)]
         for each in daemons:
-            await each.port()
+            await each.started()
         # Other tests may have daemons too.
         done = corsgate("refusals")
         self.assertEqual((done.out, done.status), ("", 2))

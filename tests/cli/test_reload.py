@@ -32,7 +32,7 @@ class ReloadTests(DaemonTestCase):
         path = Path(self.mktemp()).absolute()
         path.write_text(TOML)
         daemon = self.daemon("--config", str(path))
-        await daemon.port()
+        await daemon.started()
         pid = str(daemon.process.pid)
         done = corsgate("reload", "--pid", pid)
         self.assertEqual((done.out, done.err, done.status), ("nothing changed\n", "", 0))
@@ -56,7 +56,7 @@ class ReloadTests(DaemonTestCase):
         path = Path(self.mktemp()).absolute()
         path.write_text(TOML)
         daemon = self.daemon("--config", str(path))
-        await daemon.port()
+        await daemon.started()
         pid = daemon.process.pid
         program = (
             "import os, sys\nfrom corsgate.cli.reload import main\n"
@@ -143,7 +143,7 @@ class ReloadTests(DaemonTestCase):
         with socket.socket(socket.AF_UNIX) as squatter:
             # In the daemon's own process: the name is taken, whoever has it.
             daemon = self.daemon("--config", str(path), prepare=squat)
-            await daemon.port()
+            await daemon.started()
             await daemon.when(lambda: "only SIGHUP can" in daemon.said)
             self.assertIn(f"@corsgate-control-{daemon.process.pid}", daemon.said)
             pid = os.getpid()
