@@ -40,7 +40,7 @@ class MarkLogicTests(BoxTestCase):
         self.check_stranger("GET", "/v1/0.json")
         self.check_stranger("DELETE", "/v1/0.json")
         self.assertTrue((box.files / "v1" / "0.json").exists())
-        self.assertNotIn(PASSWORD, self.gate.said)
+        self.assertNotIn(PASSWORD, self.close_gate())
 
     def test_page(self) -> None:
         """A page in a browser does the same with fetch, and no password window opens."""
