@@ -28,13 +28,11 @@ from twisted.logger import Logger
 
 from corsgate.credentials.lockout import PROOF_S, SILENCE_S, Block, Lockout, Trial
 from corsgate.credentials.place import Place
+from corsgate.credentials.servers import MAX_SERVERS, remember
 from corsgate.credentials.spots import Spot
 from corsgate.credentials.upstream_names import UpstreamNames
 from corsgate.credentials.waiting_line import Waiter, WaitingLine
 from corsgate.errors import CredentialsRejected, UpstreamBusy, UpstreamError
-
-MAX_SERVERS: Final = 1000
-"""How many servers are remembered at most, since discovery may keep adding servers."""
 
 MAX_WAIT_S: Final = 60.0
 """For how many seconds a request waits at most until it may be signed. That is long enough for all
@@ -162,11 +160,9 @@ class Guard:
         Raises:
             CredentialsRejected: There is a block, so no login may be tried now.
         """
-        now = self.clock.seconds()
-        if self.is_proven(server):
-            self.proven[server] = now
+        if self._uses_proof(server):
             return Place(self, server, None)
-        self.proven.pop(server, None)
+        now = self.clock.seconds()
         lockout = (self._servers.get(server) or self._new(server)).lockout
         self._check(lockout, None)
         return Place(self, server, lockout.begin(now, at_once=True))
@@ -185,11 +181,9 @@ class Guard:
             CredentialsRejected: Nothing is signed for the server now.
             UpstreamBusy: The wait took too long, or too many requests wait.
         """
-        now = self.clock.seconds()
-        if self.is_proven(server):
-            self.proven[server] = now
+        if self._uses_proof(server):
             return Place(self, server, None, spot)
-        self.proven.pop(server, None)
+        now = self.clock.seconds()
         found = self._servers.get(server) or self._new(server)
         lockout = found.lockout
         if lockout.passes(now, spot):
@@ -247,9 +241,7 @@ class Guard:
         was_blocked = bool(found.lockout.block_s)
         is_proven = found.lockout.accepted(trial, now, spot, is_served=is_served, is_proof=is_proof)
         if is_proven:
-            if len(self.proven) >= MAX_SERVERS:
-                del self.proven[next(iter(self.proven))]
-            self.proven[server] = now
+            remember(self.proven, server, now, MAX_SERVERS)
         if is_proven and was_blocked:
             _log.info(
                 "upstream {upstream}, server {server}: the server accepted the gate's credentials;"
@@ -322,6 +314,14 @@ class Guard:
         """Return whether the response to a request in flight will still count."""
         found = self._servers.get(server)
         return found is not None and trial in found.lockout.trials
+
+    def _uses_proof(self, server: str) -> bool:
+        """Return whether a server is proven, and record the use; an expired proof is dropped."""
+        if self.is_proven(server):
+            self.proven[server] = self.clock.seconds()
+            return True
+        self.proven.pop(server, None)
+        return False
 
     # The waiting requests.
 

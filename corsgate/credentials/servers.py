@@ -10,24 +10,26 @@ from corsgate.message.host import is_loopback_name
 MAX_SERVERS: Final = 1000
 """How many servers are remembered at most, since discovery may keep adding servers."""
 
+_K = TypeVar("_K")
 _T = TypeVar("_T")
 
 
-def remember(known: dict[str, _T], server: str, value: _T) -> _T:
-    """Store a value for a server, and return it.
+def remember(known: dict[_K, _T], key: _K, value: _T, most: int = MAX_SERVERS) -> _T:
+    """Store a value for a server or a path, and return it.
 
-    Above `MAX_SERVERS` the server that was stored the longest ago is forgotten. That must cost no
+    If there are too many, the one that was stored the longest ago is forgotten. That must cost no
     more than learning the value again.
 
     Args:
-        known: The values by the servers' origins, the latest stored last.
-        server: The server's origin.
+        known: The values by the servers' origins, or by other keys, the latest stored last.
+        key: The server's origin, or another key.
         value: The value, which replaces an earlier one.
+        most: How many are kept.
     """
-    known.pop(server, None)
-    if len(known) >= MAX_SERVERS:
+    known.pop(key, None)
+    if len(known) >= most:
         del known[next(iter(known))]
-    known[server] = value
+    known[key] = value
     return value
 
 

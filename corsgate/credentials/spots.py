@@ -12,6 +12,8 @@ from typing import Final
 
 import attrs
 
+from corsgate.credentials.servers import remember
+
 ENOUGH_AREAS: Final = 8
 """After requests to this number of areas were accepted, and none rejected since, others are
 expected to be accepted, too."""
@@ -146,8 +148,8 @@ class Spots:
                 known = spot.path
             elif known not in (spot.path, _MIXED):
                 known = _OPEN
-            _remember(self._areas, spot.area, known)
-        _remember(self._paths, spot.path)
+            remember(self._areas, spot.area, known, MAX_SPOTS)
+        remember(self._paths, spot.path, b"", MAX_SPOTS)
 
     def rejected(self, spot: Spot | None) -> None:
         """Record that a request was rejected.
@@ -162,8 +164,8 @@ class Spots:
             self.is_any_rejected = True
             return
         self._paths.pop(spot.path, None)
-        _remember(self._rejected_paths, spot.path)
-        _remember(self._areas, spot.area, _MIXED)
+        remember(self._rejected_paths, spot.path, b"", MAX_SPOTS)
+        remember(self._areas, spot.area, _MIXED, MAX_SPOTS)
 
     def is_enough(self) -> bool:
         """Return whether so much was accepted, and nothing rejected, that all will be accepted."""
@@ -181,11 +183,3 @@ class Spots:
             each.clear()
         self._news = self._requests = 0
         self.is_any_rejected = False
-
-
-def _remember(known: dict[bytes, bytes], key: bytes, value: bytes = b"") -> None:
-    """Add a path or an area as the latest; drop the oldest if there are too many."""
-    known.pop(key, None)
-    known[key] = value
-    if len(known) > MAX_SPOTS:
-        del known[next(iter(known))]
