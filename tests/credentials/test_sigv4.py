@@ -13,7 +13,7 @@ from urllib.parse import quote
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -238,6 +238,8 @@ class RuleTests(SynchronousTestCase):
     )
     def test_as_botocore(self, key: str, service: str) -> None:
         """botocore signs the target that is sent in the same way."""
+        # botocore then drops the slash, unlike RFC 3986 5.2.4. The gate refuses such paths.
+        assume(not f"/{key}".endswith("/."))
         scope = Scope(region="eu-central-1", service=service)
         target = normal_target(quote("/" + key, safe="/%+:(").encode(), scope)
         sent = AWSRequest("GET", f"https://box.example{target.decode()}")
